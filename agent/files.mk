@@ -1,0 +1,9 @@
+PROGRAMS += milkyway-agent milkyway-ping
+milkyway-agent_SRCS   := $(filter-out agent/ping_main.c,$(wildcard agent/*.c))
+milkyway-agent_ROOMS  := common pure
+milkyway-agent_STATIC := 1
+milkyway-agent_LIBS   := -levent_openssl -levent_core -lssl -lcrypto -ljansson -lm
+milkyway-ping_SRCS    := agent/ping_main.c
+milkyway-ping_ROOMS   := pure
+milkyway-ping_STATIC  := 1
+milkyway-ping_LIBS    := -loping -lm

@@ -1,0 +1,58 @@
+/*
+ * coord.h - the coordinator's wiring: one struct that knows every module. The
+ * modules know each other only through it and through their own headers; all
+ * run on one loop, so nothing here is locked.
+ */
+#ifndef MW_COORDINATOR_COORD_H
+#define MW_COORDINATOR_COORD_H
+
+#include "common/httpd.h"
+#include "common/loop.h"
+#include "common/worker.h"
+#include "coordinator/store.h"
+
+struct coord_conf {
+	char *state_dir;	/* database, CA, keys: 0700 */
+	char *api_address;
+	int64_t api_port;
+	char *link_address;	/* where agents dial in */
+	int64_t link_port;
+	char *advertise;	/* address that agents are told; "" = api's view */
+	char *agent_dir;	/* milkyway-agent and milkyway-ping lie here */
+	char *log_level;
+	int64_t ssh_max, ssh_kex_max;
+	int64_t sweep_s;
+	int64_t poll_ms;	/* status poll while something is pending */
+	int64_t matrix_k, matrix_window_ms;
+};
+
+struct coord {
+	struct coord_conf conf;
+	struct loop *loop;
+	struct httpd *httpd;
+	struct store *store;
+	struct worker_pool *pool;
+	char deployment[64];	/* uuid of this database */
+	char start_id[17];	/* new at every start */
+
+	struct auth *auth;		/* auth.h: API tokens, roles */
+	struct events *events;		/* events.h: ring, SSE hub, history */
+	struct conns *conns;		/* conns.h: connections, catalogue, drivers */
+	struct env_real *env;		/* env_real.h: the lifecycle's world */
+	struct lc *lc;			/* lifecycle/lifecycle.h */
+	struct actions *actions;	/* actions.h: 202 and its resource */
+	struct ca *ca;			/* ca.h: private CA, MCIS SSH keys */
+	struct link *link;		/* link.h: agent link server */
+	struct agents *agents;		/* agents.h: registry, liveness */
+	struct bench *bench;		/* bench.h: runs and results */
+	struct mesh *mesh;		/* mesh.h: matrix rounds, snapshots */
+	struct places *places;		/* api_place.h: placements */
+	struct remote *remote;	/* remote.h: SSH installs, exec, uninstall */
+};
+
+/* Opens the store, loads every module, starts listening. */
+struct coord *coord_new(const struct coord_conf *conf, struct mw_err *err)
+    mw_must_check;
+void coord_free(struct coord *c);
+
+#endif

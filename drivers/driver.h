@@ -1,0 +1,56 @@
+/*
+ * driver.h - what a cloud driver is.
+ *
+ * Every call is asynchronous and ends in exactly one completion, never from
+ * inside the call, also after cancel, close or timeout. A driver keeps no
+ * truth: losing its caches costs calls, never correctness. Create carries
+ * token, name and tags of its intent and is sent once; only reads are retried
+ * here. The class of an answer is AMBIGUOUS unless a table proves better. An
+ * unknown native state is passed on as it is. Secrets never enter logs, error
+ * texts or argv.
+ */
+#ifndef MW_DRIVERS_DRIVER_H
+#define MW_DRIVERS_DRIVER_H
+
+#include "common/loop.h"
+#include "common/pure/csp.h"
+#include "common/pure/err.h"
+
+struct drv_conn;
+struct http;		/* drivers/http.h: the shared curl multi */
+
+/* What drivers may ask of the world: injected, so that tests own it. */
+struct drv_env {
+	struct loop *loop;
+	struct http *http;
+};
+
+/* One connection = driver, endpoint, credential, cloud, region. Borrowed only
+ * during open(). */
+struct drv_conf {
+	const char *id;		/* connection id, for messages */
+	const char *driver;	/* "twin", "static" */
+	const char *csp, *region;
+	const char *endpoint;	/* twin: unix socket path; static: hosts file */
+	const char *credential;	/* reference, never the secret itself */
+};
+
+typedef void (*drv_done_fn)(struct csp_answer *take_answer, void *arg);
+
+struct driver {
+	const char *name;
+	bool (*open)(const struct drv_env *env, const struct drv_conf *conf,
+	    struct drv_conn **out, struct mw_err *err);
+	void (*close)(struct drv_conn *c);	/* open calls end as canceled */
+	/* Known after open; the driver's defaults before. */
+	struct csp_caps (*caps)(const struct drv_conn *c);
+	/* Takes the request. */
+	void (*submit)(struct drv_conn *c, struct csp_req *take_req,
+	    drv_done_fn done, void *arg);
+};
+
+/* registry.c: the driver of that name, or NULL. */
+const struct driver *driver_find(const char *name);
+const struct driver *const *driver_all(size_t *n);
+
+#endif

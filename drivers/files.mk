@@ -1,0 +1,1 @@
+drivers_LIB := $(wildcard drivers/*.c)

@@ -1,0 +1,2 @@
+placement_LIB    := $(wildcard placement/*.c)
+placement_io_LIB := $(wildcard placement/io/*.c)
