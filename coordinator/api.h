@@ -1,0 +1,42 @@
+/*
+ * api.h - the route table. Every api_*.c exports its part as an array that
+ * api.c joins; ctx of a handler is the struct coord. Roles: auth.h. The joined
+ * table and docs/openapi.yaml name the same routes (a test compares them).
+ */
+#ifndef MW_COORDINATOR_API_H
+#define MW_COORDINATOR_API_H
+
+#include "common/httpd.h"
+#include "coordinator/auth.h"
+#include "coordinator/coord.h"
+
+struct api_routes {
+	const struct httpd_route *routes;
+	size_t n;
+};
+
+/* One per file: { routes, ARRAY_LEN(routes) }. */
+extern const struct api_routes api_sys_routes; /* health, version, doctor */
+extern const struct api_routes api_conn_routes; /* connections, catalogue */
+extern const struct api_routes api_mcis_routes; /* ns, mcis, vms, actions */
+extern const struct api_routes api_exec_routes; /* commands, agents install */
+extern const struct api_routes api_bench_routes; /* benchmarks, results, rtt */
+extern const struct api_routes api_mesh_routes; /* matrix */
+extern const struct api_routes api_place_routes; /* placements */
+extern const struct api_routes api_agent_routes; /* GET /v1/agents */
+extern const struct api_routes api_event_routes; /* events */
+
+/* Joins the tables and starts listening. */
+bool api_start(struct coord *c, struct mw_err *err) mw_must_check;
+void api_stop(struct coord *c);
+/* Prints "METHOD path role" lines: the contract, for tests. */
+void api_print_routes(void);
+
+/* Query parameters: an integer in range, or the default if absent. */
+bool api_query_int(const struct httpd_req *req, const char *name, int64_t def,
+    int64_t min, int64_t max, int64_t *out, struct mw_err *err) mw_must_check;
+/* "1" or "true" is true, absent false, anything else an error. */
+bool api_query_bool(const struct httpd_req *req, const char *name, bool *out,
+    struct mw_err *err) mw_must_check;
+
+#endif

@@ -1,0 +1,44 @@
+/*
+ * ca.h - the deployment's private CA, the coordinator's own certificate, and
+ * one SSH key pair per MCIS. All private halves are files of mode 0600 below
+ * the state directory; they never enter the database, a log or an answer.
+ */
+#ifndef MW_COORDINATOR_CA_H
+#define MW_COORDINATOR_CA_H
+
+#include "common/pure/err.h"
+#include "common/pure/str.h"
+
+#include <openssl/ssl.h>
+
+#define CA_AGENT_LIFETIME_S (INT64_C(7) * 86400)
+
+struct ca;
+
+/* Loads the CA from the directory or makes it. */
+struct ca *ca_open(const char *state_dir, const char *deployment,
+    struct mw_err *err) mw_must_check;
+void ca_free(struct ca *ca);
+/* PEM of the CA certificate: what agents trust. */
+const char *ca_bundle(const struct ca *ca);
+/* "mw://<deployment>/<ns>/<mcis>/<slot>/<gen>"; the caller frees. */
+char *ca_agent_uri(const struct ca *ca, const char *ns, const char *mcis,
+    int64_t slot, int64_t gen);
+/* Signs an agent's request for that URI (client use, 7 days). */
+bool ca_sign_csr(const struct ca *ca, const char *csr_pem, const char *uri,
+    struct str *cert_pem, char serial_hex[33],
+    struct mw_err *err) mw_must_check;
+/* TLS context of the agent link, with a fresh server certificate. */
+SSL_CTX *ca_server_ctx(const struct ca *ca, struct mw_err *err) mw_must_check;
+/*
+ * The SSH key of an MCIS, made at the first call: public_key is an OpenSSH
+ * line ("ssh-ed25519 AAAA... milkyway"), private_key the OpenSSH PEM text that
+ * libssh2_userauth_publickey_frommemory() takes. Either may be NULL.
+ */
+bool ca_ssh_key(const struct ca *ca, const char *ns, const char *mcis,
+    struct str *public_key, struct str *private_key,
+    struct mw_err *err) mw_must_check;
+/* The MCIS is gone. */
+void ca_ssh_key_forget(const struct ca *ca, const char *ns, const char *mcis);
+
+#endif

@@ -1,0 +1,32 @@
+/*
+ * link.h - server of the agent link (docs/link.md): TLS 1.3 with client
+ * certificates, frames, limits. Who an agent is comes from its certificate
+ * alone; what it says is validated and handed to agents, bench and mesh.
+ */
+#ifndef MW_COORDINATOR_LINK_H
+#define MW_COORDINATOR_LINK_H
+
+#include "common/json.h"
+#include "common/loop.h"
+
+struct coord;
+struct link;
+
+struct link_stats {
+	uint64_t accepted, refused, frames, broken, dropped;
+	size_t open;
+};
+
+struct link *link_new(struct coord *c, struct mw_err *err) mw_must_check;
+void link_free(struct link *l);
+uint16_t link_port(const struct link *l);
+/* False: that agent has no link now. */
+bool link_send(struct link *l, int64_t slot, int64_t gen, json_t *take_msg);
+/* Says bye and closes, e.g. "GONE". */
+void link_drop(struct link *l, int64_t slot, int64_t gen, const char *code,
+    const char *message);
+/* Remote numeric address of the agent's link, or NULL. */
+const char *link_peer(const struct link *l, int64_t slot, int64_t gen);
+void link_stats(const struct link *l, struct link_stats *out);
+
+#endif

@@ -1,0 +1,40 @@
+/*
+ * mesh.h - rounds of the latency matrix and their snapshots.
+ *
+ * A round: arm every member, go after all are armed or 2 s, one row from each
+ * agent, one transaction, then a new immutable matrix takes the place of the
+ * old one. A round waits for an exclusive benchmark of its MCIS and the other
+ * way round. Missing rows say why: agentSilent or notArmed.
+ */
+#ifndef MW_COORDINATOR_MESH_H
+#define MW_COORDINATOR_MESH_H
+
+#include "common/pure/matrix.h"
+#include "common/proto.h"
+#include "coordinator/store.h"
+
+struct coord;
+struct mesh;
+
+struct mesh *mesh_new(struct coord *c, struct mw_err *err) mw_must_check;
+void mesh_free(struct mesh *m);
+/* Queues one round; action receives the id of its action resource. */
+bool mesh_start(struct mesh *m, const char *ns, const char *mcis, int64_t k,
+    int64_t window_ms, char action[24], struct mw_err *err) mw_must_check;
+/* The newest round, borrowed (matrix_ref() to keep), or NULL. names are vm
+ * ids. */
+struct matrix *mesh_latest(const struct mesh *m, const char *ns,
+    const char *mcis);
+/* A round of that MCIS is under way. */
+bool mesh_busy(const struct mesh *m, const char *ns, const char *mcis);
+/* A benchmark of that MCIS ended: a waiting round may go. */
+void mesh_kick(struct mesh *m);
+
+/* From the link. */
+void mesh_on_armed(struct mesh *m, int64_t slot, int64_t gen, const char *round,
+    int64_t port, const char *code, const char *message);
+/* Takes row->cells. done(arg, ok): committed or not wanted any more. */
+void mesh_on_row(struct mesh *m, int64_t slot, int64_t gen,
+    struct proto_row *take_row, void (*done)(void *arg, bool ok), void *arg);
+
+#endif
