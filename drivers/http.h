@@ -1,0 +1,90 @@
+/*
+ * http.h - HTTP calls of the drivers: one curl multi on the loop.
+ *
+ * Every submitted call ends in exactly one done(), never from inside
+ * http_submit(), also after cancel, close and timeout. A call that mutates is
+ * sent once, on a fresh connection, because libcurl silently repeats a request
+ * whose reused connection died. Reads are retried here, with full jitter,
+ * inside their deadline. The waiting time in the queue counts, too.
+ */
+#ifndef MW_DRIVERS_HTTP_H
+#define MW_DRIVERS_HTTP_H
+
+#include "common/loop.h"
+#include "common/pure/err.h"
+
+struct http; /* the curl multi; one per process */
+struct http_lane; /* one per connection: its rate, its queue */
+struct http_call; /* valid until its done() was called */
+
+#define HTTP_BODY_MAX ((size_t)16 * 1024 * 1024)
+#define HTTP_READ_TRIES 8
+
+/* Zeros take the defaults in brackets. */
+struct http_lane_conf {
+	const char *name; /* for logs: the connection's id */
+	const char *unix_path; /* talk through this socket; NULL: TCP */
+	bool allow_plain; /* http:// is fine; else https only */
+	double rate_per_s; /* token bucket; 0: no limit */
+	double burst; /* [10] */
+	unsigned in_flight_max; /* [8] */
+	size_t queue_max; /* [10000] waiting calls; more: MW_LIMIT */
+};
+
+enum http_end {
+	HTTP_ANSWERED, /* status and the complete body are there */
+	HTTP_FAILED, /* refused, reset, cut, too large, bad TLS */
+	HTTP_TIMED_OUT,
+	HTTP_CANCELED,
+	HTTP_QUEUE_FULL,
+};
+
+/* Borrowed during http_submit(), copied. */
+struct http_req {
+	const char *method; /* "GET" */
+	const char *url;
+	const char *const
+	    *headers; /* "Name: value", NULL-terminated, or NULL */
+	const void *body; /* with Content-Type from the headers */
+	size_t body_len;
+	bool mutates; /* sent once; else retried */
+	int64_t deadline_ms; /* [60 s] in all, waiting and retries included */
+};
+
+/* Lives during done(). */
+struct http_answer {
+	enum http_end end;
+	int status; /* 0: none */
+	/* Could a byte of a request have reached the server, in any try? */
+	bool sent;
+	unsigned tries;
+	int64_t retry_after_ms; /* of Retry-After; 0: none */
+	char request_id[80]; /* x-request-id, x-amzn-requestid, ... or "" */
+	const char *body; /* NUL-terminated, never NULL */
+	size_t body_len;
+	char error[256]; /* what failed, for people; no secrets */
+};
+
+typedef void (*http_done_fn)(const struct http_answer *a, void *arg);
+
+struct http *http_new(struct loop *l, struct mw_err *err) mw_must_check;
+/* Cancels what is open: every done() is called before it returns. All lanes
+ * must be closed before. */
+void http_free(struct http *h);
+
+struct http_lane *http_lane_new(struct http *h,
+    const struct http_lane_conf *conf);
+/* Open calls end as canceled on a later turn of the loop. */
+void http_lane_close(struct http_lane *lane);
+/* A cloud said "throttled": halves the rate, which recovers slowly. */
+void http_lane_throttled(struct http_lane *lane);
+
+struct http_call *http_submit(struct http_lane *lane,
+    const struct http_req *req, http_done_fn done, void *arg);
+void http_cancel(struct http_call *call); /* done() still comes */
+
+/* Adds s with everything but A-Za-z0-9-._~ as %XX. */
+struct str;
+void http_add_escaped(struct str *out, const char *s);
+
+#endif
