@@ -55,6 +55,9 @@ const char *httpd_param(const struct httpd_req *req,
     const char *name); /* {name} */
 const char *httpd_query(const struct httpd_req *req,
     const char *name); /* or NULL */
+/* Parameter i in the order of the query; false behind the last one. */
+bool httpd_query_at(const struct httpd_req *req, size_t i, const char **name,
+    const char **value);
 const char *httpd_header(const struct httpd_req *req,
     const char *name); /* or NULL */
 const char *httpd_peer(const struct httpd_req *req); /* "127.0.0.1" or "unix" */
@@ -74,6 +77,9 @@ void httpd_reply(struct httpd_req *req, int status, const char *type,
 void httpd_reply_json(struct httpd_req *req, int status, json_t *take_body);
 /* application/problem+json from the error (RFC 9457). */
 void httpd_reply_err(struct httpd_req *req, const struct mw_err *err);
+/* Closes the connection without an answer, which counts as the answer: what a
+ * client sees of a lost request. */
+void httpd_cut(struct httpd_req *req);
 /* Adds a header to the coming reply. */
 void httpd_reply_header(struct httpd_req *req, const char *name,
     const char *value);
