@@ -12,6 +12,8 @@ Q       := $(if $(V),,@)
 PREFIX  ?= /usr/local
 PYTHON  ?= python3
 
+.DEFAULT_GOAL := all
+
 ROOMS := common placement lifecycle drivers coordinator agent twin cli
 
 CC ?= gcc

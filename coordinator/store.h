@@ -29,12 +29,12 @@ struct store_job {
 	/* Owns and frees the job. ok = committed. */
 	void (*done)(struct store_job *job, bool ok, const struct mw_err *err);
 	struct store_job *next;
-	bool ok;			/* the store's own */
+	bool ok; /* the store's own */
 	struct mw_err err;
 };
 
-struct store *store_open(struct loop *l, const char *path, struct mw_err *err)
-    mw_must_check;
+struct store *store_open(struct loop *l, const char *path,
+    struct mw_err *err) mw_must_check;
 /* Finishes all queued jobs (done() is called), checkpoints, closes. */
 void store_close(struct store *s);
 /* Jobs run in the order of submission. */
@@ -43,6 +43,10 @@ void store_submit(struct store *s, struct store_job *take_job);
 bool store_run_now(struct store *s,
     bool (*run)(struct db *db, void *arg, struct mw_err *err), void *arg,
     struct mw_err *err) mw_must_check;
+/* Jobs that wait or run: callers that can wait (results, bulk requests) stop
+ * asking for more above STORE_BACKLOG. */
+#define STORE_BACKLOG 20000
+size_t store_backlog(struct store *s);
 /* Commits so far, and the longest one, for /metrics. */
 void store_stats(const struct store *s, uint64_t *commits, int64_t *worst_ns);
 
