@@ -35,7 +35,8 @@ struct remote_target {
 	const char *name; /* for logs: "demo17/web-1" */
 	const char *address; /* numeric IPv4 */
 	int64_t port; /* 0: 22 */
-	const char *user; /* NULL: the usual ones are tried */
+	const char *const *users; /* logins, tried in this order */
+	size_t nusers; /* 0: the usual ones */
 	const char *private_key; /* OpenSSH PEM, ed25519 */
 	const char *host_key; /* pin "ssh-ed25519 AAAA..."; NULL: first use */
 	/* Asked at first use, before anything else is sent: pins the key. False
@@ -47,6 +48,7 @@ struct remote_target {
 
 enum remote_step {
 	REMOTE_WAIT_SSH,
+	REMOTE_HOST_KEY,
 	REMOTE_LOGIN,
 	REMOTE_PROBE,
 	REMOTE_UPLOAD,

@@ -1,0 +1,521 @@
+/*
+ * http.c - the calls of all lanes on one curl multi.
+ * Owns the multi, its sockets and timer, and every call from submit to done.
+ * Rates and queues are in http_lane.c. Promises: see http.h.
+ */
+#include "drivers/http_int.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/pure/alloc.h"
+#include "common/pure/num.h"
+
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#define CONNECT_MS 10000
+#define DEADLINE_MS 60000
+#define RETRY_BASE_NS (500 * NS_PER_MS)
+#define RETRY_MAX_NS (20 * NS_PER_S)
+
+/* One socket of the multi. */
+struct http_sock {
+	struct http *http;
+	struct event *ev;
+};
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user,
+    void *sock);
+static int on_timer(CURLM *multi, long timeout_ms, void *user);
+static void on_socket_event(evutil_socket_t fd, short what, void *arg);
+static void on_timer_event(void *arg);
+static void on_deliver(void *arg);
+static void on_call_timer(void *arg);
+static size_t on_body(char *p, size_t size, size_t n, void *arg);
+static size_t on_header(char *p, size_t size, size_t n, void *arg);
+static void drain(struct http *h);
+static void try_ended(struct http_call *c, CURLcode rc);
+
+struct http *
+http_new(struct loop *l, struct mw_err *err)
+{
+	struct http *h = xcalloc(1, sizeof *h);
+
+	h->loop = l;
+	TAILQ_INIT(&h->ended);
+	TAILQ_INIT(&h->open);
+	rng_seed(&h->rng, clock_random_u64());
+	h->multi = curl_multi_init();
+	if (!h->multi) {
+		free(h);
+		err_set(err, MW_INTERNAL, 0, "cannot start libcurl");
+		return NULL;
+	}
+	h->timer = loop_timer_new(l, on_timer_event, h);
+	h->deliver = loop_timer_new(l, on_deliver, h);
+	curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+	curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
+	curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+	curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
+	return h;
+}
+
+void
+http_free(struct http *h)
+{
+	if (!h)
+		return;
+	while (!TAILQ_EMPTY(&h->open))
+		http_cancel(TAILQ_FIRST(&h->open));
+	on_deliver(h);
+	loop_timer_free(h->deliver);
+	curl_multi_cleanup(h->multi);
+	loop_timer_free(h->timer);
+	free(h);
+}
+
+struct http_call *
+http_submit(struct http_lane *lane, const struct http_req *req,
+    http_done_fn done, void *arg)
+{
+	struct http *h = lane->http;
+	struct http_call *c = xcalloc(1, sizeof *c);
+	int64_t ms = req->deadline_ms > 0 ? req->deadline_ms : DEADLINE_MS;
+
+	c->http = h;
+	c->lane = lane;
+	c->done = done;
+	c->arg = arg;
+	c->method = xstrdup(req->method);
+	c->url = xstrdup(req->url);
+	if (req->body) {
+		c->req_body = xmemdup(req->body, req->body_len);
+		c->req_len = req->body_len;
+	}
+	for (size_t i = 0; req->headers && req->headers[i]; i++)
+		c->headers = curl_slist_append(c->headers, req->headers[i]);
+	/* libcurl would wait for "100 Continue" before large bodies */
+	c->headers = curl_slist_append(c->headers, "Expect:");
+	c->mutates = req->mutates;
+	c->deadline_ns = clock_mono_ns() + ms * NS_PER_MS;
+	c->timer = loop_timer_new(h->loop, on_call_timer, c);
+	c->state = CALL_OPEN;
+	c->a.end = HTTP_FAILED;
+	TAILQ_INSERT_TAIL(&h->open, c, all);
+	lane->calls++;
+	http_lane_enqueue(lane, c);
+	return c;
+}
+
+/* The call is over; done() comes on the next turn. */
+void
+http_call_end(struct http_call *c, enum http_end end)
+{
+	struct http *h = c->http;
+
+	if (c->state == CALL_ENDED)
+		return;
+	if (c->state == CALL_QUEUED) {
+		TAILQ_REMOVE(&c->lane->queue, c, link);
+		c->lane->nqueue--;
+	}
+	c->state = CALL_ENDED;
+	c->a.end = end;
+	loop_timer_clear(c->timer);
+	TAILQ_REMOVE(&h->open, c, all);
+	TAILQ_INSERT_TAIL(&h->ended, c, link);
+	loop_timer_set(h->deliver, 0);
+}
+
+static void
+stop_flight(struct http_call *c)
+{
+	long sent = 0;
+
+	if (!c->easy)
+		return;
+	curl_easy_getinfo(c->easy, CURLINFO_REQUEST_SIZE, &sent);
+	c->a.sent = c->a.sent || sent > 0;
+	curl_multi_remove_handle(c->http->multi, c->easy);
+	curl_easy_cleanup(c->easy);
+	c->easy = NULL;
+	c->lane->in_flight--;
+}
+
+void
+http_cancel(struct http_call *c)
+{
+	struct http_lane *lane = c->lane;
+
+	if (c->state == CALL_ENDED)
+		return;
+	stop_flight(c);
+	str_copy(c->a.error, sizeof c->a.error, "canceled");
+	http_call_end(c, HTTP_CANCELED);
+	http_lane_pump(lane);
+}
+
+static void
+on_deliver(void *arg)
+{
+	struct http *h = arg;
+	struct http_call *c;
+
+	while ((c = TAILQ_FIRST(&h->ended))) {
+		struct http_lane *lane = c->lane;
+
+		TAILQ_REMOVE(&h->ended, c, link);
+		c->a.body = str_cstr(&c->body);
+		c->a.body_len = c->body.len;
+		c->done(&c->a, c->arg);
+		str_free(&c->body);
+		curl_slist_free_all(c->headers);
+		loop_timer_free(c->timer);
+		free(c->req_body);
+		free(c->method);
+		free(c->url);
+		free(c);
+		http_lane_call_gone(lane);
+	}
+}
+
+/* A queued call reached its deadline, or a waiting one its next try. */
+static void
+on_call_timer(void *arg)
+{
+	struct http_call *c = arg;
+
+	if (clock_mono_ns() < c->deadline_ns && c->state == CALL_WAITING) {
+		http_lane_enqueue(c->lane, c);
+		return;
+	}
+	if (!c->a.error[0])
+		str_copy(c->a.error, sizeof c->a.error,
+		    "no free slot within the deadline");
+	http_call_end(c, HTTP_TIMED_OUT);
+}
+
+static void
+set_target(struct http_call *c, CURL *e)
+{
+	const struct http_lane *lane = c->lane;
+
+	curl_easy_setopt(e, CURLOPT_URL, c->url);
+	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR,
+	    lane->allow_plain || lane->unix_path ? "http,https" : "https");
+	if (lane->unix_path) {
+		curl_easy_setopt(e, CURLOPT_UNIX_SOCKET_PATH, lane->unix_path);
+		curl_easy_setopt(e, CURLOPT_PROXY, "");
+	}
+	curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, c->method);
+	if (strcmp(c->method, "HEAD") == 0)
+		curl_easy_setopt(e, CURLOPT_NOBODY, 1L);
+	if (c->req_body) {
+		curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE,
+		    (curl_off_t)c->req_len);
+		curl_easy_setopt(e, CURLOPT_POSTFIELDS, c->req_body);
+	}
+	/* libcurl repeats a request whose reused connection died before the
+	 * first byte of the answer: a second VM. A fresh one is not repeated. */
+	if (c->mutates)
+		curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L);
+}
+
+/* The lane lets it go: one try. */
+void
+http_call_start(struct http_call *c)
+{
+	struct http *h = c->http;
+	int64_t left_ms = (c->deadline_ns - clock_mono_ns()) / NS_PER_MS;
+	CURL *e = curl_easy_init();
+
+	if (!e)
+		abort();
+	if (left_ms < 1)
+		left_ms = 1;
+	loop_timer_clear(c->timer);
+	c->state = CALL_FLYING;
+	c->easy = e;
+	c->a.tries++;
+	c->a.status = 0;
+	c->a.retry_after_ms = 0;
+	c->a.request_id[0] = '\0';
+	c->too_large = false;
+	str_reset(&c->body);
+	c->error[0] = '\0';
+	set_target(c, e);
+	curl_easy_setopt(e, CURLOPT_PRIVATE, c);
+	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(e, CURLOPT_ERRORBUFFER, c->error);
+	curl_easy_setopt(e, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
+	curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, "");
+	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS,
+	    (long)(left_ms < CONNECT_MS ? left_ms : CONNECT_MS));
+	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)left_ms);
+	curl_easy_setopt(e, CURLOPT_HTTPHEADER, c->headers);
+	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(e, CURLOPT_WRITEDATA, c);
+	curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(e, CURLOPT_HEADERDATA, c);
+	if (curl_multi_add_handle(h->multi, e) != CURLM_OK)
+		abort();
+}
+
+static bool
+worth_a_retry(const struct http_call *c, CURLcode rc)
+{
+	static const int statuses[] = { 429, 500, 502, 503, 504 };
+
+	if (c->mutates || c->a.tries >= HTTP_READ_TRIES || c->too_large)
+		return false;
+	if (rc != CURLE_OK)
+		return rc != CURLE_PEER_FAILED_VERIFICATION &&
+		    rc != CURLE_UNSUPPORTED_PROTOCOL &&
+		    rc != CURLE_URL_MALFORMAT;
+	for (size_t i = 0; i < ARRAY_LEN(statuses); i++) {
+		if (c->a.status == statuses[i])
+			return true;
+	}
+	return false;
+}
+
+/* Full jitter, with the cloud's Retry-After as the lower bound. */
+static int64_t
+retry_wait_ns(struct http_call *c)
+{
+	unsigned n = c->a.tries - 1;
+	int64_t top = RETRY_BASE_NS << (n < 6 ? n : 6);
+	int64_t wait;
+
+	if (top > RETRY_MAX_NS)
+		top = RETRY_MAX_NS;
+	wait = (int64_t)rng_below(&c->http->rng, (uint64_t)top + 1);
+	if (wait < c->a.retry_after_ms * NS_PER_MS)
+		wait = c->a.retry_after_ms * NS_PER_MS;
+	return wait;
+}
+
+static void
+note_error(struct http_call *c, CURLcode rc)
+{
+	struct str s = STR_INIT;
+
+	if (c->too_large)
+		str_addf(&s, "the answer is larger than %zu MiB",
+		    HTTP_BODY_MAX >> 20);
+	else if (rc != CURLE_OK)
+		str_add(&s, c->error[0] ? c->error : curl_easy_strerror(rc));
+	str_copy(c->a.error, sizeof c->a.error, str_cstr(&s));
+	str_free(&s);
+}
+
+static void
+try_ended(struct http_call *c, CURLcode rc)
+{
+	struct http_lane *lane = c->lane;
+	long status = 0;
+
+	curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
+	c->a.status = (int)status;
+	stop_flight(c);
+	note_error(c, rc);
+	if (c->a.status == 429)
+		http_lane_throttled(lane);
+	if (worth_a_retry(c, rc)) {
+		int64_t wait = retry_wait_ns(c);
+
+		if (clock_mono_ns() + wait < c->deadline_ns) {
+			c->state = CALL_WAITING;
+			loop_timer_set(c->timer, wait);
+			http_lane_pump(lane);
+			return;
+		}
+	}
+	if (rc == CURLE_OK)
+		http_call_end(c, HTTP_ANSWERED);
+	else if (rc == CURLE_OPERATION_TIMEDOUT)
+		http_call_end(c, HTTP_TIMED_OUT);
+	else
+		http_call_end(c, HTTP_FAILED);
+	http_lane_pump(lane);
+}
+
+static void
+drain(struct http *h)
+{
+	CURLMsg *m;
+	int left;
+
+	while ((m = curl_multi_info_read(h->multi, &left))) {
+		struct http_call *c = NULL;
+		CURLcode rc = m->data.result;
+
+		if (m->msg != CURLMSG_DONE)
+			continue;
+		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &c);
+		try_ended(c, rc);
+	}
+}
+
+static void
+on_socket_event(evutil_socket_t fd, short what, void *arg)
+{
+	struct http *h = arg;
+	int flags = 0, running;
+
+	if (what & EV_READ)
+		flags |= CURL_CSELECT_IN;
+	if (what & EV_WRITE)
+		flags |= CURL_CSELECT_OUT;
+	curl_multi_socket_action(h->multi, fd, flags, &running);
+	drain(h);
+}
+
+static int
+on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *sock)
+{
+	struct http *h = user;
+	struct http_sock *s = sock;
+	short events = EV_PERSIST;
+
+	(void)easy;
+	if (what == CURL_POLL_REMOVE) {
+		if (s) {
+			event_free(s->ev);
+			free(s);
+		}
+		curl_multi_assign(h->multi, fd, NULL);
+		return 0;
+	}
+	if (what & CURL_POLL_IN)
+		events = (short)(events | EV_READ);
+	if (what & CURL_POLL_OUT)
+		events = (short)(events | EV_WRITE);
+	if (!s) {
+		s = xcalloc(1, sizeof *s);
+		s->http = h;
+		s->ev = event_new(loop_base(h->loop), fd, events,
+		    on_socket_event, h);
+		curl_multi_assign(h->multi, fd, s);
+	} else {
+		event_del(s->ev);
+		event_assign(s->ev, loop_base(h->loop), fd, events,
+		    on_socket_event, h);
+	}
+	event_add(s->ev, NULL);
+	return 0;
+}
+
+/* Must not call curl_multi_socket_action() from here: libcurl recurses. */
+static int
+on_timer(CURLM *multi, long timeout_ms, void *user)
+{
+	struct http *h = user;
+
+	(void)multi;
+	if (timeout_ms < 0)
+		loop_timer_clear(h->timer);
+	else
+		loop_timer_set(h->timer, timeout_ms * NS_PER_MS);
+	return 0;
+}
+
+static void
+on_timer_event(void *arg)
+{
+	struct http *h = arg;
+	int running;
+
+	curl_multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	drain(h);
+}
+
+static size_t
+on_body(char *p, size_t size, size_t n, void *arg)
+{
+	struct http_call *c = arg;
+
+	(void)size; /* always 1 */
+	if (c->body.len + n > HTTP_BODY_MAX) {
+		c->too_large = true;
+		return 0;
+	}
+	str_addn(&c->body, p, n);
+	return n;
+}
+
+/* "Name: value CRLF" with that name: the value's place, else NULL. */
+static const char *
+header_value(const char *p, size_t n, const char *name, size_t *len)
+{
+	size_t k = strlen(name);
+
+	if (n <= k || strncasecmp(p, name, k) != 0 || p[k] != ':')
+		return NULL;
+	for (k++; k < n && (p[k] == ' ' || p[k] == '\t'); k++)
+		;
+	while (
+	    n > k && (p[n - 1] == '\r' || p[n - 1] == '\n' || p[n - 1] == ' '))
+		n--;
+	*len = n - k;
+	return p + k;
+}
+
+/* Seconds, or a date. */
+int64_t
+http_retry_after_ms(const char *v, size_t n, int64_t wall_ns)
+{
+	char date[64];
+	int64_t s;
+	time_t t;
+
+	if (num_parse_i64(v, n, 0, 86400, &s))
+		return s * 1000;
+	if (n >= sizeof date)
+		return 0;
+	memcpy(date, v, n);
+	date[n] = '\0';
+	t = curl_getdate(date, NULL);
+	s = (int64_t)t - wall_ns / NS_PER_S;
+	return t == -1 || s <= 0 ? 0 : (s > 86400 ? 86400 : s) * 1000;
+}
+
+static size_t
+on_header(char *p, size_t size, size_t n, void *arg)
+{
+	static const char *const ids[] = { "x-request-id", "x-amzn-requestid",
+		"x-openstack-request-id", "x-ms-request-id" };
+	struct http_call *c = arg;
+	const char *v;
+	size_t len;
+
+	(void)size;
+	v = header_value(p, n, "retry-after", &len);
+	if (v)
+		c->a.retry_after_ms =
+		    http_retry_after_ms(v, len, clock_wall_ns());
+	for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
+		v = header_value(p, n, ids[i], &len);
+		if (v && len < sizeof c->a.request_id) {
+			memcpy(c->a.request_id, v, len);
+			c->a.request_id[len] = '\0';
+		}
+	}
+	return n;
+}
+
+void
+http_add_escaped(struct str *out, const char *s)
+{
+	static const char keep[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				   "abcdefghijklmnopqrstuvwxyz0123456789-._~";
+
+	for (; *s; s++) {
+		if (strchr(keep, *s))
+			str_addc(out, *s);
+		else
+			str_addf(out, "%%%02X", (unsigned)(unsigned char)*s);
+	}
+}

@@ -1,0 +1,172 @@
+/*
+ * http_lane.c - rate, concurrency and queue of one connection to a cloud.
+ * Owns the waiting calls. Promises: first come, first served; never more than
+ * in_flight_max at once; a token bucket that halves its rate when the cloud
+ * throttles and recovers by a tenth per quiet 10 s.
+ */
+#include "drivers/http_int.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/pure/alloc.h"
+
+#define BURST 10
+#define IN_FLIGHT 8
+#define QUEUE 10000
+#define QUIET_NS (10 * NS_PER_S)
+/* A lane without limit gets one when it is throttled, up to here. */
+#define RATE_TOP 50.0
+#define RATE_LEAST 0.2
+
+static void on_token(void *arg);
+static void lane_free(void *p);
+
+struct http_lane *
+http_lane_new(struct http *h, const struct http_lane_conf *conf)
+{
+	struct http_lane *lane = xcalloc(1, sizeof *lane);
+
+	lane->http = h;
+	lane->name = xstrdup(conf->name);
+	lane->unix_path = xstrdup(conf->unix_path);
+	lane->allow_plain = conf->allow_plain;
+	lane->base_rate = lane->rate = conf->rate_per_s;
+	lane->burst = conf->burst > 0 ? conf->burst : BURST;
+	lane->tokens = lane->burst;
+	lane->in_flight_max =
+	    conf->in_flight_max ? conf->in_flight_max : IN_FLIGHT;
+	lane->queue_max = conf->queue_max ? conf->queue_max : QUEUE;
+	lane->filled_ns = lane->quiet_ns = clock_mono_ns();
+	TAILQ_INIT(&lane->queue);
+	lane->timer = loop_timer_new(h->loop, on_token, lane);
+	return lane;
+}
+
+static void
+lane_free(void *p)
+{
+	struct http_lane *lane = p;
+
+	loop_timer_free(lane->timer);
+	free(lane->name);
+	free(lane->unix_path);
+	free(lane);
+}
+
+void
+http_lane_close(struct http_lane *lane)
+{
+	struct http_call *c, *next;
+
+	if (!lane || lane->closed)
+		return;
+	lane->closed = true;
+	lane->calls++; /* keeps the lane while its calls are canceled */
+	for (c = TAILQ_FIRST(&lane->http->open); c; c = next) {
+		next = TAILQ_NEXT(c, all);
+		if (c->lane == lane)
+			http_cancel(c);
+	}
+	http_lane_call_gone(lane);
+}
+
+void
+http_lane_call_gone(struct http_lane *lane)
+{
+	lane->calls--;
+	if (lane->closed && lane->calls == 0)
+		lane_free(lane);
+}
+
+void
+http_lane_throttled(struct http_lane *lane)
+{
+	double rate = lane->rate > 0 ? lane->rate / 2 : RATE_TOP / 5;
+
+	lane->rate = rate > RATE_LEAST ? rate : RATE_LEAST;
+	lane->quiet_ns = clock_mono_ns();
+	if (lane->tokens > 1)
+		lane->tokens = 1;
+	log_warn("drivers", lane->name,
+	    "the cloud throttles us\trate_per_s=%.2f action=slower",
+	    lane->rate);
+}
+
+static void
+recover(struct http_lane *lane, int64_t now)
+{
+	double top = lane->base_rate > 0 ? lane->base_rate : RATE_TOP;
+
+	while (
+	    lane->rate != lane->base_rate && now - lane->quiet_ns >= QUIET_NS) {
+		lane->quiet_ns += QUIET_NS;
+		lane->rate *= 1.1;
+		if (lane->rate >= top)
+			lane->rate = lane->base_rate;
+	}
+}
+
+static bool
+take_token(struct http_lane *lane)
+{
+	int64_t now = clock_mono_ns();
+
+	recover(lane, now);
+	if (lane->rate <= 0)
+		return true;
+	lane->tokens +=
+	    lane->rate * (double)(now - lane->filled_ns) / (double)NS_PER_S;
+	lane->filled_ns = now;
+	if (lane->tokens > lane->burst)
+		lane->tokens = lane->burst;
+	if (lane->tokens < 1) {
+		loop_timer_set(lane->timer,
+		    (int64_t)((1 - lane->tokens) / lane->rate *
+			(double)NS_PER_S) +
+			NS_PER_MS);
+		return false;
+	}
+	lane->tokens -= 1;
+	return true;
+}
+
+void
+http_lane_pump(struct http_lane *lane)
+{
+	struct http_call *c;
+
+	while (!lane->closed && lane->in_flight < lane->in_flight_max &&
+	    (c = TAILQ_FIRST(&lane->queue))) {
+		if (!take_token(lane))
+			return;
+		TAILQ_REMOVE(&lane->queue, c, link);
+		lane->nqueue--;
+		lane->in_flight++;
+		http_call_start(c);
+	}
+}
+
+void
+http_lane_enqueue(struct http_lane *lane, struct http_call *c)
+{
+	int64_t left = c->deadline_ns - clock_mono_ns();
+
+	c->state = CALL_OPEN;
+	if (lane->nqueue >= lane->queue_max) {
+		str_copy(c->a.error, sizeof c->a.error,
+		    "too many calls are waiting");
+		http_call_end(c, HTTP_QUEUE_FULL);
+		return;
+	}
+	c->state = CALL_QUEUED;
+	TAILQ_INSERT_TAIL(&lane->queue, c, link);
+	lane->nqueue++;
+	loop_timer_set(c->timer, left > 0 ? left : 0);
+	http_lane_pump(lane);
+}
+
+static void
+on_token(void *arg)
+{
+	http_lane_pump(arg);
+}
