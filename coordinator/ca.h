@@ -31,14 +31,13 @@ bool ca_sign_csr(const struct ca *ca, const char *csr_pem, const char *uri,
 /* TLS context of the agent link, with a fresh server certificate. */
 SSL_CTX *ca_server_ctx(const struct ca *ca, struct mw_err *err) mw_must_check;
 /*
- * The SSH key of an MCIS, made at the first call: public_key is an OpenSSH
- * line ("ssh-ed25519 AAAA... milkyway"), private_key the OpenSSH PEM text that
- * libssh2_userauth_publickey_frommemory() takes. Either may be NULL.
+ * An SSH key pair by its name (lc_mcis_row.key_id), made at the first call:
+ * public_key is an OpenSSH line ("ssh-ed25519 AAAA... NAME"), private_key the
+ * OpenSSH PEM text that libssh2 takes. Either may be NULL.
  */
-bool ca_ssh_key(const struct ca *ca, const char *ns, const char *mcis,
-    struct str *public_key, struct str *private_key,
-    struct mw_err *err) mw_must_check;
+bool ca_ssh_key(const struct ca *ca, const char *key_id, struct str *public_key,
+    struct str *private_key, struct mw_err *err) mw_must_check;
 /* The MCIS is gone. */
-void ca_ssh_key_forget(const struct ca *ca, const char *ns, const char *mcis);
+void ca_ssh_key_forget(const struct ca *ca, const char *key_id);
 
 #endif

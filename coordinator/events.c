@@ -56,10 +56,8 @@ struct list_job {
 
 static bool load(struct db *db, void *arg, struct mw_err *err);
 static void load_one(void *arg, struct db_event *take_ev);
-static struct db_event *make(struct events *e, const struct event *ev);
 static bool emit_run(struct db *db, struct store_job *job, struct mw_err *err);
 static void emit_done(struct store_job *job, bool ok, const struct mw_err *err);
-static void publish(struct events *e, struct db_event *take_ev);
 static bool wanted(const struct reader *r, const struct db_event *ev);
 static bool in_list(const char *list, const char *word);
 static void stream_open(struct events *e, struct httpd_req *req);
@@ -107,7 +105,7 @@ events_emit(struct events *e, const struct event *ev)
 	struct emit_job *j = xcalloc(1, sizeof *j);
 
 	j->e = e;
-	j->ev = make(e, ev);
+	j->ev = events_make(e, ev);
 	j->job.run = emit_run;
 	j->job.done = emit_done;
 	store_submit(e->c->store, &j->job);
@@ -156,8 +154,8 @@ load_one(void *arg, struct db_event *take_ev)
 	*place = take_ev;
 }
 
-static struct db_event *
-make(struct events *e, const struct event *ev)
+struct db_event *
+events_make(struct events *e, const struct event *ev)
 {
 	json_t *j = json_object();
 	struct db_event *d;
@@ -196,7 +194,7 @@ emit_done(struct store_job *job, bool ok, const struct mw_err *err)
 	struct emit_job *j = container_of(job, struct emit_job, job);
 
 	if (ok) {
-		publish(j->e, j->ev);
+		events_publish(j->e, j->ev);
 	} else {
 		log_error("events", j->ev->type, "event is lost: %s", err->msg);
 		free(j->ev);
@@ -204,8 +202,8 @@ emit_done(struct store_job *job, bool ok, const struct mw_err *err)
 	free(j);
 }
 
-static void
-publish(struct events *e, struct db_event *take_ev)
+void
+events_publish(struct events *e, struct db_event *take_ev)
 {
 	struct reader *r, *next;
 

@@ -15,6 +15,7 @@
 #define EVENTS_KEEP 200000
 
 struct coord;
+struct db_event;
 struct events;
 
 /* Borrowed strings; NULL or 0 where it does not apply. */
@@ -31,6 +32,14 @@ void events_free(struct events *e);
 /* Queues the event behind all store jobs submitted so far and returns its
  * number. */
 uint64_t events_emit(struct events *e, const struct event *ev);
+/*
+ * The same in three parts, for events that belong to somebody else's
+ * transaction: make it (it gets its number), put it with db_event_put()
+ * (db_events.h) in the job that is submitted at once, publish it in that job's
+ * done().
+ */
+struct db_event *events_make(struct events *e, const struct event *ev);
+void events_publish(struct events *e, struct db_event *take_ev);
 /* Newest committed number. */
 uint64_t events_last(const struct events *e);
 /* GET /v1/events: history as JSON or a stream, by the Accept header. */

@@ -1,0 +1,385 @@
+/*
+ * conns.c - see conns.h. Owns the rows in memory and the open drivers; their
+ * SQL is db_conns.c, their HTTP api_conn.c.
+ */
+#include "coordinator/conns.h"
+
+#include "common/log.h"
+#include "common/pure/alloc.h"
+#include "common/pure/ids.h"
+#include "common/pure/str.h"
+#include "coordinator/conns_int.h"
+#include "coordinator/coord.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* An answer of our own, given on the next turn of the loop. */
+struct refusal {
+	struct csp_answer *answer;
+	drv_done_fn done;
+	void *arg;
+};
+
+static int spec_by_name(const void *a, const void *b);
+static size_t lower_bound(const struct conns *cs, const char *id);
+static void keep_driver(struct conn *old, struct conn *cn);
+static void refuse(struct conns *cs, struct csp_req *take_req,
+    const char *message, drv_done_fn done, void *arg);
+static void refuse_now(void *p);
+static void specs_free(struct conn *cn);
+static void flatten(struct conns *cs);
+
+struct conns *
+conns_new(struct coord *c, struct mw_err *err)
+{
+	struct conns *cs = xcalloc(1, sizeof *cs);
+
+	cs->c = c;
+	cs->http = http_new(c->loop, err);
+	cs->env.loop = c->loop;
+	cs->env.http = cs->http;
+	if (!cs->http || !store_run_now(c->store, db_conns_load, cs, err)) {
+		conns_free(cs);
+		return NULL;
+	}
+	return cs;
+}
+
+void
+conns_free(struct conns *cs)
+{
+	if (!cs)
+		return;
+	for (size_t i = 0; i < cs->n; i++)
+		conn_free(cs->v[i]);
+	if (cs->http)
+		http_free(cs->http);
+	free(cs->v);
+	free(cs->specs);
+	free(cs);
+}
+
+struct conn *
+conns_find(const struct conns *cs, const char *id)
+{
+	size_t i = id ? lower_bound(cs, id) : cs->n;
+
+	return i < cs->n && strcmp(cs->v[i]->row.id, id) == 0 ? cs->v[i] : NULL;
+}
+
+const struct conn_row *
+conns_get(const struct conns *cs, const char *id)
+{
+	const struct conn *cn = conns_find(cs, id);
+
+	return cn ? &cn->row : NULL;
+}
+
+const struct spec_row *
+conns_spec(const struct conns *cs, const char *connection, const char *name)
+{
+	const struct conn *cn = conns_find(cs, connection);
+	struct spec_row key = { .name = (char *)(uintptr_t)name };
+
+	if (!cn || !cn->nspecs || !name)
+		return NULL;
+	return bsearch(&key, cn->specs, cn->nspecs, sizeof *cn->specs,
+	    spec_by_name);
+}
+
+const struct image_row *
+conns_image(const struct conns *cs, const char *connection, const char *id)
+{
+	const struct conn *cn = conns_find(cs, connection);
+
+	for (size_t i = 0; cn && i < cn->nimages; i++)
+		if (str_eq(cn->images[i].id, id))
+			return &cn->images[i];
+	return NULL;
+}
+
+size_t
+conns_count(const struct conns *cs)
+{
+	return cs->n;
+}
+
+const struct conn_row *
+conns_at(const struct conns *cs, size_t i)
+{
+	return &cs->v[i]->row;
+}
+
+size_t
+conns_spec_count(const struct conns *cs)
+{
+	flatten((struct conns *)(uintptr_t)cs);
+	return cs->nspecs;
+}
+
+const struct spec_row *
+conns_spec_at(const struct conns *cs, size_t i)
+{
+	return cs->specs[i];
+}
+
+void
+conns_submit(struct conns *cs, struct csp_req *take_req, drv_done_fn done,
+    void *arg)
+{
+	struct conn *cn = conns_find(cs, take_req->connection);
+	struct mw_err err = MW_ERR_INIT;
+
+	if (!cn)
+		refuse(cs, take_req, "there is no such connection", done, arg);
+	else if (!conn_open(cs, cn, &err))
+		refuse(cs, take_req, err.msg, done, arg);
+	else
+		cn->drv->submit(cn->dc, take_req, done, arg);
+}
+
+struct csp_caps
+conns_caps(struct conns *cs, const char *id)
+{
+	struct conn *cn = conns_find(cs, id);
+	struct mw_err err = MW_ERR_INIT;
+
+	if (!cn || !conn_open(cs, cn, &err))
+		return (struct csp_caps){ 0 };
+	return cn->drv->caps(cn->dc);
+}
+
+bool
+conn_open(struct conns *cs, struct conn *cn, struct mw_err *err)
+{
+	struct drv_conf conf = {
+		.id = cn->row.id,
+		.driver = cn->row.driver,
+		.csp = cn->row.csp,
+		.region = cn->row.region,
+		.endpoint = cn->row.endpoint,
+		.credential = cn->row.credential,
+	};
+
+	if (cn->dc)
+		return true;
+	cn->drv = driver_find(cn->row.driver);
+	if (!cn->drv)
+		return err_set(err, MW_UNSUPPORTED, 0,
+		    "there is no driver \"%s\"", cn->row.driver);
+	return cn->drv->open(&cs->env, &conf, &cn->dc, err);
+}
+
+struct conn *
+conn_new(const struct conn_row *row)
+{
+	struct conn *cn = xcalloc(1, sizeof *cn);
+
+	cn->row = *row;
+	cn->row.id = xstrdup(row->id);
+	cn->row.driver = xstrdup(row->driver);
+	cn->row.csp = xstrdup(row->csp);
+	cn->row.region = xstrdup(row->region);
+	cn->row.display = xstrdup(row->display);
+	cn->row.endpoint = xstrdup(row->endpoint);
+	cn->row.credential = xstrdup(row->credential);
+	cn->row.verified_reason = xstrdup(row->verified_reason);
+	return cn;
+}
+
+void
+conn_free(struct conn *cn)
+{
+	if (!cn)
+		return;
+	if (cn->dc)
+		cn->drv->close(cn->dc);
+	specs_free(cn);
+	free(cn->row.id);
+	free(cn->row.driver);
+	free(cn->row.csp);
+	free(cn->row.region);
+	free(cn->row.display);
+	free(cn->row.endpoint);
+	free(cn->row.credential);
+	free(cn->row.verified_reason);
+	free(cn);
+}
+
+void
+conn_add_spec(struct conn *cn, const struct csp_spec *s)
+{
+	struct spec_row *r;
+
+	VEC_GROW(cn->specs, cn->nspecs, cn->specs_cap);
+	r = &cn->specs[cn->nspecs++];
+	r->spec_id =
+	    xasprintf("%s+%s+%s", cn->row.csp, cn->row.region, s->name);
+	r->connection = cn->row.id;
+	r->csp = cn->row.csp;
+	r->region = cn->row.region;
+	r->name = xstrdup(s->name);
+	r->arch = xstrdup(s->arch);
+	r->vcpu = s->vcpu;
+	r->memory_mib = s->memory_mib;
+	r->cost_per_hour_micros = s->cost_per_hour_micros;
+	r->currency = xstrdup(s->currency ? s->currency : "USD");
+	r->cost_reason = xstrdup(s->cost_reason);
+}
+
+void
+conn_add_image(struct conn *cn, const struct csp_image *im)
+{
+	struct image_row *r;
+
+	VEC_GROW(cn->images, cn->nimages, cn->images_cap);
+	r = &cn->images[cn->nimages++];
+	r->connection = cn->row.id;
+	r->id = xstrdup(im->id);
+	r->name = xstrdup(im->name);
+	r->user = xstrdup(im->user);
+	r->arch = xstrdup(im->arch);
+}
+
+void
+conn_sort(struct conn *cn)
+{
+	if (cn->nspecs)
+		qsort(cn->specs, cn->nspecs, sizeof *cn->specs, spec_by_name);
+}
+
+void
+conns_put(struct conns *cs, struct conn *take_cn)
+{
+	size_t i = lower_bound(cs, take_cn->row.id);
+
+	cs->flat = false;
+	if (i < cs->n && strcmp(cs->v[i]->row.id, take_cn->row.id) == 0) {
+		keep_driver(cs->v[i], take_cn);
+		conn_free(cs->v[i]);
+		cs->v[i] = take_cn;
+		return;
+	}
+	VEC_GROW(cs->v, cs->n, cs->cap);
+	memmove(&cs->v[i + 1], &cs->v[i], (cs->n - i) * sizeof *cs->v);
+	cs->v[i] = take_cn;
+	cs->n++;
+}
+
+void
+conns_remove(struct conns *cs, const char *id)
+{
+	size_t i = lower_bound(cs, id);
+
+	if (i == cs->n || strcmp(cs->v[i]->row.id, id) != 0)
+		return;
+	cs->flat = false;
+	conn_free(cs->v[i]);
+	cs->n--;
+	memmove(&cs->v[i], &cs->v[i + 1], (cs->n - i) * sizeof *cs->v);
+}
+
+static int
+spec_by_name(const void *a, const void *b)
+{
+	const struct spec_row *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
+/* A new catalogue must not cut calls that are under way. */
+static void
+keep_driver(struct conn *old, struct conn *cn)
+{
+	if (!old->dc || cn->dc || !str_eq(old->row.driver, cn->row.driver) ||
+	    !str_eq(old->row.csp, cn->row.csp) ||
+	    !str_eq(old->row.region, cn->row.region) ||
+	    !str_eq(old->row.endpoint, cn->row.endpoint) ||
+	    !str_eq(old->row.credential, cn->row.credential))
+		return;
+	cn->drv = old->drv;
+	cn->dc = old->dc;
+	old->dc = NULL;
+}
+
+/* First index whose id is not smaller. */
+static size_t
+lower_bound(const struct conns *cs, const char *id)
+{
+	size_t lo = 0, hi = cs->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (strcmp(cs->v[mid]->row.id, id) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static void
+refuse(struct conns *cs, struct csp_req *take_req, const char *message,
+    drv_done_fn done, void *arg)
+{
+	struct refusal *r = xcalloc(1, sizeof *r);
+
+	r->answer = csp_answer_new(take_req);
+	r->answer->cls = CSP_DEFINITE;
+	r->answer->reason = CSP_R_UNSENT;
+	r->answer->message = arena_strdup(r->answer->arena, message);
+	r->done = done;
+	r->arg = arg;
+	csp_req_free(take_req);
+	loop_reap(cs->c->loop, refuse_now, r);
+}
+
+static void
+refuse_now(void *p)
+{
+	struct refusal *r = p;
+
+	r->done(r->answer, r->arg);
+	free(r);
+}
+
+static void
+specs_free(struct conn *cn)
+{
+	for (size_t i = 0; i < cn->nspecs; i++) {
+		free(cn->specs[i].spec_id);
+		free(cn->specs[i].name);
+		free(cn->specs[i].arch);
+		free(cn->specs[i].currency);
+		free(cn->specs[i].cost_reason);
+	}
+	for (size_t i = 0; i < cn->nimages; i++) {
+		free(cn->images[i].id);
+		free(cn->images[i].name);
+		free(cn->images[i].user);
+		free(cn->images[i].arch);
+	}
+	free(cn->specs);
+	free(cn->images);
+}
+
+/* One array over all connections, in the order of their ids. */
+static void
+flatten(struct conns *cs)
+{
+	size_t n = 0;
+
+	if (cs->flat)
+		return;
+	for (size_t i = 0; i < cs->n; i++)
+		n += cs->v[i]->nspecs;
+	free(cs->specs);
+	cs->specs = n ? xcalloc(n, sizeof *cs->specs) : NULL;
+	cs->nspecs = 0;
+	for (size_t i = 0; i < cs->n; i++)
+		for (size_t k = 0; k < cs->v[i]->nspecs; k++)
+			cs->specs[cs->nspecs++] = &cs->v[i]->specs[k];
+	cs->flat = true;
+}

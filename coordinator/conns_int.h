@@ -1,0 +1,49 @@
+/*
+ * conns_int.h - what conns.c, db_conns.c and api_conn.c share.
+ */
+#ifndef MW_COORDINATOR_CONNS_INT_H
+#define MW_COORDINATOR_CONNS_INT_H
+
+#include "coordinator/conns.h"
+#include "drivers/http.h"
+
+struct conn {
+	struct conn_row row;
+	const struct driver *drv;
+	struct drv_conn *dc; /* NULL: not opened yet */
+	struct spec_row *specs; /* by name */
+	size_t nspecs, specs_cap;
+	struct image_row *images;
+	size_t nimages, images_cap;
+};
+
+struct conns {
+	struct coord *c;
+	struct http *http;
+	struct drv_env env;
+	struct conn **v; /* by id */
+	size_t n, cap;
+	const struct spec_row **specs; /* of all, if flat */
+	size_t nspecs;
+	bool flat;
+};
+
+struct conn *conn_new(const struct conn_row *row); /* copies the strings */
+void conn_free(struct conn *cn); /* closes its driver */
+bool conn_open(struct conns *cs, struct conn *cn,
+    struct mw_err *err) mw_must_check;
+void conn_add_spec(struct conn *cn, const struct csp_spec *s);
+void conn_add_image(struct conn *cn, const struct csp_image *im);
+void conn_sort(struct conn *cn); /* after the last conn_add_spec */
+struct conn *conns_find(const struct conns *cs, const char *id);
+void conns_put(struct conns *cs, struct conn *take_cn); /* replaces */
+void conns_remove(struct conns *cs, const char *id);
+
+/* SQL. load: arg is the struct conns. */
+bool db_conns_load(struct db *db, void *arg, struct mw_err *err) mw_must_check;
+bool db_conn_put(struct db *db, const struct conn *cn,
+    struct mw_err *err) mw_must_check;
+bool db_conn_delete(struct db *db, const char *id,
+    struct mw_err *err) mw_must_check;
+
+#endif
