@@ -93,7 +93,7 @@ struct world {
 	struct world_site *sites;
 	size_t nsites;
 	size_t coordinator_site;
-	uint32_t *rtt_us; /* nsites * nsites, symmetric; 0: unreachable */
+	int32_t *rtt_us; /* nsites * nsites, symmetric; -1: unreachable */
 };
 
 struct world *world_parse(const char *bytes, size_t n,
@@ -112,7 +112,6 @@ size_t world_site_find(const struct world *w, const char *name);
 /* The site of a VM. */
 size_t world_site_of(const struct world *w, size_t cloud, size_t region,
     size_t spec);
-uint32_t world_rtt_us(const struct world *w, size_t a, size_t b);
 /* "aws-*" matches every name with that start; without '*' the whole name. */
 bool world_pattern_match(const char *pattern, const char *name);
 const char *world_op_name(enum world_op op); /* key of latenciesMs */
