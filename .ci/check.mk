@@ -35,7 +35,7 @@ purity: $(call archives,pure placement lifecycle)
 HEADERS := $(shell find $(ROOMS) -name '*.h')
 headers:
 	$(Q)for h in $(HEADERS); do \
-	    $(CC) -std=c17 $(CPPFLAGS) $(WARN) -fsyntax-only -x c $$h || exit 1; \
+	    $(CC) -std=c17 $(filter-out -MMD -MP,$(CPPFLAGS)) $(WARN) -fsyntax-only -x c $$h || exit 1; \
 	done && echo "headers: ok"
 
 SOURCES := $(shell find $(ROOMS) tests -name '*.[ch]')

@@ -1,0 +1,139 @@
+/*
+ * cli.h - what every command of `milkyway` shares: the settings of this call,
+ * the API client, waiting for actions, tables, options.
+ *
+ * Data goes to standard output, progress and errors to standard error. A
+ * command returns the exit status (docs/api.md, "Errors"; 4 = the answer is
+ * "no", 12 = partial).
+ */
+#ifndef MW_CLI_CLI_H
+#define MW_CLI_CLI_H
+
+#include "common/json.h"
+#include "common/pure/err.h"
+#include "common/pure/str.h"
+
+#include <stdio.h>
+
+#define EXIT_NO 4
+#define EXIT_PARTIAL 12
+#define EXIT_INTERRUPTED 130
+
+enum cli_out {
+	OUT_TABLE,
+	OUT_JSON,
+	OUT_CSV
+};
+
+struct cli {
+	const char *url, *token_file, *ns, *dir;
+	enum cli_out out;
+	bool color; /* standard output is a terminal that wants colour */
+	bool live; /* standard error is a terminal */
+	bool yes, no_wait, help;
+	int64_t timeout_s; /* of waiting; 0 = no limit */
+	char *token; /* read at the first call */
+	void *curl;
+};
+
+struct cli_cmd {
+	const char *name; /* "mcis create" */
+	const char *args; /* "-f FILE" */
+	const char *what; /* one line */
+	int (*run)(struct cli *c, int argc, char **argv);
+	const char *help; /* options and examples; may be "" */
+};
+
+/* ---- commands, by file ---- */
+extern const struct cli_cmd cmds_up[], cmds_mcis[], cmds_bench[], cmds_matrix[],
+    cmds_place[], cmds_exec[], cmds_agent[], cmds_sys[], cmds_report[];
+const struct cli_cmd *cli_find(int argc, char **argv, int *words);
+
+/* ---- options ---- */
+struct cli_opt {
+	const char *name; /* long name without dashes */
+	char letter; /* or 0 */
+	enum {
+		OPT_STR,
+		OPT_INT,
+		OPT_NUM,
+		OPT_FLAG
+	} type;
+	void *out; /* const char **, int64_t *, double *, bool * */
+};
+
+/*
+ * Parses the options of a command and the common ones; argv[0] is the command.
+ * Returns the number of operands, moved to argv[1..], or -1 after a message.
+ * min..max operands are accepted.
+ */
+int cli_opts(struct cli *c, const struct cli_cmd *cmd, int argc, char **argv,
+    const struct cli_opt *opts, size_t nopts, int min, int max);
+
+/* ---- the API ---- */
+
+/* One call. Status >= 400 is false with the problem's code, detail, hint.
+ * *out is a new reference or NULL (no body). body is taken and may be NULL. */
+bool cli_call(struct cli *c, const char *method, const char *path,
+    json_t *take_body, json_t **out, struct mw_err *err) mw_must_check;
+/* The same over a unix socket, without a token (the twin's control). */
+bool cli_call_unix(struct cli *c, const char *socket, const char *method,
+    const char *path, json_t *take_body, json_t **out,
+    struct mw_err *err) mw_must_check;
+/* GET of an event stream; fn gets each "data:" line; false ends. */
+bool cli_stream(struct cli *c, const char *path,
+    bool (*fn)(const char *event, const char *data, void *arg), void *arg,
+    struct mw_err *err) mw_must_check;
+/* "/v1/ns/{ns}/mcis/{name}{rest}"; the caller frees. Names are checked. */
+char *cli_mcis_path(struct cli *c, const char *name, const char *rest);
+void cli_close(struct cli *c);
+
+/* Prints "milkyway: message" and the hint; returns the exit status. */
+int cli_fail(const struct mw_err *err);
+/* Says what is wrong with the command line; returns 2. */
+int cli_usage(const struct cli_cmd *cmd, const char *fmt, ...) mw_printf(2, 3);
+/* Asks on a terminal unless --yes; true = go on. */
+bool cli_confirm(struct cli *c, const char *fmt, ...) mw_printf(2, 3);
+
+/* Follows an action to its end with progress; returns the exit status.
+ * *end (may be NULL) gets the last state, a new reference. */
+int cli_wait(struct cli *c, json_t *action, json_t **end);
+/* Call that answers 202 with an action, then wait unless --no-wait. */
+int cli_act(struct cli *c, const char *method, const char *path,
+    json_t *take_body, json_t **end);
+bool cli_interrupted(void); /* Ctrl-C was pressed */
+
+/* ---- values from answers ---- */
+const char *js(const json_t *o, const char *key); /* string or "" */
+double jnum(const json_t *o, const char *key, double unknown);
+int64_t ji(const json_t *o, const char *key, int64_t unknown);
+bool jb(const json_t *o, const char *key);
+json_t *ja(const json_t *o,
+    const char *key); /* array (maybe empty), borrowed */
+
+/* ---- output ---- */
+struct cli_table;
+/* Headings; one that starts with '>' is right-aligned. NULL-terminated. */
+struct cli_table *table_new(const char *const *heads);
+/* Cells row by row. "" prints "-". */
+void table_add(struct cli_table *t, const char *fmt, ...) mw_printf(2, 3);
+/* The next cell in an ANSI colour (e.g. 31); 0 = none. */
+void table_color(struct cli_table *t, int color);
+void table_print(struct cli_table *t, const struct cli *c); /* frees it */
+void cli_print_json(const json_t *j);
+/* 1234567 micro-USD as "1.2346". */
+void cli_money(int64_t micros, char out[32]);
+
+/* Self-contained HTML page; files of JSON made by earlier commands. */
+struct report_input {
+	json_t *mcis, *bench, *matrix, *placements, *chosen;
+	const char *title;
+};
+void report_html(const struct report_input *in, struct str *out);
+/* Squared-off lat/lon map, heat map and bars as SVG. */
+void svg_heat(const json_t *matrix, struct str *out);
+void svg_map(const json_t *mcis, const json_t *chosen, const json_t *matrix,
+    struct str *out);
+void svg_bars(const json_t *bench, const char *kind, struct str *out);
+
+#endif

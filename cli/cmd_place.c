@@ -1,0 +1,337 @@
+/*
+ * cmd_place.c - placement questions: to the coordinator's measurements, or to
+ * a world file without any coordinator. Both give the same JSON answer.
+ */
+#include "cli/cli.h"
+
+#include "common/clock.h"
+#include "common/pure/alloc.h"
+#include "placement/io/place_io.h"
+
+#include <math.h>
+#include <string.h>
+
+struct question {
+	const char *file, *from, *site_by, *objective, *world;
+	int64_t vms, csps, top, per_site, budget;
+	double max_rtt;
+	bool groups;
+};
+
+/* Adds "key": v to obj unless v is 0. */
+static void
+put_pos(json_t *obj, const char *key, int64_t v)
+{
+	if (v > 0)
+		json_put_int(obj, key, v);
+}
+
+static json_t *
+names_of(const char *list)
+{
+	json_t *a = json_array();
+	char *copy = xstrdup(list), *rest = copy, *word;
+
+	while ((word = strsep(&rest, ",")) != NULL)
+		json_array_append_new(a, json_string(word));
+	free(copy);
+	return a;
+}
+
+static json_t *
+objective_of(const char *name)
+{
+	json_t *o = json_object(), *terms = json_array(), *t = json_object();
+
+	json_put_str(o, "mode", "weighted");
+	if (str_starts(name, "performance")) {
+		json_put_str(t, "term", "performance");
+		json_put_str(t, "metric", name[11] == ':' ? name + 12 : "cpum");
+		json_put_int(t, "weightMicrosPerPoint", 1000);
+	} else if (str_eq(name, "rtt")) {
+		json_put_str(t, "term", "pairRttMean");
+		json_put_int(t, "weightMicrosPerMs", 1000);
+	} else {
+		json_put_str(t, "term", "price");
+		json_put_int(t, "weight", 1);
+	}
+	json_array_append_new(terms, t);
+	json_put(o, "terms", terms);
+	return o;
+}
+
+/* The query of the command line's words. */
+static json_t *
+build(const struct question *q)
+{
+	json_t *body = json_object(), *groups = json_array();
+	json_t *g = json_object(), *lim = json_object();
+
+	json_put_str(body, "mode", q->groups ? "groups" : "place");
+	json_put_str(g, "name", "vm");
+	json_put_int(g, "count", q->vms ? q->vms : 1);
+	json_array_append_new(groups, g);
+	json_put(body, "groups", groups);
+	if (q->max_rtt > 0)
+		json_put_num(lim, "maxRttMs", q->max_rtt);
+	put_pos(lim, "maxPerSite", q->per_site);
+	put_pos(lim, "minCsps", q->csps);
+	put_pos(lim, "budgetPerHourMicros", q->budget);
+	json_put(body, "constraints", lim);
+	json_put(body, "objective", objective_of(q->objective));
+	put_pos(body, "topK", q->top);
+	return body;
+}
+
+static void
+print_ranking(struct cli *c, const json_t *a)
+{
+	static const char *const heads[] = { ">#", ">USD/H", ">WORST PAIR MS",
+		">SLACK MS", ">SCORE", "GROUP", NULL };
+	struct cli_table *t = table_new(heads);
+	char money[32];
+	json_t *r, *m;
+	size_t i, k;
+
+	json_array_foreach(ja(a, "ranking"), i, r)
+	{
+		struct str group = STR_INIT;
+
+		cli_money(ji(r, "costPerHourMicros", -1), money);
+		table_add(t, "%lld", (long long)ji(r, "rank", 0));
+		table_add(t, "%s", money);
+		for (int f = 0; f < 2; f++) {
+			double v = jnum(r, f ? "slackMs" : "worstRttMs", NAN);
+
+			if (isnan(v))
+				table_add(t, "%s", "");
+			else
+				table_add(t, "%.3f", v);
+		}
+		table_add(t, "%.0f", jnum(r, "score", NAN));
+		json_array_foreach(ja(r, "members"), k, m)
+		    str_addf(&group, "%s%s", k ? " " : "", js(m, "site"));
+		table_add(t, "%s", str_cstr(&group));
+		str_free(&group);
+	}
+	table_print(t, c);
+}
+
+static void
+print_worst(const json_t *a)
+{
+	const json_t *r = json_array_get(ja(a, "ranking"), 0);
+	const json_t *w = json_object_get(r, "worstPair");
+	json_t *m;
+	size_t i;
+
+	printf("best: ");
+	json_array_foreach(ja(r, "members"), i, m)
+	    printf("%s%s", i ? ", " : "", js(m, "specId"));
+	putchar('\n');
+	if (json_is_object(w))
+		printf("worst pair: %s and %s, %s, n %lld\n", js(w, "a"),
+		    js(w, "b"), js(w, "direction"), (long long)ji(w, "n", 0));
+}
+
+static void
+print_no(const json_t *a)
+{
+	json_t *x, *s;
+	size_t i, k;
+
+	printf("no group meets all of:");
+	json_array_foreach(ja(a, "conflicts"), i, x) printf(" %s",
+	    json_is_string(x) ? json_string_value(x) : js(x, "pointer"));
+	putchar('\n');
+	json_array_foreach(ja(a, "relaxations"), i, x)
+	{
+		printf("  possible if %s ", js(x, "pointer"));
+		if (json_is_number(json_object_get(x, "above")))
+			printf("is above %.3f ms", jnum(x, "above", NAN));
+		else if (json_is_number(json_object_get(x, "to")))
+			printf("is %lld", (long long)ji(x, "to", 0));
+		else
+			printf("is dropped");
+		if (ja(x, "group")) {
+			printf(": ");
+			json_array_foreach(ja(x, "group"), k, s)
+			    printf("%s%s", k ? ", " : "",
+				json_is_string(s) ? json_string_value(s)
+						  : js(s, "site"));
+		}
+		putchar('\n');
+	}
+	if (json_is_number(json_object_get(a, "minFeasibleRttMs")))
+		printf("smallest possible worst pair: %.3f ms\n",
+		    jnum(a, "minFeasibleRttMs", NAN));
+}
+
+/* People's form; the exit status says whether there is an answer. */
+static int
+answer_print(struct cli *c, const json_t *a)
+{
+	const char *status = js(a, "status");
+	bool yes = json_array_size(ja(a, "ranking")) > 0 ||
+	    json_array_size(ja(a, "sets")) > 0;
+	json_t *w;
+	size_t i;
+
+	if (c->out == OUT_JSON) {
+		cli_print_json(a);
+		return yes ? 0 : EXIT_NO;
+	}
+	if (c->out == OUT_TABLE)
+		printf("%s%s%s\n", js(a, "placementId"),
+		    js(a, "placementId")[0] ? "  " : "", status);
+	if (json_array_size(ja(a, "ranking")) > 0) {
+		print_ranking(c, a);
+		if (c->out == OUT_TABLE)
+			print_worst(a);
+	} else if (!yes) {
+		print_no(a);
+	}
+	json_array_foreach(ja(a, "warnings"), i, w)
+	    fprintf(stderr, "note: %s\n",
+		json_is_string(w) ? json_string_value(w) : js(w, "detail"));
+	if (yes && js(a, "placementId")[0] && c->out == OUT_TABLE)
+		fprintf(stderr,
+		    "create it: milkyway mcis create --from-placement %s "
+		    "--name NAME\n",
+		    js(a, "placementId"));
+	return yes ? 0 : EXIT_NO;
+}
+
+static json_t *online(struct cli *c, const struct question *q, json_t *query,
+    struct mw_err *err);
+static json_t *offline(const struct question *q, json_t *query,
+    struct mw_err *err);
+
+static int
+run_place(struct cli *c, int argc, char **argv)
+{
+	struct question q = { .objective = "price", .per_site = 1, .top = 5 };
+	const struct cli_opt opts[] = {
+		{ "file", 'f', OPT_STR, &q.file },
+		{ "query", 0, OPT_STR, &q.file },
+		{ "world", 0, OPT_STR, &q.world },
+		{ "from", 0, OPT_STR, &q.from },
+		{ "site-by", 0, OPT_STR, &q.site_by },
+		{ "vms", 0, OPT_INT, &q.vms },
+		{ "csps", 0, OPT_INT, &q.csps },
+		{ "max-rtt", 0, OPT_NUM, &q.max_rtt },
+		{ "per-site", 0, OPT_INT, &q.per_site },
+		{ "budget-micros", 0, OPT_INT, &q.budget },
+		{ "objective", 0, OPT_STR, &q.objective },
+		{ "top", 0, OPT_INT, &q.top },
+	};
+	struct mw_err err = MW_ERR_INIT;
+	json_t *query, *a;
+	int rc;
+
+	if (cli_opts(c, cmds_place, argc, argv, opts, ARRAY_LEN(opts), 0, 0) <
+	    0)
+		return 2;
+	if (!q.file && !q.vms)
+		return cli_usage(cmds_place, "give --vms N or -f QUERY.json");
+	if (!q.world && !q.from && !q.file)
+		return cli_usage(cmds_place,
+		    "give --from MCIS (its measurements) or --world FILE");
+	query =
+	    q.file ? json_load_path(q.file, JSON_BODY_MAX, &err) : build(&q);
+	if (!query)
+		return cli_fail(&err);
+	a = q.world ? offline(&q, query, &err) : online(c, &q, query, &err);
+	if (!a)
+		return cli_fail(&err);
+	rc = answer_print(c, a);
+	json_decref(a);
+	return rc;
+}
+
+/* Takes query. */
+static json_t *
+online(struct cli *c, const struct question *q, json_t *query,
+    struct mw_err *err)
+{
+	json_t *from = json_object(), *a = NULL;
+
+	if (q->from) {
+		json_put_str(from, "ns", c->ns);
+		json_put(from, "mcis", names_of(q->from));
+		if (q->site_by)
+			json_put_str(from, "siteBy", q->site_by);
+		json_put(query, "from", from);
+	} else {
+		json_decref(from);
+	}
+	if (!cli_call(c, "POST", "/v1/placements", query, &a, err))
+		return NULL;
+	return a;
+}
+
+static int
+run_list(struct cli *c, int argc, char **argv)
+{
+	static const char *const heads[] = { "PLACEMENT", "STATUS", "CREATED",
+		NULL };
+	struct mw_err err = MW_ERR_INIT;
+	struct cli_table *t;
+	json_t *a = NULL, *p;
+	char *path;
+	size_t i;
+	int n;
+
+	n = cli_opts(c, cmds_place + 1, argc, argv, NULL, 0, 0, 1);
+	if (n < 0)
+		return 2;
+	path = n ? xasprintf("/v1/placements/%s", argv[1])
+		 : xstrdup("/v1/placements");
+	if (!cli_call(c, "GET", path, NULL, &a, &err)) {
+		free(path);
+		return cli_fail(&err);
+	}
+	free(path);
+	if (n) {
+		n = answer_print(c, a);
+		json_decref(a);
+		return n;
+	}
+	if (c->out == OUT_JSON) {
+		cli_print_json(a);
+		json_decref(a);
+		return 0;
+	}
+	t = table_new(heads);
+	json_array_foreach(ja(a, "items"), i, p)
+	{
+		table_add(t, "%s", js(p, "placementId"));
+		table_add(t, "%s", js(p, "status"));
+		table_add(t, "%s", js(p, "createdAt"));
+	}
+	table_print(t, c);
+	json_decref(a);
+	return 0;
+}
+
+const struct cli_cmd cmds_place[] = {
+	{ "place", "--from MCIS | --world FILE ...",
+	    "the best group of VMs under limits, proved", run_place,
+	    "  --from M[,M]       measurements of these groups\n"
+	    "  --world FILE       a world file instead; needs no coordinator\n"
+	    "  --site-by region|regionSpec   what may differ in latency (regionSpec)\n"
+	    "  -f, --query FILE   the whole question as JSON (docs/placement.md), or:\n"
+	    "  --vms N            how many VMs\n"
+	    "  --max-rtt MS       every pair below it, in both directions\n"
+	    "  --csps N           over at least so many CSPs\n"
+	    "  --per-site N       at most so many in one site (1)\n"
+	    "  --budget-micros N  at most so much per hour, in micro-USD\n"
+	    "  --objective price|performance[:KIND]|rtt   what is best (price)\n"
+	    "  --top N            ranked groups (5)\n\n"
+	    "Exit status 4 when no group can meet the limits; the answer then says\n"
+	    "which limits conflict and what would make it possible.\n\n"
+	    "  milkyway place --from demo17 --vms 5 --max-rtt 40\n"
+	    "  milkyway place --world bench-data/worlds/deck17.json --vms 2 --csps 2 --max-rtt 40\n" },
+	{ "placement", "[ID]", "earlier answers", run_list, "" },
+	{ NULL, NULL, NULL, NULL, NULL },
+};

@@ -1,0 +1,326 @@
+/*
+ * cmd_sys.c - the coordinator itself: connections, specs, actions, events,
+ * doctor.
+ */
+#include "cli/cli.h"
+
+#include "common/pure/alloc.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+static const struct cli_cmd *self(const char *name);
+
+/* GET path; JSON as it is, or a table of the items' fields. */
+static int
+list(struct cli *c, const char *path, const char *const *heads,
+    const char *const *fields)
+{
+	struct mw_err err = MW_ERR_INIT;
+	struct cli_table *t;
+	json_t *a = NULL, *item;
+	char money[32];
+	size_t i;
+
+	if (!cli_call(c, "GET", path, NULL, &a, &err))
+		return cli_fail(&err);
+	if (c->out == OUT_JSON) {
+		cli_print_json(a);
+		json_decref(a);
+		return 0;
+	}
+	t = table_new(heads);
+	json_array_foreach(ja(a, "items"), i, item)
+	{
+		for (size_t k = 0; fields[k]; k++) {
+			const json_t *v = json_object_get(item, fields[k]);
+
+			if (str_eq(fields[k], "costPerHourMicros")) {
+				cli_money(ji(item, fields[k], -1), money);
+				table_add(t, "%s", money);
+			} else if (json_is_integer(v)) {
+				table_add(t, "%lld",
+				    (long long)json_integer_value(v));
+			} else if (json_is_boolean(v)) {
+				table_add(t, "%s",
+				    json_is_true(v) ? "yes" : "no");
+			} else {
+				table_add(t, "%s", js(item, fields[k]));
+			}
+		}
+	}
+	table_print(t, c);
+	json_decref(a);
+	return 0;
+}
+
+static int
+run_conn_list(struct cli *c, int argc, char **argv)
+{
+	static const char *const heads[] = { "CONNECTION", "DRIVER", "CSP",
+		"REGION", "PLACE", "VERIFIED", "REASON", NULL };
+	static const char *const fields[] = { "id", "driver", "csp", "region",
+		"display", "verified", "verifiedReason", NULL };
+
+	if (cli_opts(c, self("connection list"), argc, argv, NULL, 0, 0, 0) < 0)
+		return 2;
+	return list(c, "/v1/connections?limit=1000", heads, fields);
+}
+
+static int
+run_conn_discover(struct cli *c, int argc, char **argv)
+{
+	json_t *body;
+	char *path;
+	int rc;
+
+	if (cli_opts(c, self("connection discover"), argc, argv, NULL, 0, 2,
+		2) < 0)
+		return 2;
+	path = realpath(argv[2], NULL);
+	body = json_object();
+	json_put_str(body, "driver", argv[1]);
+	json_put_str(body, "endpoint", path ? path : argv[2]);
+	free(path);
+	rc = cli_act(c, "POST", "/v1/connections/discover", body, NULL);
+	return rc;
+}
+
+static int
+run_conn_remove(struct cli *c, int argc, char **argv)
+{
+	struct mw_err err = MW_ERR_INIT;
+	char *path;
+	int rc = 0;
+
+	if (cli_opts(c, self("connection remove"), argc, argv, NULL, 0, 1, 1) <
+	    0)
+		return 2;
+	path = xasprintf("/v1/connections/%s", argv[1]);
+	if (!cli_call(c, "DELETE", path, NULL, NULL, &err))
+		rc = cli_fail(&err);
+	free(path);
+	return rc;
+}
+
+static int
+run_specs(struct cli *c, int argc, char **argv)
+{
+	static const char *const heads[] = { "SPEC", ">VCPU", ">MIB", "ARCH",
+		">USD/H", "CONNECTION", NULL };
+	static const char *const fields[] = { "specId", "vcpu", "memoryMiB",
+		"arch", "costPerHourMicros", "connection", NULL };
+
+	if (cli_opts(c, self("spec list"), argc, argv, NULL, 0, 0, 0) < 0)
+		return 2;
+	return list(c, "/v1/specs?limit=1000", heads, fields);
+}
+
+static int
+run_action_list(struct cli *c, int argc, char **argv)
+{
+	static const char *const heads[] = { "ACTION", "KIND", "TARGET",
+		"STATE", "OUTCOME", "STARTED", NULL };
+	static const char *const fields[] = { "actionId", "kind", "target",
+		"state", "outcome", "startedAt", NULL };
+
+	if (cli_opts(c, self("action list"), argc, argv, NULL, 0, 0, 0) < 0)
+		return 2;
+	return list(c, "/v1/actions", heads, fields);
+}
+
+static int
+action_call(struct cli *c, int argc, char **argv, const char *name,
+    const char *method, bool wait)
+{
+	struct mw_err err = MW_ERR_INIT;
+	json_t *a = NULL;
+	char *path;
+	int rc = 0;
+
+	if (cli_opts(c, self(name), argc, argv, NULL, 0, 1, 1) < 0)
+		return 2;
+	path = xasprintf("/v1/actions/%s", argv[1]);
+	if (!cli_call(c, method, path, NULL, &a, &err))
+		rc = cli_fail(&err);
+	else if (wait)
+		rc = cli_wait(c, a, NULL);
+	else if (a)
+		cli_print_json(a);
+	free(path);
+	json_decref(a);
+	return rc;
+}
+
+static int
+run_action_show(struct cli *c, int argc, char **argv)
+{
+	return action_call(c, argc, argv, "action show", "GET", false);
+}
+
+static int
+run_action_wait(struct cli *c, int argc, char **argv)
+{
+	return action_call(c, argc, argv, "action wait", "GET", true);
+}
+
+static int
+run_action_cancel(struct cli *c, int argc, char **argv)
+{
+	return action_call(c, argc, argv, "action cancel", "DELETE", false);
+}
+
+static void
+event_print(struct cli *c, const json_t *e)
+{
+	char *text;
+
+	if (c->out == OUT_JSON) {
+		text = json_text(e, true);
+		fputs(text, stdout);
+		free(text);
+		return;
+	}
+	printf("%s  %-14s %s%s%s", js(e, "at"), js(e, "type"), js(e, "mcis"),
+	    js(e, "vmId")[0] ? "/" : "", js(e, "vmId"));
+	if (js(e, "to")[0])
+		printf("  %s -> %s", js(e, "from"), js(e, "to"));
+	if (js(e, "reason")[0])
+		printf("  (%s)", js(e, "reason"));
+	putchar('\n');
+	fflush(stdout);
+}
+
+static bool
+on_event(const char *event, const char *data, void *arg)
+{
+	struct mw_err err = MW_ERR_INIT;
+	json_t *e = json_parse(data, strlen(data), JSON_BODY_MAX, &err);
+
+	(void)event;
+	if (e)
+		event_print(arg, e);
+	json_decref(e);
+	return !cli_interrupted();
+}
+
+static int
+run_events(struct cli *c, int argc, char **argv)
+{
+	const char *mcis = NULL, *type = NULL;
+	bool follow = false;
+	int64_t after = 0;
+	const struct cli_opt opts[] = {
+		{ "follow", 'f', OPT_FLAG, &follow },
+		{ "mcis", 0, OPT_STR, &mcis },
+		{ "type", 0, OPT_STR, &type },
+		{ "after", 0, OPT_INT, &after },
+	};
+	struct mw_err err = MW_ERR_INIT;
+	json_t *a = NULL, *e;
+	char *path;
+	size_t i;
+	int rc = 0;
+
+	if (cli_opts(c, self("events"), argc, argv, opts, ARRAY_LEN(opts), 0,
+		0) < 0)
+		return 2;
+	path = xasprintf("/v1/events?after=%lld%s%s%s%s", (long long)after,
+	    mcis ? "&mcis=" : "", mcis ? mcis : "", type ? "&type=" : "",
+	    type ? type : "");
+	if (follow) {
+		if (!cli_stream(c, path, on_event, c, &err) &&
+		    !cli_interrupted())
+			rc = cli_fail(&err);
+	} else if (cli_call(c, "GET", path, NULL, &a, &err)) {
+		json_array_foreach(ja(a, "items"), i, e) event_print(c, e);
+	} else {
+		rc = cli_fail(&err);
+	}
+	free(path);
+	json_decref(a);
+	return rc;
+}
+
+/* The coordinator's checks, and the twin's if there is one beside it. */
+static int
+run_doctor(struct cli *c, int argc, char **argv)
+{
+	static const char *const heads[] = { "", "CHECK", "FINDING", "WAY OUT",
+		NULL };
+	struct mw_err err = MW_ERR_INIT;
+	json_t *parts[2] = { NULL, NULL }, *x;
+	struct cli_table *t;
+	bool faults = false;
+	struct stat st;
+	char *sock;
+	size_t i;
+
+	if (cli_opts(c, self("doctor"), argc, argv, NULL, 0, 0, 0) < 0)
+		return 2;
+	if (!cli_call(c, "GET", "/v1/doctor", NULL, &parts[0], &err))
+		return cli_fail(&err);
+	sock = xasprintf("%s/twin.sock", c->dir);
+	if (stat(sock, &st) == 0 &&
+	    !cli_call_unix(c, sock, "GET", "/v1/doctor", NULL, &parts[1], &err))
+		cli_fail(&err);
+	free(sock);
+	t = table_new(heads);
+	for (int p = 0; p < 2; p++) {
+		json_array_foreach(ja(parts[p], "items"), i, x)
+		{
+			bool ok = str_eq(js(x, "level"), "ok");
+
+			faults |= !ok;
+			table_color(t, ok ? 32 : 31);
+			table_add(t, "%s", js(x, "level"));
+			table_add(t, "%s", js(x, "check"));
+			table_add(t, "%s", js(x, "text"));
+			table_add(t, "%s", js(x, "fix"));
+		}
+	}
+	if (c->out == OUT_JSON) {
+		x = json_object();
+		json_put(x, "coordinator", json_incref(parts[0]));
+		json_put(x, "twin", parts[1] ? json_incref(parts[1]) : NULL);
+		cli_print_json(x);
+		json_decref(x);
+	}
+	if (c->out != OUT_JSON)
+		table_print(t, c);
+	json_decref(parts[0]);
+	json_decref(parts[1]);
+	return faults ? EXIT_NO : 0;
+}
+
+const struct cli_cmd cmds_sys[] = {
+	{ "connection list", "", "clouds and regions that can be used",
+	    run_conn_list, "" },
+	{ "connection discover", "DRIVER ENDPOINT",
+	    "add every region of a twin or a hosts file", run_conn_discover,
+	    "  milkyway connection discover twin /var/lib/milkyway/twin.sock\n"
+	    "  milkyway connection discover static hosts.json   (docs/static.md)\n" },
+	{ "connection remove", "ID", "forget one", run_conn_remove, "" },
+	{ "spec list", "", "machine types with prices", run_specs, "" },
+	{ "action list", "", "long work, newest first", run_action_list, "" },
+	{ "action show", "ID", "one action with its steps", run_action_show,
+	    "" },
+	{ "action wait", "ID", "follow it to its end", run_action_wait, "" },
+	{ "action cancel", "ID", "stop it", run_action_cancel, "" },
+	{ "events", "", "what happened, and when", run_events,
+	    "  -f, --follow    go on as it happens\n"
+	    "  --mcis NAME, --type TYPE, --after SEQ\n" },
+	{ "doctor", "", "check everything, name the way out", run_doctor,
+	    "Exit status 4 if anything is wrong.\n" },
+	{ NULL, NULL, NULL, NULL, NULL },
+};
+
+static const struct cli_cmd *
+self(const char *name)
+{
+	const struct cli_cmd *p = cmds_sys;
+
+	while (p->name && !str_eq(p->name, name))
+		p++;
+	return p;
+}

@@ -1,0 +1,189 @@
+/*
+ * table.c - tables for people and CSV for programs, from the same cells; and
+ * small getters for values in answers.
+ */
+#include "cli/cli.h"
+
+#include "common/pure/alloc.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+struct cell {
+	char *text;
+	int color;
+};
+
+struct cli_table {
+	const char *const *heads;
+	size_t cols, n, cap;
+	struct cell *cells;
+	int color;
+};
+
+struct cli_table *
+table_new(const char *const *heads)
+{
+	struct cli_table *t = xcalloc(1, sizeof *t);
+
+	t->heads = heads;
+	while (heads[t->cols])
+		t->cols++;
+	return t;
+}
+
+void
+table_color(struct cli_table *t, int color)
+{
+	t->color = color;
+}
+
+void
+table_add(struct cli_table *t, const char *fmt, ...)
+{
+	struct str s = STR_INIT;
+	va_list ap;
+
+	va_start(ap, fmt);
+	str_vaddf(&s, fmt, ap);
+	va_end(ap);
+	VEC_GROW(t->cells, t->n, t->cap);
+	t->cells[t->n].text = str_take(&s);
+	t->cells[t->n++].color = t->color;
+	t->color = 0;
+}
+
+static const char *
+cell_text(const struct cell *c)
+{
+	return c->text && c->text[0] ? c->text : "-";
+}
+
+static void
+print_csv(const struct cli_table *t)
+{
+	for (size_t i = 0; i < t->cols; i++)
+		printf("%s%s", i ? "," : "",
+		    t->heads[i] + (t->heads[i][0] == '>'));
+	putchar('\n');
+	for (size_t i = 0; i < t->n; i++) {
+		const char *p = t->cells[i].text ? t->cells[i].text : "";
+		bool quote = strpbrk(p, ",\"\n") != NULL;
+
+		if (i % t->cols)
+			putchar(',');
+		if (quote)
+			putchar('"');
+		for (; *p; p++) {
+			if (*p == '"')
+				putchar('"');
+			putchar(*p);
+		}
+		if (quote)
+			putchar('"');
+		if (i % t->cols == t->cols - 1)
+			putchar('\n');
+	}
+}
+
+static void
+print_people(const struct cli_table *t, const struct cli *c)
+{
+	size_t *w = xcalloc(t->cols, sizeof *w);
+
+	for (size_t i = 0; i < t->cols; i++)
+		w[i] = strlen(t->heads[i]) - (t->heads[i][0] == '>');
+	for (size_t i = 0; i < t->n; i++)
+		if (strlen(cell_text(&t->cells[i])) > w[i % t->cols])
+			w[i % t->cols] = strlen(cell_text(&t->cells[i]));
+	for (size_t i = 0; i < t->cols + t->n; i++) {
+		size_t col = i % t->cols;
+		bool right = t->heads[col][0] == '>', last = col + 1 == t->cols;
+		const struct cell *x =
+		    i < t->cols ? NULL : &t->cells[i - t->cols];
+		const char *text = x ? cell_text(x) : t->heads[col] + right;
+		int color = x ? x->color : 1;
+
+		if (c->color && color)
+			printf("\033[%dm", color);
+		if (right)
+			printf("%*s", (int)w[col], text);
+		else
+			printf("%-*s", last ? 0 : (int)w[col], text);
+		if (c->color && color)
+			printf("\033[0m");
+		fputs(last ? "\n" : "  ", stdout);
+	}
+	free(w);
+}
+
+void
+table_print(struct cli_table *t, const struct cli *c)
+{
+	if (c->out == OUT_CSV)
+		print_csv(t);
+	else
+		print_people(t, c);
+	for (size_t i = 0; i < t->n; i++)
+		free(t->cells[i].text);
+	free(t->cells);
+	free(t);
+}
+
+void
+cli_print_json(const json_t *j)
+{
+	char *text = json_pretty(j);
+
+	fputs(text, stdout);
+	if (!text[0] || text[strlen(text) - 1] != '\n')
+		putchar('\n');
+	free(text);
+}
+
+void
+cli_money(int64_t micros, char out[32])
+{
+	if (micros < 0)
+		snprintf(out, 32, "-");
+	else
+		snprintf(out, 32, "%.4f", (double)micros / 1e6);
+}
+
+const char *
+js(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s ? s : "";
+}
+
+double
+jnum(const json_t *o, const char *key, double unknown)
+{
+	const json_t *v = json_object_get(o, key);
+
+	return json_is_number(v) ? json_number_value(v) : unknown;
+}
+
+int64_t
+ji(const json_t *o, const char *key, int64_t unknown)
+{
+	const json_t *v = json_object_get(o, key);
+
+	return json_is_integer(v) ? json_integer_value(v) : unknown;
+}
+
+bool
+jb(const json_t *o, const char *key)
+{
+	return json_is_true(json_object_get(o, key));
+}
+
+json_t *
+ja(const json_t *o, const char *key)
+{
+	json_t *v = json_object_get(o, key);
+
+	return json_is_array(v) ? v : NULL;
+}

@@ -1,0 +1,167 @@
+/*
+ * wait.c - follows an action to its end: live progress on a terminal, a line
+ * per change elsewhere. Ctrl-C stops the waiting, never the action.
+ */
+#include "cli/cli.h"
+
+#include "common/clock.h"
+#include "common/pure/alloc.h"
+
+#include <string.h>
+#include <unistd.h>
+
+static void show(struct cli *c, json_t *a, struct str *last);
+static int verdict(json_t *a);
+
+int
+cli_act(struct cli *c, const char *method, const char *path, json_t *take_body,
+    json_t **end)
+{
+	struct mw_err err = MW_ERR_INIT;
+	json_t *a = NULL;
+	int rc;
+
+	if (end)
+		*end = NULL;
+	if (!cli_call(c, method, path, take_body, &a, &err))
+		return cli_fail(&err);
+	if (!js(a, "actionId")[0] || !js(a, "state")[0]) {
+		/* nothing to do, or a plan (dry run) */
+		if (end)
+			*end = json_incref(a);
+		json_decref(a);
+		return 0;
+	}
+	if (c->no_wait) {
+		printf("%s\n", js(a, "actionId"));
+		fprintf(stderr, "follow it with: milkyway action wait %s\n",
+		    js(a, "actionId"));
+		json_decref(a);
+		return 0;
+	}
+	rc = cli_wait(c, a, end);
+	json_decref(a);
+	return rc;
+}
+
+int
+cli_wait(struct cli *c, json_t *action, json_t **end)
+{
+	int64_t until = c->timeout_s ? clock_mono_ns() + c->timeout_s * NS_PER_S
+				     : INT64_MAX;
+	char *id = xstrdup(js(action, "actionId")), *path;
+	struct mw_err err = MW_ERR_INIT;
+	struct str last = STR_INIT;
+	json_t *a = json_incref(action);
+	int rc = 0;
+
+	path = xasprintf("/v1/actions/%s?waitS=1", id);
+	while (str_eq(js(a, "state"), "pending") ||
+	    str_eq(js(a, "state"), "running")) {
+		show(c, a, &last);
+		json_decref(a);
+		a = NULL;
+		if (clock_mono_ns() > until) {
+			err_set(&err, MW_TIMEOUT, 0,
+			    "%s still runs; follow it with: "
+			    "milkyway action wait %s",
+			    id, id);
+			rc = cli_fail(&err);
+			goto out;
+		}
+		if (cli_interrupted() ||
+		    !cli_call(c, "GET", path, NULL, &a, &err)) {
+			if (c->live)
+				fputc('\n', stderr);
+			if (!cli_interrupted()) {
+				rc = cli_fail(&err);
+				goto out;
+			}
+			fprintf(stderr,
+			    "\n%s goes on. Follow it: milkyway action wait "
+			    "%s\n  or stop it: milkyway action cancel %s\n",
+			    id, id, id);
+			rc = EXIT_INTERRUPTED;
+			goto out;
+		}
+	}
+	show(c, a, &last);
+	if (c->live)
+		fputc('\n', stderr);
+	rc = verdict(a);
+	if (end)
+		*end = json_incref(a);
+out:
+	json_decref(a);
+	str_free(&last);
+	free(id);
+	free(path);
+	return rc;
+}
+
+static void
+show(struct cli *c, json_t *a, struct str *last)
+{
+	const json_t *p = json_object_get(a, "progress");
+	const json_t *steps = ja(a, "steps");
+	struct str line = STR_INIT;
+
+	str_addf(&line, "%s %s", js(a, "kind"),
+	    strrchr(js(a, "target"), '/') ? strrchr(js(a, "target"), '/') + 1
+					  : js(a, "target"));
+	if (ji(p, "total", 0) > 0)
+		str_addf(&line, "  %lld/%lld", (long long)ji(p, "done", 0),
+		    (long long)ji(p, "total", 0));
+	for (size_t i = json_array_size(steps); i-- > 0;) {
+		const json_t *s = json_array_get(steps, i);
+
+		if (!str_eq(js(s, "state"), "running"))
+			continue;
+		str_addf(&line, "  %s %s", js(s, "target"), js(s, "step"));
+		break;
+	}
+	if (!str_eq(js(a, "state"), "running") &&
+	    !str_eq(js(a, "state"), "pending"))
+		str_addf(&line, "  %s", js(a, "state"));
+	if (last->p && str_eq(last->p, line.p)) {
+		str_free(&line);
+		return;
+	}
+	if (c->live)
+		fprintf(stderr, "\r\033[K%.*s", 78, line.p);
+	else
+		fprintf(stderr, "%s\n", line.p);
+	fflush(stderr);
+	str_free(last);
+	*last = line;
+}
+
+/* Prints what failed; never success over failed VMs. */
+static int
+verdict(json_t *a)
+{
+	const json_t *steps = ja(a, "steps"), *e = json_object_get(a, "error");
+	bool partial = str_eq(js(a, "outcome"), "partial");
+	size_t i;
+	json_t *s;
+
+	if (str_eq(js(a, "state"), "done") && !partial)
+		return 0;
+	json_array_foreach(steps, i, s) if (str_eq(js(s, "state"), "failed"))
+	    fprintf(stderr, "  %s: %s failed: %s\n", js(s, "target"),
+		js(s, "step"), js(s, "message"));
+	if (partial) {
+		fprintf(stderr, "milkyway: partly done\n");
+		return EXIT_PARTIAL;
+	}
+	fprintf(stderr, "milkyway: %s %s", js(a, "kind"), js(a, "state"));
+	if (js(e, "message")[0])
+		fprintf(stderr, ": %s", js(e, "message"));
+	fputc('\n', stderr);
+	if (js(e, "hint")[0])
+		fprintf(stderr, "  way out: %s\n", js(e, "hint"));
+	if (str_eq(js(a, "state"), "canceled"))
+		return err_exit_status(MW_CANCELED);
+	return js(e, "code")[0] ? err_exit_status(err_code_parse(js(e, "code")))
+				: 1;
+}
