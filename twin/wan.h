@@ -72,10 +72,12 @@ struct wan_host {
 	bool partitioned; /* starts cut off */
 };
 
-/* vm.h calls these three for its VMs; others need not. */
+/* vm.h calls these for its VMs; others need not. */
 bool wan_host_add(struct wan *w, unsigned slot, const struct wan_host *h,
     struct mw_err *err) mw_must_check;
 void wan_host_del(struct wan *w, unsigned slot);
+/* Drops the rules that name this host: the slot gets another one. */
+void wan_host_forget(struct wan *w, unsigned slot);
 /* Cut off from everybody, both directions, packets in flight included. */
 void wan_host_partition(struct wan *w, unsigned slot, bool cut);
 bool wan_host_partitioned(const struct wan *w, unsigned slot);
