@@ -48,3 +48,39 @@ unit: $(TESTS_UNIT) $(TESTS_PROP)
 	$(Q)sh tests/lib/run.sh $(TESTS_UNIT) $(TESTS_PROP)
 
 .PHONY: deps deps-note layers purity headers format format-check unit
+
+component: all
+	$(Q)bash tests/lib/component.sh $(O) $(wildcard tests/component/*.sh)
+
+fuzz-short: $(patsubst tests/fuzz/%.c,$(O)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+	$(Q)sh tests/lib/fuzz.sh $^
+define fuzz_rule
+$(O)/$(1): $(O)/$(1).o $(call obj,$($(1)_SRCS)) $(call archives,$(TEST_ARCHIVES))
+	$$(Q)$$(CC) $$(ALLCFLAGS) -fsanitize=fuzzer $$(LDFLAGS) -o $$@ $$^ $$(TEST_LIBS)
+endef
+$(foreach t,$(patsubst %.c,%,$(wildcard tests/fuzz/fuzz_*.c)),$(eval $(call fuzz_rule,$(t))))
+
+# All tests. Installs what it needs first.
+check: deps
+	$(Q)bash .ci/check.sh
+
+# The main job, end to end, in emulated clouds; needs root.
+demo: deps all
+	$(Q)bash tests/stories/demo17.sh $(O) build/demo
+demo-18: deps all
+	$(Q)bash tests/stories/demo18.sh $(O) build/demo-18
+
+DESTDIR ?=
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/systemd/system \
+	    $(DESTDIR)$(PREFIX)/share/milkyway $(DESTDIR)$(PREFIX)/share/doc/milkyway
+	install -m 755 $(addprefix $(O)/,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 packaging/milkywayd.service $(DESTDIR)$(PREFIX)/lib/systemd/system
+	cp -R bench-data $(DESTDIR)$(PREFIX)/share/milkyway/
+	install -m 644 README.md LICENSE CHANGELOG.md docs/*.md $(DESTDIR)$(PREFIX)/share/doc/milkyway
+
+clean:
+	rm -rf build
+
+-include tests/bench.mk
+.PHONY: component fuzz-short check demo demo-18 install clean
