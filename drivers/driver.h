@@ -17,7 +17,7 @@
 #include "common/pure/err.h"
 
 struct drv_conn;
-struct http;		/* drivers/http.h: the shared curl multi */
+struct http; /* drivers/http.h: the shared curl multi */
 
 /* What drivers may ask of the world: injected, so that tests own it. */
 struct drv_env {
@@ -28,11 +28,11 @@ struct drv_env {
 /* One connection = driver, endpoint, credential, cloud, region. Borrowed only
  * during open(). */
 struct drv_conf {
-	const char *id;		/* connection id, for messages */
-	const char *driver;	/* "twin", "static" */
+	const char *id; /* connection id, for messages */
+	const char *driver; /* "twin", "static" */
 	const char *csp, *region;
-	const char *endpoint;	/* twin: unix socket path; static: hosts file */
-	const char *credential;	/* reference, never the secret itself */
+	const char *endpoint; /* twin: unix socket path; static: hosts file */
+	const char *credential; /* reference, never the secret itself */
 };
 
 typedef void (*drv_done_fn)(struct csp_answer *take_answer, void *arg);
@@ -41,7 +41,7 @@ struct driver {
 	const char *name;
 	bool (*open)(const struct drv_env *env, const struct drv_conf *conf,
 	    struct drv_conn **out, struct mw_err *err);
-	void (*close)(struct drv_conn *c);	/* open calls end as canceled */
+	void (*close)(struct drv_conn *c); /* open calls end as canceled */
 	/* Known after open; the driver's defaults before. */
 	struct csp_caps (*caps)(const struct drv_conn *c);
 	/* Takes the request. */
