@@ -29,8 +29,8 @@ struct bench_ask {
 	size_t nvms;
 	int64_t seed; /* 0: chosen */
 };
-/* Starts a run; action receives the id of its action resource, run that of
- * the run, after both are committed: done is called then. */
+/* Starts a run: run and action receive the ids of the run and of its action
+ * resource. Both are committed before the reply of any later store job. */
 bool bench_start(struct bench *b, const struct bench_ask *ask, char run[24],
     char action[24], struct mw_err *err) mw_must_check;
 bool bench_cancel(struct bench *b, const char *run,
@@ -45,6 +45,9 @@ bool bench_busy(const struct bench *b, const char *ns, const char *mcis);
 void bench_on_result(struct bench *b, int64_t slot, int64_t gen,
     const char *boot, int64_t seq, const struct result *r,
     void (*done)(void *arg, bool ok), void *arg);
+/* rtt: the object of docs/link.md, validated here; borrowed. */
+void bench_on_rtt(struct bench *b, int64_t slot, int64_t gen, const char *boot,
+    int64_t seq, json_t *rtt, void (*done)(void *arg, bool ok), void *arg);
 void bench_on_job_state(struct bench *b, int64_t slot, int64_t gen,
     const char *job, const char *state, const char *step, const char *code,
     const char *message);

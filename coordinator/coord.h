@@ -12,18 +12,19 @@
 #include "coordinator/store.h"
 
 struct coord_conf {
-	char *state_dir;	/* database, CA, keys: 0700 */
+	char *state_dir; /* database, CA, keys: 0700 */
 	char *api_address;
 	int64_t api_port;
-	char *link_address;	/* where agents dial in */
+	char *link_address; /* where agents dial in */
 	int64_t link_port;
-	char *advertise;	/* address that agents are told; "" = api's view */
-	char *agent_dir;	/* milkyway-agent and milkyway-ping lie here */
+	char *advertise; /* address that agents are told; "" = api's view */
+	char *agent_dir; /* milkyway-agent and milkyway-ping lie here */
 	char *log_level;
 	int64_t ssh_max, ssh_kex_max;
 	int64_t sweep_s;
-	int64_t poll_ms;	/* status poll while something is pending */
+	int64_t poll_ms; /* status poll while something is pending */
 	int64_t matrix_k, matrix_window_ms;
+	int64_t agent_ttl_ms; /* agents beat so often; 3 missed: silent */
 };
 
 struct coord {
@@ -32,27 +33,27 @@ struct coord {
 	struct httpd *httpd;
 	struct store *store;
 	struct worker_pool *pool;
-	char deployment[64];	/* uuid of this database */
-	char start_id[17];	/* new at every start */
+	char deployment[64]; /* uuid of this database */
+	char start_id[17]; /* new at every start */
 
-	struct auth *auth;		/* auth.h: API tokens, roles */
-	struct events *events;		/* events.h: ring, SSE hub, history */
-	struct conns *conns;		/* conns.h: connections, catalogue, drivers */
-	struct env_real *env;		/* env_real.h: the lifecycle's world */
-	struct lc *lc;			/* lifecycle/lifecycle.h */
-	struct actions *actions;	/* actions.h: 202 and its resource */
-	struct ca *ca;			/* ca.h: private CA, MCIS SSH keys */
-	struct link *link;		/* link.h: agent link server */
-	struct agents *agents;		/* agents.h: registry, liveness */
-	struct bench *bench;		/* bench.h: runs and results */
-	struct mesh *mesh;		/* mesh.h: matrix rounds, snapshots */
-	struct places *places;		/* api_place.h: placements */
-	struct remote *remote;	/* remote.h: SSH installs, exec, uninstall */
+	struct auth *auth; /* auth.h: API tokens, roles */
+	struct events *events; /* events.h: ring, SSE hub, history */
+	struct conns *conns; /* conns.h: connections, catalogue, drivers */
+	struct env_real *env; /* env_real.h: the lifecycle's world */
+	struct lc *lc; /* lifecycle/lifecycle.h */
+	struct actions *actions; /* actions.h: 202 and its resource */
+	struct ca *ca; /* ca.h: private CA, MCIS SSH keys */
+	struct link *link; /* link.h: agent link server */
+	struct agents *agents; /* agents.h: registry, liveness */
+	struct bench *bench; /* bench.h: runs and results */
+	struct mesh *mesh; /* mesh.h: matrix rounds, snapshots */
+	struct places *places; /* api_place.h: placements */
+	struct remote *remote; /* remote.h: SSH installs, exec, uninstall */
 };
 
 /* Opens the store, loads every module, starts listening. */
-struct coord *coord_new(const struct coord_conf *conf, struct mw_err *err)
-    mw_must_check;
+struct coord *coord_new(const struct coord_conf *conf,
+    struct mw_err *err) mw_must_check;
 void coord_free(struct coord *c);
 
 #endif
