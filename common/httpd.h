@@ -30,12 +30,14 @@ struct httpd_conf {
 	const char *address; /* numeric IPv4 */
 	uint16_t port; /* 0: any; httpd_port() tells */
 	const char *const
-	    *hosts; /* allowed Host values, NULL-terminated; NULL: any */
+	    *hosts; /* allowed Host values, NULL-terminated; NULL: any.
+		     * A value without a port allows all ports. */
 	const struct httpd_route *routes;
 	size_t nroutes;
 	void *ctx;
 	/* Called before the handler and before the body is read. False: err is
-	 * the answer. NULL: all may pass. */
+	 * the answer; MW_DENIED is 401 until httpd_set_user() was called, 403
+	 * after. NULL: all may pass. */
 	bool (*admit)(struct httpd_req *req, const struct httpd_route *route,
 	    void *ctx, struct mw_err *err);
 	size_t body_max; /* 0: 1 MiB */
@@ -67,7 +69,9 @@ bool httpd_json(struct httpd_req *req, json_t **out,
     struct mw_err *err) mw_must_check;
 void httpd_set_user(struct httpd_req *req, void *user); /* admit's finding */
 void *httpd_user(const struct httpd_req *req);
-/* Called once if the client leaves before the answer; NULL clears. */
+/* Called once if the client leaves before the answer or got 504 instead; NULL
+ * clears. The request must still be answered: that frees it. A client that
+ * leaves is noticed at the reply deadline at the latest. */
 void httpd_on_gone(struct httpd_req *req, void (*cb)(void *arg), void *arg);
 /* Makes the reply deadline of this request longer, e.g. for ?waitS=. */
 void httpd_extend(struct httpd_req *req, int64_t reply_deadline_ms);
