@@ -51,7 +51,6 @@ enum lc_event_kind {
 
 struct lc_event {
 	enum lc_event_kind kind;
-	int64_t seq; /* set by whoever stores it; 0: not stored */
 	int64_t at; /* wall clock */
 	char ns[LC_ID_LEN], mcis[LC_ID_LEN], vm_id[LC_VM_ID_LEN];
 	int64_t slot_id, gen;
@@ -141,7 +140,6 @@ struct lc_env {
 	void (*commit)(void *ctx, struct lc_txn *take_txn);
 	void (*csp)(void *ctx, struct csp_req *take_req);
 	void (*install)(void *ctx, const struct lc_install *req);
-	void (*event)(void *ctx, const struct lc_event *ev);
 };
 
 #endif

@@ -137,6 +137,10 @@ void lc_on_timer(struct lc *lc);
 void lc_on_commit(struct lc *lc, struct lc_txn *take_txn); /* durable */
 void lc_on_csp(struct lc *lc, const struct csp_answer *a);
 void lc_on_install_step(struct lc *lc, uint64_t id, const char *step);
+/* First use of a host key during an installation: pins it. False: another one
+ * is pinned, or the request is over. */
+bool lc_on_host_key(struct lc *lc, uint64_t id, const char *line,
+    const char *trust) mw_must_check;
 void lc_on_install(struct lc *lc, const struct lc_install_result *r);
 /* The agent of this generation said hello. */
 void lc_on_agent(struct lc *lc, int64_t slot_id, int64_t gen,

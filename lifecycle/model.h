@@ -140,6 +140,7 @@ struct lc_slot_row {
 	int64_t index; /* from 1 */
 	bool desired;
 	bool drop; /* forget this slot once it is proved gone */
+	bool added; /* by action_id: abort and rollback take it away */
 	struct lc_spec spec;
 	char spec_sha256[65];
 	const char *labels; /* JSON object, never NULL */
@@ -189,13 +190,14 @@ struct lc_action_row {
 	char actor[LC_ID_LEN];
 	enum lc_policy policy;
 	bool undo; /* create failed in part: taking back what it made */
-	bool added; /* slots that abort takes away again */
+	bool canceled; /* somebody aborted it */
 	enum lc_run_state state;
 	int64_t done, failed, total;
 	char error[LC_TEXT_LEN]; /* the first failure */
 	int64_t started_at, ended_at;
 };
 
+struct lc_conn;
 struct lc_mcis;
 
 struct lc_slot {
@@ -209,26 +211,36 @@ struct lc_slot {
 	char ssh_user_hint[LC_ID_LEN]; /* what the cloud says */
 	char boot_id[64]; /* of the last agent hello */
 	bool reboot_confirmed;
-	bool throttled;
 
 	/* below: the protocol's own */
+	struct lc_conn *conn; /* of the newest generation */
+	struct lc_slot *conn_next; /* other slots of that connection */
 	uint64_t committing; /* transaction that must be durable first */
+	unsigned dirty; /* rows that changed since the last one */
+	bool kicked; /* waits for its next step */
+	bool dropped; /* freed at the end of the turn */
 	bool busy; /* a call of this slot is in flight */
+	bool getting; /* a vm_get of this slot is in flight */
 	bool closing; /* R9: ends after SETTLE and an empty list */
 	bool accepted; /* the pending verb was accepted in this process */
 	bool deleting_seen; /* DELETING observed after our terminate */
-	bool adopt_wanted; /* R6, R4: list by tag, then adopt */
-	bool install_busy, overdue, expired, stale;
-	bool call_ended_ambiguous, listed;
+	bool list_now; /* R6: list by tag and adopt, without waiting */
+	bool overdue; /* terminate takes longer than its deadline */
+	bool stale; /* no trusted observation for long */
+	bool send_now; /* reboot: its sent mark is on its way to disk */
+	bool listed; /* seen by the list that is being read */
+	bool installing; /* a request to env->install is open */
+	bool agent_up; /* said hello in this process */
+	uint64_t install_id;
 	unsigned tries, install_tries, absent;
 	int64_t absent_ns; /* first of the NOT_FOUNDs in a row */
 	int64_t last_try_ns; /* last create of this process, -1: none */
 	int64_t unresolved_ns; /* when, or the start of the process */
 	int64_t retry_ns; /* no call before */
-	int64_t accepted_ns, sent_ns;
+	int64_t answered_ns; /* older observations are stale */
+	int64_t begun_ns; /* when the pending verb began */
 	int64_t deadline_ns; /* of the pending verb, 0: none */
-	int64_t throttle_cap_ns; /* the deadline never passes this */
-	int64_t install_ns, install_retry_ns, hello_ns;
+	int64_t install_ns, install_retry_ns; /* begun; not before */
 	int64_t seen_ns; /* last trusted observation */
 	int64_t wake_ns; /* entry in the timer heap, 0: none */
 };
@@ -240,13 +252,15 @@ struct lc_mcis {
 	size_t nslots;
 	int64_t counts[LC_STATUS_COUNT];
 	struct lc_action *action; /* the running group action, or NULL */
+	bool dirty;
+	char status[48]; /* last group status that was told */
 };
 
 struct lc_action {
 	struct lc_action_row row;
 	struct lc_action *next;
 	struct lc_mcis *mcis;
-	int64_t undo_deadline_ns;
+	bool dirty;
 };
 
 const char *lc_status_name(enum lc_status s); /* "Running" */

@@ -1,0 +1,156 @@
+/*
+ * call.c - calls to clouds that are in flight: numbers out, answers back to
+ * whoever asked. An answer to a generation that is over is dropped here.
+ */
+#include "lifecycle/priv.h"
+
+#include <string.h>
+
+static void on_create(struct lc *lc, struct lc_slot *s, const struct call *c,
+    const struct csp_answer *a);
+static void on_list(struct lc *lc, struct lc_slot *s, const struct call *c,
+    const struct csp_answer *a);
+static void on_verb(struct lc *lc, struct lc_slot *s, const struct call *c,
+    const struct csp_answer *a);
+static void on_terminate(struct lc *lc, struct lc_slot *s, const struct call *c,
+    const struct csp_answer *a);
+static void on_get(struct lc *lc, struct lc_slot *s, const struct call *c,
+    const struct csp_answer *a);
+
+static void (*const handlers[CALL_KINDS])(struct lc *lc, struct lc_slot *s,
+    const struct call *c, const struct csp_answer *a) = {
+	[CALL_CREATE] = on_create,
+	[CALL_LIST] = on_list,
+	[CALL_VERB] = on_verb,
+	[CALL_TERMINATE] = on_terminate,
+	[CALL_GET] = on_get,
+};
+
+struct csp_req *
+lc_req(struct lc *lc, enum csp_op op, const struct lc_slot *s,
+    const char *connection)
+{
+	struct csp_req *q = csp_req_new(op, connection);
+	struct csp_tag *tags = arena_array(q->arena, 3, sizeof *tags);
+
+	tags[0].key = "mw-deployment";
+	tags[0].value = arena_strdup(q->arena, lc->conf.deployment);
+	q->tags = tags;
+	q->ntags = 1;
+	if (!s)
+		return q;
+	tags[1].key = "mw-slot";
+	tags[1].value =
+	    arena_printf(q->arena, "%lld", (long long)s->row.slot_id);
+	tags[2].key = "mw-gen";
+	tags[2].value = arena_printf(q->arena, "%lld", (long long)s->inst.gen);
+	q->ntags = 3;
+	if (s->inst.csp_id[0])
+		q->csp_id = arena_strdup(q->arena, s->inst.csp_id);
+	return q;
+}
+
+void
+lc_call(struct lc *lc, enum call_kind kind, struct lc_slot *s,
+    struct lc_conn *c, struct csp_req *q)
+{
+	size_t i = 0;
+
+	while (i < lc->ncalls && lc->calls[i].kind != CALL_NONE)
+		i++;
+	if (i == lc->ncalls) {
+		VEC_GROW(lc->calls, lc->ncalls, lc->calls_cap);
+		lc->ncalls++;
+	}
+	q->id = ++lc->next_call;
+	lc->calls[i] = (struct call){
+		.id = q->id,
+		.kind = kind,
+		.verb = s ? s->inst.verb : LC_V_NONE,
+		.slot_id = s ? s->row.slot_id : 0,
+		.gen = s ? s->inst.gen : 0,
+		.conn = c,
+		.started_ns = lc_now(lc),
+	};
+	if (kind == CALL_GET)
+		s->getting = true;
+	else if (s)
+		s->busy = true;
+	lc->env.csp(lc->env.ctx, q);
+}
+
+void
+lc_on_csp(struct lc *lc, const struct csp_answer *a)
+{
+	struct call c = { .kind = CALL_NONE };
+	struct lc_slot *s;
+
+	for (size_t i = 0; i < lc->ncalls; i++) {
+		if (lc->calls[i].kind != CALL_NONE &&
+		    lc->calls[i].id == a->id) {
+			c = lc->calls[i];
+			lc->calls[i].kind = CALL_NONE;
+			break;
+		}
+	}
+	if (c.kind == CALL_NONE)
+		return;
+	if (c.kind == CALL_POLL) {
+		lc_on_poll(lc, c.conn, a, c.started_ns);
+	} else if (handlers[c.kind]) {
+		s = lc_slot_find(lc, c.slot_id);
+		if (s && c.kind == CALL_GET)
+			s->getting = false;
+		else if (s)
+			s->busy = false;
+		if (s && s->inst.gen == c.gen)
+			handlers[c.kind](lc, s, &c, a);
+		if (s)
+			lc_kick(lc, s);
+	}
+	lc_turn(lc);
+}
+
+static void
+on_create(struct lc *lc, struct lc_slot *s, const struct call *c,
+    const struct csp_answer *a)
+{
+	(void)c;
+	if (s->inst.phase == LC_P_CREATING)
+		lc_on_create(lc, s, a);
+}
+
+static void
+on_list(struct lc *lc, struct lc_slot *s, const struct call *c,
+    const struct csp_answer *a)
+{
+	(void)c;
+	if (s->inst.phase == LC_P_CREATING)
+		lc_on_list(lc, s, a);
+}
+
+static void
+on_verb(struct lc *lc, struct lc_slot *s, const struct call *c,
+    const struct csp_answer *a)
+{
+	s->answered_ns = lc_now(lc);
+	if (s->inst.phase == LC_P_RUNNING && s->inst.verb == c->verb)
+		lc_on_verb(lc, s, c->verb, a);
+}
+
+static void
+on_terminate(struct lc *lc, struct lc_slot *s, const struct call *c,
+    const struct csp_answer *a)
+{
+	(void)c;
+	s->answered_ns = lc_now(lc);
+	if (s->inst.phase == LC_P_TERMINATING)
+		lc_on_terminate(lc, s, a);
+}
+
+static void
+on_get(struct lc *lc, struct lc_slot *s, const struct call *c,
+    const struct csp_answer *a)
+{
+	lc_on_get(lc, s, a, c->started_ns);
+}

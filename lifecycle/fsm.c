@@ -1,0 +1,104 @@
+/*
+ * fsm.c - the phases of a generation: one table, one writer; and which verb is
+ * legal in which status.
+ */
+#include "lifecycle/priv.h"
+
+#include <assert.h>
+
+static const struct {
+	enum lc_phase from;
+	enum lc_move_event ev;
+	enum lc_phase to;
+} moves[] = {
+	{ LC_P_NONE, MOVE_OPEN, LC_P_CREATING },
+	{ LC_P_DEAD, MOVE_OPEN, LC_P_CREATING }, /* of the next generation */
+	{ LC_P_CREATING, MOVE_MADE, LC_P_RUNNING },
+	{ LC_P_CREATING, MOVE_CLOSE, LC_P_DEAD },
+	{ LC_P_RUNNING, MOVE_END, LC_P_TERMINATING },
+	{ LC_P_TERMINATING, MOVE_GONE, LC_P_DEAD },
+};
+
+static enum lc_phase
+move_to(enum lc_phase from, enum lc_move_event ev)
+{
+	for (size_t i = 0; i < ARRAY_LEN(moves); i++) {
+		if (moves[i].from == from && moves[i].ev == ev)
+			return moves[i].to;
+	}
+	return LC_P_COUNT;
+}
+
+bool
+lc_move_legal(enum lc_phase from, enum lc_move_event ev)
+{
+	return move_to(from, ev) != LC_P_COUNT;
+}
+
+void
+lc_move(struct lc *lc, struct lc_slot *s, enum lc_move_event ev)
+{
+	enum lc_phase to = move_to(s->inst.phase, ev);
+
+	assert(to != LC_P_COUNT);
+	s->inst.phase = to;
+	s->absent = 0; /* R10: absence counts from here on */
+	s->accepted = false;
+	s->tries = 0;
+	s->retry_ns = 0;
+	switch (ev) {
+	case MOVE_END:
+		s->deleting_seen = false;
+		lc_verb_begin(lc, s, LC_V_TERMINATE);
+		break;
+	case MOVE_GONE:
+	case MOVE_CLOSE:
+		s->inst.verb = LC_V_NONE;
+		s->deadline_ns = 0;
+		s->overdue = false;
+		s->closing = false;
+		s->inst.unresolved = false;
+		s->list_now = false;
+		lc_detach(s);
+		if (s->row.replace) {
+			s->row.replace = false;
+			lc_dirty(lc, s, DIRTY_SLOT);
+		}
+		break;
+	default: break;
+	}
+	lc_dirty(lc, s, DIRTY_INST);
+	lc_refresh(lc, s);
+	lc_member_check(lc, s);
+	lc_kick(lc, s);
+}
+
+#define GO LC_GO
+#define JOIN LC_JOIN
+#define NOOP LC_NOOP
+#define NO LC_NO
+/* clang-format off */
+static const enum lc_answer answers[LC_STATUS_COUNT][4] = {
+	/*                   suspend resume reboot terminate */
+	[LC_CREATING]    = { NO,     NO,    NO,    GO },
+	[LC_RUNNING]     = { GO,     NOOP,  GO,    GO },
+	[LC_SUSPENDING]  = { JOIN,   NO,    NO,    GO },
+	[LC_SUSPENDED]   = { NOOP,   GO,    NO,    GO },
+	[LC_RESUMING]    = { NO,     JOIN,  NO,    GO },
+	[LC_REBOOTING]   = { NO,     NO,    JOIN,  GO },
+	[LC_TERMINATING] = { NO,     NO,    NO,    JOIN },
+	[LC_TERMINATED]  = { NO,     NO,    NO,    NOOP },
+	[LC_FAILED]      = { GO,     GO,    GO,    GO },
+	[LC_UNDEFINED]   = { GO,     GO,    GO,    GO },
+};
+/* clang-format on */
+
+/* exists: the generation has a cloud id. */
+enum lc_answer
+lc_verb_answer(enum lc_status st, bool exists, enum lc_verb v)
+{
+	assert(v >= LC_V_SUSPEND && v <= LC_V_TERMINATE);
+	if (st == LC_FAILED && !exists && v != LC_V_TERMINATE)
+		return LC_NO;
+	return answers[st][v - LC_V_SUSPEND];
+}

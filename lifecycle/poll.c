@@ -1,0 +1,253 @@
+/*
+ * poll.c - looking at the clouds: one list per connection, often while
+ * something is pending there, rarely else; and rule R8, the sweep, which reads
+ * the same lists for VMs that no row explains.
+ */
+#include "lifecycle/priv.h"
+
+#include <string.h>
+
+#define POLL_MAX_NS (60 * NS_PER_S)
+#define POLL_AGE_PART 8 /* pending for 8 s: look once a second */
+
+static bool
+pending(const struct lc_slot *s)
+{
+	switch (s->inst.phase) {
+	case LC_P_CREATING: return s->inst.unresolved;
+	case LC_P_TERMINATING: return true;
+	case LC_P_RUNNING: break;
+	default: return false;
+	}
+	return s->inst.verb != LC_V_NONE || s->absent > 0 ||
+	    (s->inst.cls != LC_C_RUN && s->inst.cls != LC_C_STOPPED &&
+		s->inst.cls != LC_C_GONE && s->inst.cls != LC_C_ERROR) ||
+	    (s->inst.cls == LC_C_RUN && !s->inst.public_ip[0]);
+}
+
+/* How long this slot can wait for the next look. */
+static int64_t
+slot_interval(const struct lc *lc, const struct lc_slot *s, int64_t now)
+{
+	int64_t fast = lc->conf.poll_ms * NS_PER_MS, ns;
+
+	if (!pending(s))
+		return lc->conf.quiet_ms * NS_PER_MS;
+	ns = (now - s->begun_ns) / POLL_AGE_PART;
+	if (ns < fast)
+		ns = fast;
+	return ns < POLL_MAX_NS ? ns : POLL_MAX_NS;
+}
+
+static int64_t
+conn_interval(const struct lc *lc, const struct lc_conn *c, int64_t now)
+{
+	int64_t least = lc->conf.sweep_s * NS_PER_S, back;
+
+	for (const struct lc_slot *s = c->slots; s; s = s->conn_next) {
+		int64_t ns = slot_interval(lc, s, now);
+
+		if (ns < least)
+			least = ns;
+	}
+	if (c->fails > 0) {
+		back = lc->conf.poll_ms * NS_PER_MS
+		    << (c->fails < 7 ? c->fails : 7);
+		if (least < back)
+			least = back;
+	}
+	return least;
+}
+
+void
+lc_poll_soon(struct lc *lc, struct lc_conn *c)
+{
+	int64_t now = lc_now(lc);
+
+	if (c && !c->polling)
+		lc_wake_conn(lc, c, now + conn_interval(lc, c, now));
+}
+
+/* Clouds that cannot list by tag are asked for each VM. */
+static void
+get_each(struct lc *lc, struct lc_conn *c)
+{
+	for (struct lc_slot *s = c->slots; s; s = s->conn_next) {
+		if (!s->inst.csp_id[0] || s->getting)
+			continue;
+		if (s->inst.phase != LC_P_RUNNING &&
+		    s->inst.phase != LC_P_TERMINATING)
+			continue;
+		lc_call(lc, CALL_GET, s, NULL,
+		    lc_req(lc, CSP_VM_GET, s, c->name));
+	}
+}
+
+void
+lc_poll_due(struct lc *lc, struct lc_conn *c)
+{
+	int64_t now = lc_now(lc), at;
+	struct csp_caps caps;
+
+	if (c->polling)
+		return;
+	at = c->polled_ns + conn_interval(lc, c, now);
+	if (now < at || !lc->env.caps(lc->env.ctx, c->name, &caps)) {
+		lc_wake_conn(lc, c, now < at ? at : now + POLL_MAX_NS);
+		return;
+	}
+	if (caps.flags & CSP_CAP_LIST_BY_TAG) {
+		c->polling = true;
+		lc_call(lc, CALL_POLL, NULL, c,
+		    lc_req(lc, CSP_VM_LIST, NULL, c->name));
+		return;
+	}
+	get_each(lc, c);
+	c->polled_ns = now;
+	lc_wake_conn(lc, c, now + conn_interval(lc, c, now));
+}
+
+void
+lc_on_get(struct lc *lc, struct lc_slot *s, const struct csp_answer *a,
+    int64_t started_ns)
+{
+	if (a->cls == CSP_OK && a->nvms > 0)
+		lc_observe(lc, s, &a->vms[0], started_ns);
+	else if (a->cls == CSP_NOT_FOUND)
+		lc_absent(lc, s, started_ns);
+	lc_poll_soon(lc, s->conn);
+}
+
+static struct lc_slot *
+by_csp_id(struct lc_conn *c, const char *csp_id)
+{
+	for (struct lc_slot *s = c->slots; s; s = s->conn_next) {
+		if (str_eq(s->inst.csp_id, csp_id))
+			return s;
+	}
+	return NULL;
+}
+
+/* R8: what no row explains is ended if its generation is one of ours that is
+ * over, and left alone with an alert if it is newer than this database: then
+ * the database is an old copy. */
+static void
+judge_stranger(struct lc *lc, struct lc_conn *c, const struct csp_vm *vm,
+    const struct lc_slot *s, int64_t slot_id, int64_t gen)
+{
+	const char *csp = lc->env.csp_of(lc->env.ctx, c->name);
+	enum lc_class cls = lc_class_of(csp, vm->native);
+
+	if (cls == LC_C_GONE || cls == LC_C_DELETING)
+		return;
+	if (s && gen == s->inst.gen &&
+	    (s->inst.phase == LC_P_CREATING ||
+		(s->inst.phase != LC_P_DEAD &&
+		    str_eq(s->inst.csp_id, vm->csp_id))))
+		return;
+	lc_orphan(lc, c, vm, slot_id, gen);
+}
+
+static void
+one_of_list(struct lc *lc, struct lc_conn *c, const struct csp_vm *vm,
+    bool sweep, int64_t started_ns)
+{
+	int64_t slot_id = 0, gen = 0;
+	bool tagged = lc_tags(lc, vm, &slot_id, &gen);
+	struct lc_slot *s;
+
+	if (!vm->csp_id || !vm->native)
+		return;
+	s = tagged ? lc_slot_find(lc, slot_id) : by_csp_id(c, vm->csp_id);
+	if (s && (!tagged || gen == s->inst.gen) && s->conn == c) {
+		if (str_eq(s->inst.csp_id, vm->csp_id)) {
+			s->listed = true;
+			lc_observe(lc, s, vm, started_ns);
+			return;
+		}
+		/* A create that was lost from sight: no need to wait. */
+		if (tagged && s->inst.phase == LC_P_CREATING && !s->busy &&
+		    s->inst.unresolved &&
+		    lc_class_of(lc->env.csp_of(lc->env.ctx, c->name),
+			vm->native) != LC_C_GONE) {
+			s->listed = true;
+			lc_adopt(lc, s, vm);
+			return;
+		}
+	}
+	if (tagged && sweep)
+		judge_stranger(lc, c, vm, s, slot_id, gen);
+}
+
+void
+lc_on_poll(struct lc *lc, struct lc_conn *c, const struct csp_answer *a,
+    int64_t started_ns)
+{
+	int64_t now = lc_now(lc);
+	struct lc_slot *next;
+	bool sweep =
+	    c->sweep || now - c->swept_ns >= lc->conf.sweep_s * NS_PER_S;
+
+	c->polling = false;
+	c->polled_ns = now;
+	c->fails = a->cls == CSP_OK ? 0 : c->fails + 1;
+	if (a->cls == CSP_OK) {
+		for (struct lc_slot *s = c->slots; s; s = s->conn_next)
+			s->listed = false;
+		for (size_t i = 0; i < a->nvms; i++)
+			one_of_list(lc, c, &a->vms[i], sweep, started_ns);
+		for (struct lc_slot *s = c->slots; s; s = next) {
+			next = s->conn_next;
+			if (!s->listed)
+				lc_absent(lc, s, started_ns);
+		}
+		if (sweep) {
+			c->sweep = false;
+			c->swept_ns = now;
+		}
+	}
+	lc_wake_conn(lc, c, now + conn_interval(lc, c, now));
+}
+
+/* True the first time; later times only repeat the call. */
+static bool
+tell_once(struct lc *lc, const struct lc_orphan *o)
+{
+	for (size_t i = 0; i < lc->norphans; i++) {
+		if (str_eq(lc->orphans[i].csp_id, o->csp_id) &&
+		    str_eq(lc->orphans[i].connection, o->connection))
+			return false;
+	}
+	VEC_GROW(lc->orphans, lc->norphans, lc->orphans_cap);
+	lc->orphans[lc->norphans++] = *o;
+	return true;
+}
+
+void
+lc_orphan(struct lc *lc, struct lc_conn *c, const struct csp_vm *vm,
+    int64_t slot_id, int64_t gen)
+{
+	const struct lc_slot *s = lc_slot_find(lc, slot_id);
+	bool newer = slot_id >= lc->next_slot || (s && gen > s->row.gen);
+	struct lc_orphan o = { .slot_id = slot_id, .gen = gen };
+	struct csp_req *q;
+	struct lc_event *e;
+
+	str_copy(o.connection, sizeof o.connection, c->name);
+	str_copy(o.csp_id, sizeof o.csp_id, vm->csp_id);
+	str_copy(o.decision, sizeof o.decision,
+	    newer ? "quarantine" : "terminate");
+	o.seen_at = lc->env.wall_ns(lc->env.ctx);
+	if (tell_once(lc, &o)) {
+		lc_row(lc, LC_ROW_ORPHAN_PUT)->u.orphan = o;
+		e = lc_event(lc, LC_EV_ORPHAN, NULL, s, vm->csp_id);
+		str_copy(e->to, sizeof e->to, o.decision);
+		str_copy(e->from, sizeof e->from, c->name);
+	}
+	if (newer)
+		return;
+	q = lc_req(lc, CSP_VM_TERMINATE, NULL, c->name);
+	q->csp_id = arena_strdup(q->arena, vm->csp_id);
+	lc_call(lc, CALL_ORPHAN, NULL, c, q);
+	lc_poll_soon(lc, c);
+}

@@ -1,0 +1,465 @@
+/*
+ * reconcile.c - desired versus observed: looks at one slot and does the one
+ * next thing. Rules R5, R7 and R10: absence is believed late, a generation
+ * ends before the next begins, and terminate is done only when it is seen.
+ */
+#include "lifecycle/priv.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define REISSUE_MIN_NS (5 * NS_PER_S)
+#define REISSUE_MAX_NS (300 * NS_PER_S)
+
+static void expire(struct lc *lc, struct lc_slot *s);
+static void step_absent(struct lc *lc, struct lc_slot *s);
+static void step_running(struct lc *lc, struct lc_slot *s);
+static void step_terminating(struct lc *lc, struct lc_slot *s);
+static void copy_facts(struct lc *lc, struct lc_slot *s,
+    const struct csp_vm *vm);
+static void judge(struct lc *lc, struct lc_slot *s, enum lc_class before,
+    const char *fault);
+
+static void (*const steps[LC_P_COUNT])(struct lc *lc, struct lc_slot *s) = {
+	[LC_P_NONE] = step_absent,
+	[LC_P_CREATING] = lc_step_creating,
+	[LC_P_RUNNING] = step_running,
+	[LC_P_TERMINATING] = step_terminating,
+	[LC_P_DEAD] = step_absent,
+};
+
+bool
+lc_wanted(const struct lc_slot *s)
+{
+	return s->row.desired && !s->row.replace;
+}
+
+void
+lc_step(struct lc *lc, struct lc_slot *s)
+{
+	if (s->inst.verb != LC_V_NONE && s->deadline_ns) {
+		if (lc_now(lc) >= s->deadline_ns)
+			expire(lc, s);
+		else
+			lc_wake(lc, s, s->deadline_ns);
+	}
+	if (s->dirty || s->committing || s->busy)
+		return;
+	steps[s->inst.phase](lc, s);
+}
+
+static void
+expire(struct lc *lc, struct lc_slot *s)
+{
+	enum lc_verb v = s->inst.verb;
+
+	s->deadline_ns = 0;
+	lc_event(lc, LC_EV_DEADLINE, NULL, s, lc_verb_name(v));
+	if (v == LC_V_TERMINATE) {
+		s->overdue = true;
+		lc_member(lc, s, LC_M_FAILED, "terminateOverdue");
+		lc_refresh(lc, s);
+	} else if (v == LC_V_CREATE) {
+		/* The intent stays open: a late VM is adopted or ended. */
+		if (s->inst.phase == LC_P_RUNNING)
+			lc_verb_end(lc, s, false, "createTimeout");
+		lc_give_up(lc, s, "createTimeout");
+	} else {
+		lc_verb_end(lc, s, false, "timeout");
+	}
+}
+
+/* ---- nothing there ------------------------------------------------------- */
+
+static void
+step_absent(struct lc *lc, struct lc_slot *s)
+{
+	if (s->row.replace) {
+		s->row.replace = false;
+		lc_dirty(lc, s, DIRTY_SLOT);
+		return;
+	}
+	if (!s->row.desired) {
+		if (s->row.drop)
+			lc_slot_drop(lc, s);
+		return;
+	}
+	if (s->row.gave_up)
+		return;
+	if (s->retry_ns > lc_now(lc))
+		lc_wake(lc, s, s->retry_ns);
+	else
+		lc_open(lc, s);
+}
+
+/* ---- a VM there ---------------------------------------------------------- */
+
+static void
+send_verb(struct lc *lc, struct lc_slot *s)
+{
+	static const enum csp_op ops[LC_V_COUNT] = {
+		[LC_V_SUSPEND] = CSP_VM_SUSPEND,
+		[LC_V_RESUME] = CSP_VM_RESUME,
+		[LC_V_REBOOT] = CSP_VM_REBOOT,
+	};
+	enum lc_verb v = s->inst.verb;
+
+	if (s->accepted)
+		return;
+	if (s->retry_ns > lc_now(lc)) {
+		lc_wake(lc, s, s->retry_ns);
+		return;
+	}
+	/* A reboot is sent at most once, also across a crash: first the mark,
+	 * then the call. */
+	if (v == LC_V_REBOOT && !s->inst.verb_sent) {
+		s->inst.verb_sent = true;
+		s->send_now = true;
+		lc_dirty(lc, s, DIRTY_INST);
+		return;
+	}
+	if (v == LC_V_REBOOT && !s->send_now)
+		return;
+	s->send_now = false;
+	lc_call(lc, CALL_VERB, s, NULL,
+	    lc_req(lc, ops[v], s, s->inst.connection));
+}
+
+static void
+step_running(struct lc *lc, struct lc_slot *s)
+{
+	int64_t stale_at = s->seen_ns + lc->conf.stale_s * NS_PER_S;
+
+	if (s->inst.cls == LC_C_GONE && s->row.desired &&
+	    lc->conf.replace_vanished && !s->row.replace) {
+		s->row.replace = true;
+		lc_dirty(lc, s, DIRTY_SLOT);
+	}
+	if (!lc_wanted(s)) { /* R7: also before a replacement */
+		lc_event(lc, LC_EV_FENCE, NULL, s, NULL);
+		lc_move(lc, s, MOVE_END);
+		return;
+	}
+	if (lc_now(lc) < stale_at) {
+		lc_wake(lc, s, stale_at);
+	} else if (!s->stale) {
+		s->stale = true;
+		lc_refresh(lc, s);
+	}
+	if (s->inst.verb != LC_V_NONE && s->inst.verb != LC_V_CREATE)
+		send_verb(lc, s);
+	if (!s->dirty)
+		lc_step_install(lc, s);
+}
+
+void
+lc_on_verb(struct lc *lc, struct lc_slot *s, enum lc_verb verb,
+    const struct csp_answer *a)
+{
+	char text[LC_TEXT_LEN];
+
+	lc_poll_soon(lc, s->conn);
+	if (a->cls == CSP_OK) {
+		s->accepted = true;
+		return;
+	}
+	lc_answer_text(a, text);
+	lc_event(lc, LC_EV_ANSWER, NULL, s, text);
+	if (a->cls == CSP_DEFINITE && a->reason != CSP_R_UNSENT) {
+		lc_verb_end(lc, s, false, text);
+		return;
+	}
+	/* Once more, except a reboot that may have been executed. */
+	s->send_now = a->cls != CSP_AMBIGUOUS;
+	if (a->cls == CSP_THROTTLED) {
+		lc_throttled(lc, s, a->retry_after_ms);
+		return;
+	}
+	s->retry_ns = lc_now(lc) + lc_backoff_ns(lc, s->tries++);
+	if (a->cls == CSP_AMBIGUOUS)
+		s->retry_ns += REISSUE_MIN_NS;
+	lc_wake(lc, s, s->retry_ns);
+	(void)verb;
+}
+
+/* The pending verb of a VM is over; create: it runs, or took too long. */
+void
+lc_verb_end(struct lc *lc, struct lc_slot *s, bool ok, const char *reason)
+{
+	enum lc_verb v = s->inst.verb;
+
+	s->inst.verb = LC_V_NONE;
+	s->inst.verb_sent = false;
+	s->deadline_ns = 0;
+	s->accepted = false;
+	s->send_now = false;
+	str_copy(s->inst.last_error, sizeof s->inst.last_error,
+	    ok ? "" : reason);
+	lc_dirty(lc, s, DIRTY_INST);
+	if (v == LC_V_REBOOT && ok)
+		s->reboot_confirmed = false;
+	if (v != LC_V_CREATE)
+		lc_member(lc, s, ok ? LC_M_DONE : LC_M_FAILED, reason);
+	lc_refresh(lc, s);
+	lc_member_check(lc, s);
+	lc_kick(lc, s);
+}
+
+/* ---- ending -------------------------------------------------------------- */
+
+static void
+step_terminating(struct lc *lc, struct lc_slot *s)
+{
+	if (s->retry_ns > lc_now(lc)) {
+		lc_wake(lc, s, s->retry_ns);
+		return;
+	}
+	lc_call(lc, CALL_TERMINATE, s, NULL,
+	    lc_req(lc, CSP_VM_TERMINATE, s, s->inst.connection));
+}
+
+/* R10: accepted is not executed; asked again until the end is seen. */
+void
+lc_on_terminate(struct lc *lc, struct lc_slot *s, const struct csp_answer *a)
+{
+	int64_t wait = REISSUE_MAX_NS;
+	char text[LC_TEXT_LEN];
+
+	lc_poll_soon(lc, s->conn);
+	if (a->cls == CSP_THROTTLED) {
+		lc_throttled(lc, s, a->retry_after_ms);
+		return;
+	}
+	if (a->cls == CSP_OK || a->cls == CSP_NOT_FOUND) {
+		s->accepted = true;
+		if (s->tries < 6)
+			wait = REISSUE_MIN_NS << s->tries;
+		s->tries++;
+	} else {
+		lc_answer_text(a, text);
+		lc_event(lc, LC_EV_ANSWER, NULL, s, text);
+		wait = lc_backoff_ns(lc, s->tries++);
+	}
+	s->retry_ns = lc_now(lc) + wait;
+	lc_wake(lc, s, s->retry_ns);
+}
+
+/* ---- what is seen -------------------------------------------------------- */
+
+void
+lc_observe(struct lc *lc, struct lc_slot *s, const struct csp_vm *vm,
+    int64_t started_ns)
+{
+	const char *csp = lc->env.csp_of(lc->env.ctx, s->inst.connection);
+	enum lc_class c = lc_class_of(csp, vm->native), before = s->inst.cls;
+	const char *fault = vm->fault && *vm->fault ? vm->fault : "error";
+
+	/* Asked before our last call was answered: yesterday's news. */
+	if (started_ns < s->answered_ns || s->busy)
+		return;
+	s->seen_ns = lc_now(lc);
+	s->absent = 0;
+	copy_facts(lc, s, vm);
+	if (s->stale) {
+		s->stale = false;
+		lc_refresh(lc, s);
+	}
+	if (c == LC_C_KEEP)
+		return;
+	if (c != before) {
+		s->inst.cls = c;
+		lc_dirty(lc, s, DIRTY_INST);
+		if (s->inst.verb == LC_V_NONE)
+			lc_event(lc, LC_EV_EXTERNAL, NULL, s, vm->native);
+	}
+	if (s->inst.phase == LC_P_TERMINATING) {
+		/* It ends, whoever asked: clouds do not take that back. A stop
+		 * that follows our terminate is how some clouds spell it. */
+		if (c == LC_C_DELETING ||
+		    (c == LC_C_STOPPING && s->accepted && before == LC_C_RUN))
+			s->deleting_seen = true;
+		if (c == LC_C_GONE) {
+			lc_move(lc, s, MOVE_GONE);
+			return;
+		}
+	} else {
+		judge(lc, s, before, fault);
+	}
+	lc_refresh(lc, s);
+	lc_member_check(lc, s);
+	lc_kick(lc, s);
+}
+
+static void
+fact(struct lc *lc, struct lc_slot *s, char *dst, size_t size, const char *src)
+{
+	if (!src || strlen(src) >= size || str_eq(dst, src))
+		return;
+	str_copy(dst, size, src);
+	lc_dirty(lc, s, DIRTY_INST);
+}
+
+static void
+copy_facts(struct lc *lc, struct lc_slot *s, const struct csp_vm *vm)
+{
+	struct lc_inst_row *in = &s->inst;
+
+	fact(lc, s, in->native, sizeof in->native, vm->native);
+	fact(lc, s, in->public_ip, sizeof in->public_ip,
+	    vm->public_ip ? vm->public_ip : "");
+	fact(lc, s, in->private_ip, sizeof in->private_ip, vm->private_ip);
+	fact(lc, s, in->zone, sizeof in->zone, vm->zone);
+	fact(lc, s, in->host_id, sizeof in->host_id, vm->host_id);
+	if (vm->ssh_user)
+		str_copy(s->ssh_user_hint, sizeof s->ssh_user_hint,
+		    vm->ssh_user);
+	if (in->ssh_port != vm->ssh_port || in->host_slots != vm->host_slots ||
+	    in->host_need != vm->host_need) {
+		in->ssh_port = vm->ssh_port;
+		in->host_slots = vm->host_slots;
+		in->host_need = vm->host_need;
+		lc_dirty(lc, s, DIRTY_INST);
+	}
+	if (!in->host_key[0] && vm->host_key &&
+	    strlen(vm->host_key) < sizeof in->host_key) {
+		fact(lc, s, in->host_key, sizeof in->host_key, vm->host_key);
+		str_copy(in->host_key_trust, sizeof in->host_key_trust,
+		    "console");
+	}
+}
+
+/* A create that was accepted and then failed has made something: it is ended
+ * and seen gone before the next try. */
+static void
+broken(struct lc *lc, struct lc_slot *s, const char *why)
+{
+	if (s->inst.verb == LC_V_CREATE) {
+		lc_failed(lc, s, NULL, why);
+		lc_event(lc, LC_EV_FENCE, NULL, s, why);
+		lc_move(lc, s, MOVE_END);
+	} else if (s->inst.verb != LC_V_NONE) {
+		lc_verb_end(lc, s, false, why);
+	}
+}
+
+static void
+judge_running(struct lc *lc, struct lc_slot *s, enum lc_class before)
+{
+	enum lc_verb v = s->inst.verb;
+
+	if (!s->inst.ever_ran || s->row.gave_up || s->row.fails) {
+		s->inst.ever_ran = true;
+		s->row.gave_up = false; /* late, and welcome */
+		s->row.fails = 0;
+		s->row.reason[0] = '\0';
+		lc_dirty(lc, s, DIRTY_SLOT | DIRTY_INST);
+	}
+	if (v == LC_V_CREATE || v == LC_V_RESUME ||
+	    (v == LC_V_REBOOT &&
+		(s->accepted || (s->inst.verb_sent && before == LC_C_REBOOT))))
+		lc_verb_end(lc, s, true, NULL);
+}
+
+static void
+judge(struct lc *lc, struct lc_slot *s, enum lc_class before, const char *fault)
+{
+	enum lc_class c = s->inst.cls;
+
+	if (c == LC_C_RUN)
+		judge_running(lc, s, before);
+	else if (c == LC_C_STOPPED && s->inst.verb == LC_V_SUSPEND)
+		lc_verb_end(lc, s, true, NULL);
+	else if (c == LC_C_ERROR)
+		broken(lc, s, fault);
+	else if (c == LC_C_GONE)
+		broken(lc, s, "vanished");
+	else if (s->inst.verb == LC_V_REBOOT && s->inst.verb_sent &&
+	    (c == LC_C_REBOOT || c == LC_C_BOOT))
+		s->accepted = true; /* it is executed: that is proof enough */
+}
+
+/* R5: NOT_FOUND proves nothing alone, and nothing before the visibility bound
+ * has passed. */
+void
+lc_absent(struct lc *lc, struct lc_slot *s, int64_t started_ns)
+{
+	int64_t now = lc_now(lc), settle;
+	bool proved;
+
+	if (started_ns < s->answered_ns || s->busy || !s->inst.csp_id[0])
+		return;
+	if (s->inst.phase == LC_P_RUNNING && s->inst.cls == LC_C_GONE)
+		return;
+	if (s->inst.phase == LC_P_TERMINATING && !s->accepted &&
+	    !s->deleting_seen)
+		return; /* R10: what was seen before proves nothing */
+	settle = lc_settle_ns(lc, s->inst.connection);
+	if (s->absent++ == 0)
+		s->absent_ns = now;
+	proved = s->absent >= LC_ABSENT_MIN && now - s->absent_ns >= settle;
+	if (s->inst.phase == LC_P_TERMINATING) {
+		if (proved || (s->deleting_seen && s->absent >= 2))
+			lc_move(lc, s, MOVE_GONE);
+		return;
+	}
+	if (s->inst.phase != LC_P_RUNNING || !proved)
+		return;
+	s->absent = 0;
+	s->inst.cls = LC_C_GONE;
+	lc_dirty(lc, s, DIRTY_INST);
+	judge(lc, s, LC_C_GONE, "vanished");
+	lc_refresh(lc, s);
+	lc_member_check(lc, s);
+	lc_kick(lc, s);
+}
+
+/* ---- failing ------------------------------------------------------------- */
+
+void
+lc_answer_text(const struct csp_answer *a, char out[LC_TEXT_LEN])
+{
+	const char *why = a->reason != CSP_R_NONE ? csp_reason_name(a->reason)
+						  : csp_class_name(a->cls);
+	const char *said = a->message ? a->message : a->code;
+	struct str t = STR_INIT;
+
+	str_add(&t, why);
+	if (said && *said) {
+		str_add(&t, ": ");
+		str_add_escaped(&t, said, strlen(said), 150);
+	}
+	str_copy(out, LC_TEXT_LEN, str_cstr(&t));
+	str_free(&t);
+}
+
+void
+lc_failed(struct lc *lc, struct lc_slot *s, const struct csp_answer *a,
+    const char *reason)
+{
+	static const bool final[CSP_REASON_COUNT] = {
+		[CSP_R_INVALID] = true,
+		[CSP_R_QUOTA] = true,
+		[CSP_R_CAPACITY] = true,
+		[CSP_R_DENIED] = true,
+		[CSP_R_AUTH] = true,
+		[CSP_R_UNSUPPORTED] = true,
+	};
+
+	s->row.fails++;
+	str_copy(s->row.reason, sizeof s->row.reason, reason);
+	lc_dirty(lc, s, DIRTY_SLOT);
+	/* What a cloud refuses for such a reason it refuses again. */
+	if ((a && final[a->reason]) || s->row.fails >= LC_FAILS_MAX)
+		lc_give_up(lc, s, reason);
+}
+
+void
+lc_give_up(struct lc *lc, struct lc_slot *s, const char *reason)
+{
+	s->row.gave_up = true;
+	str_copy(s->row.reason, sizeof s->row.reason, reason);
+	lc_dirty(lc, s, DIRTY_SLOT);
+	lc_refresh(lc, s);
+	lc_member_check(lc, s);
+	lc_kick(lc, s);
+}
