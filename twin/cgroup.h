@@ -9,6 +9,8 @@
 #define MW_TWIN_CGROUP_H
 
 #include "common/pure/err.h"
+
+#include <sys/types.h>
 #include "common/pure/str.h"
 
 #define CGROUP_PATH_MAX 256

@@ -6,4 +6,5 @@ milkyway-twin_LIBS  := -lmicrohttpd -linih -lcurl -levent_openssl -levent -lssl 
 	-lcrypto -ljansson -lm
 milkyway-twin-init_SRCS   := $(wildcard twin/init_*.c)
 milkyway-twin-init_ROOMS  := pure
+milkyway-twin-init_LIBS   := -lm
 milkyway-twin-init_STATIC := 1

@@ -20,6 +20,7 @@
 #include "common/loop.h"
 #include "common/pure/err.h"
 #include "common/pure/str.h"
+#include "twin/vm_boot.h"
 #include "twin/wan.h"
 
 struct vm;
@@ -138,15 +139,8 @@ bool vm_new_host_key(struct vm *vm, struct mw_err *err) mw_must_check;
 bool vm_set_address(struct vm *vm, uint32_t address,
     struct mw_err *err) mw_must_check;
 
-/* How port 22 and the login misbehave. All zero: they behave. */
-struct vm_ssh_fault {
-	bool refuse; /* connection refused */
-	uint32_t banner_delay_ms; /* before the server's first byte */
-	uint32_t drop_after_kib; /* from the client; then the link is cut */
-	bool no_keys; /* authorized_keys is not there yet */
-	bool no_sudo;
-};
-/* At once if UP, and at each boot until changed. */
+/* How port 22 misbehaves (vm_boot.h): at once if UP, and at each boot until
+ * changed. */
 void vm_ssh_fault(struct vm *vm, const struct vm_ssh_fault *fault);
 
 const char *vm_name(const struct vm *vm);
