@@ -1,0 +1,149 @@
+/*
+ * install_msg.c - see install_msg.h. Pure.
+ */
+#include "coordinator/install_msg.h"
+
+#include "common/pure/num.h"
+#include "common/pure/str.h"
+
+#include <string.h>
+
+enum field_kind {
+	F_WORD, /* into char[size] */
+	F_DIGEST, /* 64 hex digits or "-" */
+	F_FLAG,
+	F_NUMBER,
+};
+
+#define FIELD(name, kind, member)                                   \
+	{                                                           \
+		name, kind, offsetof(struct install_probe, member), \
+		    sizeof((struct install_probe *)0)->member       \
+	}
+
+static const struct field {
+	const char *name;
+	enum field_kind kind;
+	size_t offset, size;
+} fields[] = {
+	FIELD("arch", F_WORD, arch),
+	FIELD("gzip", F_FLAG, gzip),
+	FIELD("systemd", F_FLAG, systemd),
+	FIELD("cert", F_FLAG, cert),
+	FIELD("up", F_FLAG, up),
+	FIELD("freeKiB", F_NUMBER, free_kib),
+	FIELD("stateKiB", F_NUMBER, state_kib),
+	FIELD("now", F_NUMBER, now_s),
+	FIELD("agent", F_DIGEST, agent),
+	FIELD("ping", F_DIGEST, ping),
+	FIELD("stamp", F_DIGEST, stamp),
+};
+
+static bool
+plain(const char *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (v[i] <= ' ' || v[i] > '~')
+			return false;
+	}
+	return n > 0;
+}
+
+static bool
+take_text(const struct field *f, const char *v, size_t n, char *at)
+{
+	uint8_t bytes[32];
+
+	if (n >= f->size || !plain(v, n))
+		return false;
+	memcpy(at, v, n);
+	at[n] = '\0';
+	return f->kind == F_WORD || strcmp(at, "-") == 0 ||
+	    (n == 64 && str_unhex(at, bytes, sizeof bytes));
+}
+
+static bool
+take_field(const struct field *f, const char *v, size_t n, void *out)
+{
+	char *at = (char *)out + f->offset;
+	int64_t num;
+
+	if (f->kind == F_WORD || f->kind == F_DIGEST)
+		return take_text(f, v, n, at);
+	if (!num_parse_i64(v, n, 0, f->kind == F_FLAG ? 1 : INT64_C(1) << 50,
+		&num))
+		return false;
+	if (f->kind == F_FLAG)
+		*(bool *)(void *)at = num == 1;
+	else
+		*(int64_t *)(void *)at = num;
+	return true;
+}
+
+bool
+install_probe_parse(const char *line, struct install_probe *out,
+    struct mw_err *err)
+{
+	static const char head[] = "mw probe ";
+	unsigned seen = 0;
+	const char *p = line;
+
+	*out = (struct install_probe){ .arch = "" };
+	if (!str_starts(line, head))
+		return err_set(err, MW_PROTO, 0, "not a probe line");
+	for (p += sizeof head - 1; *p;) {
+		size_t n = strcspn(p, " ");
+		const char *eq = memchr(p, '=', n);
+
+		for (size_t i = 0; eq && i < ARRAY_LEN(fields); i++) {
+			size_t k = strlen(fields[i].name);
+
+			if ((size_t)(eq - p) != k ||
+			    memcmp(p, fields[i].name, k) != 0)
+				continue;
+			if (!take_field(&fields[i], eq + 1, n - k - 1, out))
+				return err_set(err, MW_PROTO, 0,
+				    "probe: bad %s", fields[i].name);
+			seen |= 1u << i;
+		}
+		p += n;
+		p += *p == ' ';
+	}
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+		if (!(seen & 1u << i))
+			return err_set(err, MW_PROTO, 0, "probe: no %s",
+			    fields[i].name);
+	}
+	return true;
+}
+
+bool
+install_fail_parse(const char *line, char code[32], const char **text)
+{
+	static const char head[] = "mw fail ";
+	size_t n;
+
+	if (!str_starts(line, head))
+		return false;
+	line += sizeof head - 1;
+	n = strcspn(line, " ");
+	if (n == 0 || n > 31 || !plain(line, n))
+		return false;
+	memcpy(code, line, n);
+	code[n] = '\0';
+	*text = line + n + (line[n] == ' ');
+	return true;
+}
+
+bool
+install_fail_definite(const char *code)
+{
+	static const char *const definite[] = { "noSpace", "noSudo", "noExec",
+		"noTool", "noUser", "wrongArch" };
+
+	for (size_t i = 0; i < ARRAY_LEN(definite); i++) {
+		if (strcmp(code, definite[i]) == 0)
+			return true;
+	}
+	return false;
+}
