@@ -83,12 +83,13 @@ CREATE TABLE result(
 	run INT, ns TEXT NOT NULL, mcis TEXT NOT NULL, vm TEXT NOT NULL,
 	slot INT NOT NULL, gen INT NOT NULL,
 	boot TEXT NOT NULL, seq INT NOT NULL,
+	part INT NOT NULL,		-- target of an rtt result, else 0
 	kind INT NOT NULL, spec TEXT, conn TEXT,
 	at INT NOT NULL,
 	value REAL,			-- NULL: failed, the JSON says why
 	validity INT NOT NULL,
 	json TEXT NOT NULL,
-	UNIQUE(slot, gen, boot, seq)
+	UNIQUE(slot, gen, boot, seq, part)
 );
 CREATE INDEX result_mcis ON result(ns, mcis, kind, id);
 CREATE INDEX result_spec ON result(conn, spec, kind, id);

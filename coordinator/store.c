@@ -120,6 +120,44 @@ store_submit(struct store *s, struct store_job *take_job)
 	pthread_mutex_unlock(&s->lock);
 }
 
+struct after_job {
+	struct store_job job;
+	void (*cb)(void *arg);
+	void *arg;
+};
+
+static bool
+after_run(struct db *db, struct store_job *job, struct mw_err *err)
+{
+	(void)db;
+	(void)job;
+	(void)err;
+	return true;
+}
+
+static void
+after_done(struct store_job *job, bool ok, const struct mw_err *err)
+{
+	struct after_job *j = container_of(job, struct after_job, job);
+
+	(void)ok;
+	(void)err;
+	j->cb(j->arg);
+	free(j);
+}
+
+void
+store_after(struct store *s, void (*cb)(void *arg), void *arg)
+{
+	struct after_job *j = xcalloc(1, sizeof *j);
+
+	j->job.run = after_run;
+	j->job.done = after_done;
+	j->cb = cb;
+	j->arg = arg;
+	store_submit(s, &j->job);
+}
+
 bool
 store_run_now(struct store *s,
     bool (*run)(struct db *db, void *arg, struct mw_err *err), void *arg,

@@ -39,6 +39,8 @@ struct store *store_open(struct loop *l, const char *path,
 void store_close(struct store *s);
 /* Jobs run in the order of submission. */
 void store_submit(struct store *s, struct store_job *take_job);
+/* Calls cb on the loop when everything submitted so far is durable. */
+void store_after(struct store *s, void (*cb)(void *arg), void *arg);
 /* Runs on the caller's thread before the loop starts: for loading at boot. */
 bool store_run_now(struct store *s,
     bool (*run)(struct db *db, void *arg, struct mw_err *err), void *arg,

@@ -1,0 +1,272 @@
+/*
+ * db_bench.c - SQL of runs and results.
+ */
+#include "coordinator/db_bench.h"
+
+#include "common/pure/alloc.h"
+#include "common/pure/when.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+bool
+db_run_next(struct db *db, int64_t *id, struct mw_err *err)
+{
+	sqlite3_stmt *st = db_stmt(db,
+	    "SELECT coalesce(max(id), 0) + 1 "
+	    "FROM run");
+
+	*id = 1;
+	if (db_row(db, st, err))
+		*id = sqlite3_column_int64(st, 0);
+	return err->code == MW_OK;
+}
+
+bool
+db_run_put(struct db *db, const struct db_run *r, struct mw_err *err)
+{
+	sqlite3_stmt *st = db_stmt(db,
+	    "INSERT INTO run(id, kind, ns, mcis, action, profile, params, "
+	    "state, t0) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)");
+
+	db_bind(st, "isssssssi", r->id, r->kind, r->ns, r->mcis, r->action,
+	    r->profile, r->params, r->state, r->t0);
+	return db_exec(db, st, err);
+}
+
+bool
+db_run_end(struct db *db, int64_t id, const char *state, const char *reason,
+    int64_t t1, struct mw_err *err)
+{
+	sqlite3_stmt *st = db_stmt(db,
+	    "UPDATE run SET state = ?, reason = ?, t1 = ? WHERE id = ?");
+
+	db_bind(st, "ssii", state, reason, t1, id);
+	return db_exec(db, st, err);
+}
+
+bool
+db_run_vm_put(struct db *db, const struct db_run_vm *v, struct mw_err *err)
+{
+	sqlite3_stmt *st = db_stmt(db,
+	    "INSERT OR REPLACE INTO run_vm(run, slot, gen, vm, state, step, "
+	    "error) VALUES(?, ?, ?, ?, ?, ?, ?)");
+
+	db_bind(st, "iiissss", v->run, v->slot, v->gen, v->vm, v->state,
+	    v->step, v->error);
+	return db_exec(db, st, err);
+}
+
+bool
+db_result_put(struct db *db, const struct db_result *r, bool *stored,
+    bool *wanted, struct mw_err *err)
+{
+	sqlite3_stmt *st = db_stmt(db,
+	    "SELECT 1 FROM run_vm WHERE run = ? AND slot = ? AND gen = ?");
+
+	db_bind(st, "iii", r->run, r->slot, r->gen);
+	*stored = false;
+	*wanted = db_row(db, st, err);
+	if (!*wanted)
+		return err->code == MW_OK;
+	st = db_stmt(db,
+	    "INSERT OR IGNORE INTO result(run, ns, mcis, vm, slot, gen, boot, "
+	    "seq, part, kind, spec, conn, at, validity, json, value) "
+	    "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+	db_bind(st, r->has_value ? "isssiisiiissiisd" : "isssiisiiissiisn",
+	    r->run, r->ns, r->mcis, r->vm, r->slot, r->gen, r->boot, r->seq,
+	    r->part, (int64_t)r->kind, r->spec, r->conn, r->at,
+	    (int64_t)r->validity, r->json, r->value);
+	if (!db_exec(db, st, err))
+		return false;
+	*stored = db_changes(db) > 0;
+	return true;
+}
+
+/* The number of a result is known only after its text was stored. */
+static void
+add_result(struct str *items, int64_t id, const char *json)
+{
+	if (items->len)
+		str_addc(items, ',');
+	str_addf(items, "{\"resultId\":\"r-%lld\",%s", (long long)id, json + 1);
+}
+
+bool
+db_result_list(struct db *db, const struct db_result_filter *f,
+    struct str *items, struct mw_err *err)
+{
+	sqlite3_stmt *st;
+
+	if (f->run)
+		st = db_stmt(db,
+		    "SELECT id, json FROM result WHERE ns = ?1 AND mcis = ?2 "
+		    "AND run = ?3 AND (?4 < 0 OR kind = ?4) "
+		    "ORDER BY id LIMIT ?5");
+	else if (f->latest)
+		st = db_stmt(db,
+		    "SELECT id, json FROM result WHERE id IN (SELECT max(id) "
+		    "FROM result WHERE ns = ?1 AND mcis = ?2 AND "
+		    "(?4 < 0 OR kind = ?4) GROUP BY vm, kind, "
+		    "json_extract(json, '$.target')) AND ?3 = 0 "
+		    "ORDER BY id LIMIT ?5");
+	else
+		st = db_stmt(db,
+		    "SELECT id, json FROM (SELECT id, json FROM result "
+		    "WHERE ns = ?1 AND mcis = ?2 AND (?4 < 0 OR kind = ?4) "
+		    "AND ?3 = 0 ORDER BY id DESC LIMIT ?5) ORDER BY id");
+	db_bind(st, "ssiii", f->ns, f->mcis, f->run, (int64_t)f->kind,
+	    f->limit);
+	while (db_row(db, st, err))
+		add_result(items, sqlite3_column_int64(st, 0), db_text(st, 1));
+	return err->code == MW_OK;
+}
+
+static json_t *
+vms_json(struct db *db, int64_t run, struct mw_err *err)
+{
+	json_t *vms = json_array();
+	sqlite3_stmt *st = db_stmt(db,
+	    "SELECT vm, state, step, error FROM run_vm WHERE run = ? "
+	    "ORDER BY vm");
+
+	db_bind(st, "i", run);
+	while (db_row(db, st, err)) {
+		json_t *v = json_object();
+
+		json_put_str(v, "vmId", db_text(st, 0));
+		json_put_str(v, "state", db_text(st, 1));
+		json_put_str(v, "step",
+		    *db_text(st, 2) ? db_text(st, 2) : NULL);
+		json_put_str(v, "error",
+		    *db_text(st, 3) ? db_text(st, 3) : NULL);
+		json_array_append_new(vms, v);
+	}
+	return vms;
+}
+
+static void
+run_row_json(struct db *db, sqlite3_stmt *st, struct str *items,
+    struct mw_err *err)
+{
+	json_t *j = json_object(), *params, *kinds;
+	char name[24];
+	char *text;
+
+	snprintf(name, sizeof name, "b-%lld",
+	    (long long)sqlite3_column_int64(st, 0));
+	params = json_loads(db_text(st, 4), 0, NULL);
+	kinds = json_object_get(params, "kinds");
+	json_put_str(j, "runId", name);
+	json_put_str(j, "kind", db_text(st, 1));
+	json_put_str(j, "actionId", db_text(st, 2));
+	json_put_str(j, "profile", *db_text(st, 3) ? db_text(st, 3) : NULL);
+	json_put(j, "kinds", kinds ? json_incref(kinds) : json_array());
+	json_put(j, "seed", json_incref(json_object_get(params, "seed")));
+	json_put_str(j, "state", db_text(st, 5));
+	json_put_str(j, "reason", *db_text(st, 6) ? db_text(st, 6) : NULL);
+	json_put_time(j, "startedAt", sqlite3_column_int64(st, 7));
+	json_put_time(j, "endedAt", sqlite3_column_int64(st, 8));
+	json_put(j, "vms", vms_json(db, sqlite3_column_int64(st, 0), err));
+	text = json_text(j, false);
+	if (items->len)
+		str_addc(items, ',');
+	str_add(items, text);
+	free(text);
+	json_decref(params);
+	json_decref(j);
+}
+
+bool
+db_run_list(struct db *db, const char *ns, const char *mcis, int64_t id,
+    int64_t limit, struct str *items, struct mw_err *err)
+{
+	sqlite3_stmt *st = db_stmt(db,
+	    "SELECT id, kind, action, profile, params, state, reason, t0, t1 "
+	    "FROM run WHERE ns = ?1 AND mcis = ?2 AND (?3 = 0 OR id = ?3) "
+	    "AND state <> 'running' ORDER BY id DESC LIMIT ?4");
+
+	db_bind(st, "ssii", ns, mcis, id, limit);
+	while (db_row(db, st, err))
+		run_row_json(db, st, items, err);
+	return err->code == MW_OK;
+}
+
+static unsigned
+kinds_stored(struct db *db, int64_t run, int64_t slot, struct mw_err *err)
+{
+	sqlite3_stmt *st = db_stmt(db,
+	    "SELECT DISTINCT kind FROM result WHERE run = ? AND slot = ?");
+	unsigned got = 0;
+
+	db_bind(st, "ii", run, slot);
+	while (db_row(db, st, err))
+		got |= 1u << sqlite3_column_int(st, 0);
+	return got;
+}
+
+bool
+db_run_each_open(struct db *db, void (*run)(void *arg, const struct db_run *r),
+    void (*vm)(void *arg, const struct db_run_vm *v, unsigned got), void *arg,
+    struct mw_err *err)
+{
+	sqlite3_stmt *st = db_stmt(db,
+	    "SELECT id, kind, ns, mcis, action, profile, params, t0 FROM run "
+	    "WHERE state = 'running' ORDER BY id");
+
+	while (db_row(db, st, err)) {
+		struct db_run r = {
+			.id = sqlite3_column_int64(st, 0),
+			.kind = db_text(st, 1),
+			.ns = db_text(st, 2),
+			.mcis = db_text(st, 3),
+			.action = db_text(st, 4),
+			.profile = db_text(st, 5),
+			.params = db_text(st, 6),
+			.t0 = sqlite3_column_int64(st, 7),
+		};
+		sqlite3_stmt *v = db_stmt(db,
+		    "SELECT slot, gen, vm, state, step, error FROM run_vm "
+		    "WHERE run = ? ORDER BY vm");
+
+		run(arg, &r);
+		db_bind(v, "i", r.id);
+		while (db_row(db, v, err)) {
+			struct db_run_vm row = {
+				.run = r.id,
+				.slot = sqlite3_column_int64(v, 0),
+				.gen = sqlite3_column_int64(v, 1),
+				.vm = db_text(v, 2),
+				.state = db_text(v, 3),
+				.step = db_text(v, 4),
+				.error = db_text(v, 5),
+			};
+
+			vm(arg, &row, kinds_stored(db, r.id, row.slot, err));
+		}
+	}
+	return err->code == MW_OK;
+}
+
+bool
+db_result_scores(struct db *db,
+    void (*each)(void *arg, const char *conn, const char *spec, enum kind kind,
+	double value, bool flagged, int64_t at),
+    void *arg, struct mw_err *err)
+{
+	/* max(id) makes the other columns those of the newest row. */
+	sqlite3_stmt *st = db_stmt(db,
+	    "SELECT conn, spec, kind, value, validity, at, max(id) FROM result "
+	    "WHERE value IS NOT NULL AND validity IN (?1, ?2) AND kind < ?3 "
+	    "GROUP BY conn, spec, slot, kind ORDER BY conn, spec, kind");
+
+	db_bind(st, "iii", (int64_t)RESULT_OK, (int64_t)RESULT_TOO_FEW,
+	    (int64_t)KIND_RTT);
+	while (db_row(db, st, err))
+		each(arg, db_text(st, 0), db_text(st, 1),
+		    (enum kind)sqlite3_column_int(st, 2),
+		    sqlite3_column_double(st, 3),
+		    sqlite3_column_int(st, 4) != RESULT_OK,
+		    sqlite3_column_int64(st, 5));
+	return err->code == MW_OK;
+}

@@ -1,0 +1,261 @@
+/*
+ * main.c - milkywayd: options, configuration, signals.
+ */
+#include "common/conf.h"
+#include "common/log.h"
+#include "common/proto.h"
+#include "common/pure/alloc.h"
+#include "coordinator/api.h"
+#include "coordinator/coord.h"
+
+#include <getopt.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define AT(field) offsetof(struct coord_conf, field)
+
+static const struct conf_key keys[] = {
+	{ "state.dir", CONF_STR, AT(state_dir), 0, 0, "/var/lib/milkyway",
+	    "database, CA, keys and the first token; mode 0700" },
+	{ "api.address", CONF_STR, AT(api_address), 0, 0, "127.0.0.1",
+	    "numeric address of the HTTP API; plain HTTP" },
+	{ "api.port", CONF_INT, AT(api_port), 0, 65535, "7470",
+	    "port of the HTTP API; 0: any" },
+	{ "link.address", CONF_STR, AT(link_address), 0, 0, "0.0.0.0",
+	    "numeric address where agents dial in" },
+	{ "link.port", CONF_INT, AT(link_port), 0, 65535, "7471",
+	    "port where agents dial in; 0: any" },
+	{ "link.advertise", CONF_STR, AT(advertise), 0, 0, "",
+	    "numeric address that agents are told; empty: as the VM's SSH "
+	    "sees us" },
+	{ "agent.dir", CONF_STR, AT(agent_dir), 0, 0, "",
+	    "where milkyway-agent and milkyway-ping lie; empty: beside "
+	    "milkywayd" },
+	{ "agent.ttl_ms", CONF_INT, AT(agent_ttl_ms), 100, 600000, "5000",
+	    "agents beat so often; three missed beats make one silent" },
+	{ "log.level", CONF_STR, AT(log_level), 0, 0, "info",
+	    "debug, info, warn or error" },
+	{ "ssh.max", CONF_INT, AT(ssh_max), 1, 4096, "128",
+	    "SSH connections at a time" },
+	{ "ssh.kex_max", CONF_INT, AT(ssh_kex_max), 1, 256, "8",
+	    "SSH key exchanges at a time" },
+	{ "lifecycle.sweep_s", CONF_INT, AT(sweep_s), 1, 86400, "300",
+	    "how often all clouds are searched for VMs that nobody explains" },
+	{ "lifecycle.poll_ms", CONF_INT, AT(poll_ms), 10, 600000, "300",
+	    "status poll while something is pending" },
+	{ "matrix.k", CONF_INT, AT(matrix_k), 1, 100, "10",
+	    "probes of each pair in a round, unless the request says" },
+	{ "matrix.window_ms", CONF_INT, AT(matrix_window_ms), 100, 600000,
+	    "5000", "length of a round, unless the request says" },
+};
+
+static const char usage[] =
+    "usage: milkywayd [--config FILE] [--state-dir DIR] [--set KEY=VALUE]...\n"
+    "\n"
+    "The coordinator of Milkyway: HTTP API, agent link, database. It stays in\n"
+    "the foreground and ends on SIGTERM.\n"
+    "\n"
+    "  --config FILE     read this file (INI); see --print-config\n"
+    "  --state-dir DIR   same as --set state.dir=DIR\n"
+    "  --set KEY=VALUE   one setting, e.g. --set api.port=7480\n"
+    "  --print-config    show all settings with their meaning, then end\n"
+    "  --print-routes    show method, path and role of every route, then end\n"
+    "  --foreground      stay in the foreground (always so)\n"
+    "  --version, --help\n";
+
+enum {
+	OPT_CONFIG = 256,
+	OPT_STATE,
+	OPT_SET,
+	OPT_PRINT,
+	OPT_ROUTES,
+	OPT_FOREGROUND,
+	OPT_VERSION,
+	OPT_HELP
+};
+
+static const struct option options[] = {
+	{ "config", required_argument, NULL, OPT_CONFIG },
+	{ "state-dir", required_argument, NULL, OPT_STATE },
+	{ "set", required_argument, NULL, OPT_SET },
+	{ "print-config", no_argument, NULL, OPT_PRINT },
+	{ "print-routes", no_argument, NULL, OPT_ROUTES },
+	{ "foreground", no_argument, NULL, OPT_FOREGROUND },
+	{ "version", no_argument, NULL, OPT_VERSION },
+	{ "help", no_argument, NULL, OPT_HELP },
+	{ NULL, 0, NULL, 0 },
+};
+
+/* What the command line asks for besides the settings. */
+enum task {
+	TASK_RUN,
+	TASK_PRINT,
+	TASK_END,
+	TASK_WRONG
+};
+
+static enum task parse(int argc, char **argv, struct coord_conf *conf,
+    struct mw_err *err);
+static bool one_option(int opt, struct coord_conf *conf, enum task *task,
+    struct mw_err *err);
+static void fill_in(struct coord_conf *conf);
+static void harden(void);
+static int run(const struct coord_conf *conf);
+static void on_signal(int sig, void *arg);
+static int fail(const struct mw_err *err);
+
+int
+main(int argc, char **argv)
+{
+	struct mw_err err = MW_ERR_INIT;
+	struct coord_conf conf = { 0 };
+	enum log_level level;
+	int status = 0;
+
+	conf_defaults(keys, ARRAY_LEN(keys), &conf);
+	switch (parse(argc, argv, &conf, &err)) {
+	case TASK_WRONG: status = fail(&err); break;
+	case TASK_PRINT: conf_print(keys, ARRAY_LEN(keys), &conf); break;
+	case TASK_END: break;
+	case TASK_RUN:
+		if (!log_level_parse(conf.log_level, &level)) {
+			err_set(&err, MW_INVALID, 0,
+			    "log.level is debug, info, warn or error");
+			status = fail(&err);
+			break;
+		}
+		log_init("milkywayd", level);
+		fill_in(&conf);
+		harden();
+		status = run(&conf);
+	}
+	conf_free(keys, ARRAY_LEN(keys), &conf);
+	return status;
+}
+
+static enum task
+parse(int argc, char **argv, struct coord_conf *conf, struct mw_err *err)
+{
+	enum task task = TASK_RUN;
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1)
+		if (!one_option(opt, conf, &task, err))
+			return TASK_WRONG;
+	if (optind < argc) {
+		err_set(err, MW_INVALID, 0, "what is \"%s\"?", argv[optind]);
+		err_hint(err, "milkywayd --help");
+		return TASK_WRONG;
+	}
+	return task;
+}
+
+static bool
+one_option(int opt, struct coord_conf *conf, enum task *task,
+    struct mw_err *err)
+{
+	char *set;
+	bool ok = true;
+
+	switch (opt) {
+	case OPT_CONFIG:
+		return conf_load(keys, ARRAY_LEN(keys), conf, optarg, err);
+	case OPT_SET: return conf_set(keys, ARRAY_LEN(keys), conf, optarg, err);
+	case OPT_STATE:
+		set = xasprintf("state.dir=%s", optarg);
+		ok = conf_set(keys, ARRAY_LEN(keys), conf, set, err);
+		free(set);
+		return ok;
+	case OPT_PRINT: *task = TASK_PRINT; return true;
+	case OPT_ROUTES:
+		api_print_routes();
+		*task = TASK_END;
+		return true;
+	case OPT_FOREGROUND: return true;
+	case OPT_VERSION:
+		puts("milkywayd " MW_VERSION);
+		*task = TASK_END;
+		return true;
+	case OPT_HELP:
+		fputs(usage, stdout);
+		*task = TASK_END;
+		return true;
+	default:
+		err_set(err, MW_INVALID, 0, "unknown option");
+		return err_hint(err, "milkywayd --help");
+	}
+}
+
+/* The binaries for VMs lie where we lie, unless the settings say otherwise. */
+static void
+fill_in(struct coord_conf *conf)
+{
+	char self[4096];
+	ssize_t n;
+
+	if (*conf->agent_dir)
+		return;
+	n = readlink("/proc/self/exe", self, sizeof self - 1);
+	if (n < 0)
+		return;
+	self[n] = 0;
+	free(conf->agent_dir);
+	conf->agent_dir = xstrdup(dirname(self));
+}
+
+/* Keys are in memory: no core file, no tracing by equals; files are ours
+ * alone. Many agents need many descriptors. */
+static void
+harden(void)
+{
+	struct rlimit none = { 0, 0 }, files;
+
+	umask(0077);
+#ifndef __SANITIZE_ADDRESS__ /* its leak check traces the process */
+	prctl(PR_SET_DUMPABLE, 0);
+#endif
+	setrlimit(RLIMIT_CORE, &none);
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
+
+static int
+run(const struct coord_conf *conf)
+{
+	struct mw_err err = MW_ERR_INIT;
+	struct coord *c = coord_new(conf, &err);
+
+	if (!c)
+		return fail(&err);
+	loop_on_signal(c->loop, on_signal, c);
+	loop_run(c->loop);
+	log_info("main", NULL, "stopping");
+	coord_free(c);
+	return 0;
+}
+
+static void
+on_signal(int sig, void *arg)
+{
+	struct coord *c = arg;
+
+	(void)sig;
+	loop_stop(c->loop);
+}
+
+static int
+fail(const struct mw_err *err)
+{
+	fprintf(stderr, "milkywayd: %s\n", err->msg);
+	if (*err->hint)
+		fprintf(stderr, "milkywayd: hint: %s\n", err->hint);
+	return err_exit_status(err->code);
+}
