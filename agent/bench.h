@@ -1,0 +1,42 @@
+/*
+ * bench.h - one benchmark job: prepares, repeats all asked kinds in seeded
+ * random order, judges, folds, cleans up. One result per kind.
+ */
+#ifndef MW_AGENT_BENCH_H
+#define MW_AGENT_BENCH_H
+
+#include "agent/sysinfo.h"
+#include "common/loop.h"
+#include "common/pure/result.h"
+
+#define BENCH_KINDS ((1u << KIND_RTT) - 1) /* what this module can run */
+
+struct bench;
+
+struct bench_conf {
+	struct loop *loop;
+	const struct sysinfo_facts *facts; /* outlives the job */
+	struct sysinfo_monitor *monitor; /* same */
+	const char *dir; /* a folder is made in it, and removed */
+	const char *run_id, *profile;
+	unsigned kinds; /* 1 << enum kind */
+	uint64_t seed;
+	int64_t deadline_ns; /* monotonic */
+};
+
+struct bench_ops {
+	void (*on_step)(void *arg, const char *text);
+	void (*on_result)(void *arg, const struct result *r);
+	/* Everything is cleaned up; b is freed after the call. MW_OK: each
+	 * kind has a result (which may say failed). */
+	void (*on_end)(void *arg, const struct mw_err *err);
+};
+
+bool bench_start(const struct bench_conf *conf, const struct bench_ops *ops,
+    void *arg, struct bench **out, struct mw_err *err) mw_must_check;
+/* No results; on_end follows with MW_CANCELED. */
+void bench_cancel(struct bench *b);
+/* Kinds whose programs are here; *missing gets the names of absent ones. */
+unsigned bench_possible(char *missing, size_t size);
+
+#endif

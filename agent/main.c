@@ -1,0 +1,341 @@
+/*
+ * main.c - sub-commands of milkyway-agent.
+ */
+#include "agent/agent.h"
+#include "agent/bench.h"
+#include "agent/confine.h"
+#include "agent/identity.h"
+#include "agent/rules.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/loop.h"
+#include "common/proto.h"
+#include "common/pure/num.h"
+#include "common/pure/str.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DIR_DEFAULT "/var/lib/milkyway-agent"
+#define USER_DEFAULT "milkyway-agent"
+
+struct options {
+	const char *dir, *user, *profile, *log;
+	int64_t seed;
+	bool accept;
+	char **rest;
+	int nrest;
+};
+
+static int
+fail(const struct mw_err *err)
+{
+	fprintf(stderr, "milkyway-agent: %s\n", err->msg);
+	if (err->hint[0] != '\0')
+		fprintf(stderr, "  %s\n", err->hint);
+	return err_exit_status(err->code);
+}
+
+/* Whom root becomes. Not root: nobody else, uid 0. */
+static bool
+user_of(const struct options *o, uid_t *uid, gid_t *gid, struct mw_err *err)
+{
+	*uid = 0;
+	*gid = 0;
+	if (geteuid() != 0)
+		return true;
+	if (confine_user(o->user != NULL ? o->user : USER_DEFAULT, uid, gid,
+		err))
+		return true;
+	return err_hint(err,
+	    "make it: useradd --system %s, or name another "
+	    "one with --user",
+	    USER_DEFAULT);
+}
+
+static int
+cmd_run(const struct options *o)
+{
+	struct mw_err err = MW_ERR_INIT;
+	struct agent_conf conf = { .dir = o->dir ? o->dir : DIR_DEFAULT };
+
+	if (!user_of(o, &conf.uid, &conf.gid, &err) || !agent_run(&conf, &err))
+		return fail(&err);
+	return 0;
+}
+
+static int
+cmd_enroll(const struct options *o)
+{
+	struct mw_err err = MW_ERR_INIT;
+	const char *dir = o->dir ? o->dir : DIR_DEFAULT;
+
+	if (!(o->accept ? identity_accept(dir, &err)
+			: identity_print_csr(dir, &err)))
+		return fail(&err);
+	return 0;
+}
+
+static int
+cmd_version(const struct options *o)
+{
+	(void)o;
+	printf("milkyway-agent %s\n", MW_VERSION);
+	return 0;
+}
+
+/* What an installation puts on a VM, in the order of removal. */
+static int
+cmd_uninstall_files(const struct options *o)
+{
+	static const char *const paths[] = {
+		"/etc/systemd/system/milkyway-agent.service",
+		"/etc/rc.local (the block between the milkyway-agent marks)",
+		"/opt/milkyway/bin/supervise",
+		"/opt/milkyway/bin/milkyway-ping",
+		"/opt/milkyway/bin/milkyway-agent",
+		"/opt/milkyway/bin",
+		"/opt/milkyway",
+		"/var/lib/milkyway-agent",
+	};
+
+	(void)o;
+	for (size_t i = 0; i < ARRAY_LEN(paths); i++)
+		puts(paths[i]);
+	return 0;
+}
+
+struct local {
+	struct loop *loop;
+	struct bench *bench;
+	json_t *results;
+	size_t failed;
+	struct mw_err end;
+};
+
+static void
+local_step(void *arg, const char *text)
+{
+	(void)arg;
+	if (isatty(2))
+		fprintf(stderr, "%-30s\r", text);
+}
+
+static void
+local_result(void *arg, const struct result *r)
+{
+	struct local *l = arg;
+
+	l->failed += !r->has_value;
+	json_array_append_new(l->results, proto_result_encode(r));
+}
+
+static void
+local_end(void *arg, const struct mw_err *err)
+{
+	struct local *l = arg;
+
+	l->end = *err;
+	loop_stop(l->loop);
+}
+
+static void
+local_signal(int sig, void *arg)
+{
+	struct local *l = arg;
+
+	(void)sig;
+	bench_cancel(l->bench);
+}
+
+static bool
+kinds_of(const char *list, unsigned *kinds, struct mw_err *err)
+{
+	*kinds = 0;
+	while (*list != '\0') {
+		size_t n = strcspn(list, ",");
+		char name[16];
+		enum kind k;
+
+		snprintf(name, sizeof name, "%.*s", (int)n, list);
+		if (!kind_parse(name, &k) || !(BENCH_KINDS >> k & 1)) {
+			err_set(err, MW_INVALID, 0, "unknown kind %s", name);
+			return err_hint(err,
+			    "kinds: cpus cpum memR memW fioR "
+			    "fioW dbR dbW, or all");
+		}
+		*kinds |= 1u << k;
+		list += n + (list[n] == ',');
+	}
+	return true;
+}
+
+/* A folder of our own, owned by whom we become: a database refuses root. */
+static bool
+local_dir(const struct options *o, char *dir, size_t size, struct mw_err *err)
+{
+	uid_t uid;
+	gid_t gid;
+
+	snprintf(dir, size, "%s/milkyway-bench-XXXXXX",
+	    o->dir != NULL ? o->dir : "/var/tmp");
+	if (mkdtemp(dir) == NULL)
+		return err_set(err, MW_INTERNAL, 0, "cannot make %s", dir);
+	if (geteuid() != 0)
+		return true;
+	if (!confine_user(o->user != NULL ? o->user : USER_DEFAULT, &uid, &gid,
+		err) &&
+	    (o->user != NULL || !confine_user("nobody", &uid, &gid, err)))
+		return false;
+	return confine_own(dir, uid, gid, err) &&
+	    confine_drop(uid, gid, false, err);
+}
+
+static bool
+run_local(const struct options *o, struct local *l, struct mw_err *err)
+{
+	static const struct bench_ops ops = { local_step, local_result,
+		local_end };
+	struct sysinfo_facts facts;
+	struct bench_conf conf = { .loop = l->loop,
+		.facts = &facts,
+		.run_id = "local",
+		.profile = o->profile != NULL ? o->profile : "quick",
+		.seed = (uint64_t)o->seed,
+		.deadline_ns = clock_mono_ns() + 7200 * NS_PER_S };
+	char dir[256];
+	bool ok;
+
+	if (o->nrest != 1)
+		return err_set(err, MW_INVALID, 0,
+		    "name the kinds: cpus,memR or all");
+	conf.kinds = BENCH_KINDS;
+	if (strcmp(o->rest[0], "all") != 0 &&
+	    !kinds_of(o->rest[0], &conf.kinds, err))
+		return false;
+	if (!local_dir(o, dir, sizeof dir, err))
+		return false;
+	conf.dir = dir;
+	sysinfo_read(&facts, "");
+	conf.monitor = sysinfo_monitor_new("");
+	loop_on_signal(l->loop, local_signal, l);
+	ok = bench_start(&conf, &ops, l, &l->bench, err);
+	if (ok)
+		loop_run(l->loop);
+	sysinfo_monitor_free(conf.monitor);
+	rmdir(dir);
+	return ok;
+}
+
+static int
+cmd_bench(const struct options *o)
+{
+	struct mw_err err = MW_ERR_INIT;
+	struct local l = { .results = json_array(), .loop = loop_new() };
+	bool ok = run_local(o, &l, &err);
+	char *text;
+
+	loop_free(l.loop);
+	if (ok && l.end.code == MW_OK) {
+		text = json_pretty(l.results);
+		fputs(text, stdout);
+		free(text);
+	}
+	json_decref(l.results);
+	if (!ok)
+		return fail(&err);
+	if (l.end.code != MW_OK)
+		return fail(&l.end);
+	return l.failed > 0 ? 12 : 0;
+}
+
+static const struct command {
+	const char *name, *args, *text;
+	int (*run)(const struct options *o);
+} commands[] = {
+	{ "run", "[--dir D] [--user U]",
+	    "work for the coordinator named in D/agent.json", cmd_run },
+	{ "enroll", "[--dir D] [--accept]",
+	    "print a certificate request; --accept: take the answer on stdin",
+	    cmd_enroll },
+	{ "bench", "KIND,..|all [--profile quick|standard|deep] [--seed N]",
+	    "measure this machine once and print the results as JSON",
+	    cmd_bench },
+	{ "uninstall-files", "", "list what an installation put on this VM",
+	    cmd_uninstall_files },
+	{ "version", "", "print the version", cmd_version },
+};
+
+static int
+usage(FILE *f, int status)
+{
+	fprintf(f, "usage: milkyway-agent COMMAND [OPTIONS]\n\n");
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		fprintf(f, "  %s %s\n      %s\n", commands[i].name,
+		    commands[i].args, commands[i].text);
+	fprintf(f,
+	    "\n  --dir D    default " DIR_DEFAULT "; bench: where its "
+	    "files go, default /var/tmp\n"
+	    "  --user U   whom root becomes, default " USER_DEFAULT "\n"
+	    "  --log debug|info|warn|error\n\n"
+	    "example: milkyway-agent bench cpus,memR\n");
+	return status;
+}
+
+static bool
+parse(int argc, char **argv, struct options *o)
+{
+	static const struct option longs[] = {
+		{ "dir", required_argument, NULL, 'd' },
+		{ "user", required_argument, NULL, 'u' },
+		{ "profile", required_argument, NULL, 'p' },
+		{ "seed", required_argument, NULL, 's' },
+		{ "log", required_argument, NULL, 'l' },
+		{ "accept", no_argument, NULL, 'a' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1)
+		switch (c) {
+		case 'd': o->dir = optarg; break;
+		case 'u': o->user = optarg; break;
+		case 'p': o->profile = optarg; break;
+		case 'l': o->log = optarg; break;
+		case 'a': o->accept = true; break;
+		case 's':
+			if (num_parse_i64(optarg, strlen(optarg), 0,
+				INT64_C(1) << 53, &o->seed))
+				break;
+			return false;
+		default: return false;
+		}
+	o->rest = argv + optind;
+	o->nrest = argc - optind;
+	return true;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options o = { .seed = 1 };
+	enum log_level level = LOG_INFO;
+
+	if (argc < 2)
+		return usage(stderr, 2);
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)
+		return usage(stdout, 0);
+	if (strcmp(argv[1], "bench") == 0)
+		level = LOG_WARN;
+	if (!parse(argc - 1, argv + 1, &o) ||
+	    (o.log != NULL && !log_level_parse(o.log, &level)))
+		return usage(stderr, 2);
+	log_init("milkyway-agent", level);
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		if (strcmp(commands[i].name, argv[1]) == 0)
+			return commands[i].run(&o);
+	return usage(stderr, 2);
+}
