@@ -1,0 +1,346 @@
+/*
+ * bound.c - how cheap can a group become that has the chosen elements and
+ * takes the rest from a list of candidates?
+ *
+ * Candidates are put greedily into colour classes of mutually incompatible
+ * elements; a group uses at most one element of a class. Roles ship their VMs
+ * to columns: each chosen element (at least one VM), and each class (as many
+ * VMs as its roomiest member takes, at the price of its cheapest). This
+ * transportation problem is a relaxation, so its optimum is a lower bound, and
+ * its duals say how much dearer it gets if a certain candidate must be used.
+ */
+#include "placement/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct pl_bound *
+pl_bound_new(const struct pl_model *m)
+{
+	struct pl_bound *b = xcalloc(1, sizeof *b);
+
+	b->m = m;
+	b->maxcols = m->nel + 2 * PLACE_MAX_VMS + 1;
+	b->cost = xcalloc(m->m * b->maxcols, sizeof *b->cost);
+	b->cap = xcalloc(b->maxcols, sizeof *b->cap);
+	b->used = xcalloc(b->maxcols, sizeof *b->used);
+	b->room = xcalloc(b->maxcols, sizeof *b->room);
+	b->col_of = xcalloc(m->nel + 1, sizeof *b->col_of);
+	b->taken = xcalloc(m->nel + 1, sizeof *b->taken);
+	b->mask = xcalloc(m->nel / 64 + 1, sizeof *b->mask);
+	b->csp_left = xcalloc(m->ncsp + 1, sizeof *b->csp_left);
+	b->region_left = xcalloc(m->nregion + 1, sizeof *b->region_left);
+	return b;
+}
+
+void
+pl_bound_free(struct pl_bound *b)
+{
+	if (b == NULL)
+		return;
+	free(b->cost);
+	free(b->cap);
+	free(b->used);
+	free(b->room);
+	free(b->col_of);
+	free(b->taken);
+	free(b->mask);
+	free(b->csp_left);
+	free(b->region_left);
+	free(b);
+}
+
+/* Columns of the chosen: first the mandatory VM of each, then its spare room. */
+void
+pl_columns_chosen(struct pl_search *s, const pl_cost *ecost)
+{
+	struct pl_bound *b = s->bound;
+	const struct pl_model *m = s->m;
+	size_t n = s->nchosen;
+
+	b->ncols = 2 * n;
+	for (size_t c = 0; c < n; c++) {
+		uint32_t e = s->chosen[c];
+
+		b->cap[c] = 1;
+		b->cap[n + c] = m->el[e].cap - 1;
+		for (size_t i = 0; i < m->m; i++) {
+			pl_cost v = ecost[i * m->nel + e];
+
+			b->cost[i * b->maxcols + c] =
+			    v >= PL_INF ? PL_INF : v - PL_BIG;
+			b->cost[i * b->maxcols + n + c] = v;
+		}
+	}
+}
+
+/* Puts the candidates into colour classes: col_of and the classes' room. */
+static void
+colour(struct pl_search *s, const uint32_t *list, size_t n)
+{
+	struct pl_bound *b = s->bound;
+
+	memset(b->taken, 0, n * sizeof *b->taken);
+	for (size_t i = 0; i < n; i++) {
+		uint32_t cap = s->m->el[list[i]].cap;
+
+		if (b->taken[i])
+			continue;
+		b->col_of[i] = (uint32_t)b->ncols;
+		memcpy(b->mask, pl_graph_row(s, list[i]),
+		    s->words * sizeof *b->mask);
+		for (size_t j = i + 1; j < n; j++) {
+			const uint64_t *row;
+
+			if (b->taken[j] || pl_bit(b->mask, list[j]))
+				continue;
+			b->taken[j] = true;
+			b->col_of[j] = (uint32_t)b->ncols;
+			if (s->m->el[list[j]].cap > cap)
+				cap = s->m->el[list[j]].cap;
+			row = pl_graph_row(s, list[j]);
+			for (size_t x = 0; x < s->words; x++)
+				b->mask[x] |= row[x];
+		}
+		b->cap[b->ncols++] = cap;
+	}
+}
+
+static void
+class_costs(struct pl_search *s, const uint32_t *list, size_t n,
+    const pl_cost *ecost)
+{
+	struct pl_bound *b = s->bound;
+	const struct pl_model *m = s->m;
+
+	for (size_t i = 0; i < m->m; i++) {
+		pl_cost *cost = b->cost + i * b->maxcols;
+
+		for (size_t c = 2 * s->nchosen; c < b->ncols; c++)
+			cost[c] = PL_INF;
+		for (size_t x = 0; x < n; x++) {
+			pl_cost v = ecost[i * m->nel + list[x]];
+
+			if (v < cost[b->col_of[x]])
+				cost[b->col_of[x]] = v;
+		}
+	}
+}
+
+struct arcs { /* of one augmentation, between roles */
+	pl_cost end[PLACE_MAX_ROLES]; /* straight into a free column */
+	uint32_t end_col[PLACE_MAX_ROLES];
+	pl_cost dist[PLACE_MAX_ROLES];
+	int next[PLACE_MAX_ROLES]; /* unit to push out, or -1 */
+};
+
+static void
+arcs_end(const struct pl_bound *b, struct arcs *a)
+{
+	for (size_t i = 0; i < b->m->m; i++) {
+		const pl_cost *cost = b->cost + i * b->maxcols;
+
+		a->end[i] = PL_INF;
+		a->end_col[i] = 0;
+		for (size_t c = 0; c < b->ncols; c++)
+			if (cost[c] < a->end[i] && b->used[c] < b->cap[c]) {
+				a->end[i] = cost[c];
+				a->end_col[i] = (uint32_t)c;
+			}
+	}
+}
+
+/* Shortest ways from each role to free room, over units of other roles. */
+static void
+arcs_relax(const struct pl_bound *b, struct arcs *a)
+{
+	size_t m = b->m->m;
+	bool more = true;
+
+	for (size_t i = 0; i < m; i++) {
+		a->dist[i] = a->end[i];
+		a->next[i] = -1;
+	}
+	for (size_t round = 0; m > 1 && more && round < m; round++) {
+		more = false;
+		for (size_t u = 0; u < b->nunits; u++) {
+			uint32_t j = b->unit_role[u], c = b->unit_col[u];
+			pl_cost out;
+
+			if (a->dist[j] >= PL_INF)
+				continue;
+			out = a->dist[j] - b->cost[j * b->maxcols + c];
+			for (size_t i = 0; i < m; i++) {
+				pl_cost v = b->cost[i * b->maxcols + c];
+
+				if (i == j || v >= PL_INF ||
+				    v + out >= a->dist[i])
+					continue;
+				a->dist[i] = v + out;
+				a->next[i] = (int)u;
+				more = true;
+			}
+		}
+	}
+}
+
+/* Adds one unit of role i along the shortest way. */
+static bool
+augment(struct pl_bound *b, uint32_t i)
+{
+	struct arcs a;
+
+	arcs_end(b, &a);
+	arcs_relax(b, &a);
+	if (a.dist[i] >= PL_INF)
+		return false;
+	while (a.next[i] >= 0) {
+		size_t u = (size_t)a.next[i];
+		uint32_t pushed = b->unit_role[u];
+
+		b->unit_role[u] = i;
+		i = pushed;
+	}
+	b->unit_role[b->nunits] = i;
+	b->unit_col[b->nunits++] = a.end_col[i];
+	b->used[a.end_col[i]]++;
+	return true;
+}
+
+/* Prices: what one more unit of a role costs, what room of a column is worth.
+ */
+static void
+duals(struct pl_bound *b)
+{
+	struct arcs a;
+
+	arcs_end(b, &a);
+	for (size_t i = 0; i < b->m->m; i++)
+		if (a.end[i] > PL_FULL)
+			a.end[i] = PL_FULL;
+	arcs_relax(b, &a);
+	memcpy(b->dual, a.dist, sizeof b->dual);
+	memset(b->room, 0, b->ncols * sizeof *b->room);
+	for (size_t u = 0; u < b->nunits; u++) {
+		uint32_t j = b->unit_role[u], c = b->unit_col[u];
+		pl_cost v = a.dist[j] - b->cost[j * b->maxcols + c];
+
+		/* Equal for all units of one full column. */
+		if (b->used[c] == b->cap[c])
+			b->room[c] = v;
+	}
+}
+
+pl_cost
+pl_ship(struct pl_bound *b, size_t mandatory)
+{
+	pl_cost sum = (pl_cost)mandatory * PL_BIG;
+
+	b->nunits = 0;
+	memset(b->used, 0, b->ncols * sizeof *b->used);
+	for (uint32_t i = 0; i < b->m->m; i++)
+		for (uint32_t t = 0; t < b->m->count[i]; t++)
+			if (!augment(b, i))
+				return PL_INF;
+	for (size_t u = 0; u < b->nunits; u++)
+		sum += b->cost[b->unit_role[u] * b->maxcols + b->unit_col[u]];
+	/* A mandatory column stayed empty. */
+	return sum >= PL_BIG / 2 ? PL_INF : sum;
+}
+
+/* Units that csp and region caps leave room for, and csps and regions that
+ * can still be reached: counting, before any colouring. */
+static bool
+counts_allow(struct pl_search *s, const uint32_t *list, size_t n)
+{
+	const struct pl_model *m = s->m;
+	struct pl_bound *b = s->bound;
+	size_t open = m->k - s->nchosen, csps = s->ncsps, regions = s->nregions;
+	size_t by_csp = 0, by_region = 0, room = 0;
+
+	for (size_t c = 0; c < m->ncsp; c++)
+		b->csp_left[c] = m->cap_csp - s->csp_used[c];
+	for (size_t r = 0; r < m->nregion; r++)
+		b->region_left[r] = m->cap_region - s->region_used[r];
+	for (size_t i = 0; i < n + s->nchosen; i++) {
+		bool old = i >= n;
+		uint32_t e = old ? s->chosen[i - n] : list[i];
+		uint32_t c = m->csp[m->el[e].site];
+		uint32_t r = m->region[m->el[e].site], cap = m->el[e].cap;
+		uint32_t take;
+
+		cap -= old;
+		csps +=
+		    !old && s->csp_used[c] == 0 && b->csp_left[c] == m->cap_csp;
+		regions += !old && s->region_used[r] == 0 &&
+		    b->region_left[r] == m->cap_region;
+		room += cap;
+		take = cap < b->csp_left[c] ? cap : b->csp_left[c];
+		by_csp += take;
+		b->csp_left[c] -= take;
+		take = cap < b->region_left[r] ? cap : b->region_left[r];
+		by_region += take;
+		b->region_left[r] -= take;
+	}
+	return room >= open && by_csp >= open && by_region >= open &&
+	    csps >= m->min_csps && regions >= m->min_regions &&
+	    s->ncsps + open >= m->min_csps &&
+	    s->nregions + open >= m->min_regions;
+}
+
+pl_cost
+pl_bound(struct pl_search *s, const uint32_t *list, size_t n)
+{
+	const struct pl_model *m = s->m;
+	struct pl_bound *b = s->bound;
+	size_t open = m->k - s->nchosen;
+	pl_cost lb, add;
+
+	if (!counts_allow(s, list, n))
+		return PL_INF;
+	pl_columns_chosen(s, m->ecost);
+	colour(s, list, n);
+	for (size_t i = 0; i < m->nside; i++) {
+		const pl_cost *side = m->eside + i * m->m * m->nel;
+		size_t ncols = b->ncols;
+
+		pl_columns_chosen(s, side);
+		b->ncols = ncols;
+		class_costs(s, list, n, side);
+		if (pl_ship(b, s->nchosen) > m->side_cap[i])
+			return PL_INF;
+	}
+	if (m->nside > 0) {
+		size_t ncols = b->ncols;
+
+		pl_columns_chosen(s, m->ecost);
+		b->ncols = ncols;
+	}
+	class_costs(s, list, n, m->ecost);
+	lb = pl_ship(b, s->nchosen);
+	if (lb >= PL_INF)
+		return PL_INF;
+	duals(b);
+	add = pl_users_bound(s, list, n, open);
+	if (add >= PL_INF)
+		return PL_INF;
+	lb += add;
+	add = pl_pairs_bound(s, list, n, open);
+	return add >= PL_INF ? PL_INF : lb + add;
+}
+
+pl_cost
+pl_bound_forced(const struct pl_search *s, uint32_t e, size_t i)
+{
+	const struct pl_bound *b = s->bound;
+	const struct pl_model *m = s->m;
+	pl_cost best = PL_INF;
+
+	for (size_t r = 0; r < m->m; r++) {
+		pl_cost v = m->ecost[r * m->nel + e];
+
+		if (v < PL_INF && v - b->dual[r] + b->room[b->col_of[i]] < best)
+			best = v - b->dual[r] + b->room[b->col_of[i]];
+	}
+	return best > 0 ? best : 0;
+}

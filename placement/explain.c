@@ -1,0 +1,312 @@
+/*
+ * explain.c - why there is no group.
+ *
+ * An item is one thing the query asks for: a limit, a cap, a minimum, a
+ * filter, a term that needs data. Conflicts come from a deletion filter over
+ * all items, one feasibility search each: an item without which it still
+ * cannot be done is dropped, so what stays is a minimal set.
+ */
+#include "placement/explain.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PROBE_NODES 200000
+
+struct items {
+	struct item *v;
+	size_t n, cap;
+};
+
+struct probe *
+pl_probe_new(const struct explain *x)
+{
+	const struct place_query *q = x->q;
+	struct probe *p = xcalloc(1, sizeof *p);
+
+	p->q = *q;
+	memcpy(p->roles, q->roles, q->nroles * sizeof *p->roles);
+	if (q->nterms > 0)
+		memcpy(p->terms, q->terms, q->nterms * sizeof *p->terms);
+	p->pairs = xcalloc(q->limits.npairs + 1, sizeof *p->pairs);
+	if (q->limits.npairs > 0)
+		memcpy(p->pairs, q->limits.pairs,
+		    q->limits.npairs * sizeof *p->pairs);
+	p->q.roles = p->roles;
+	p->q.terms = p->terms;
+	p->q.limits.pairs = p->pairs;
+	return p;
+}
+
+void
+pl_probe_free(struct probe *p)
+{
+	if (p != NULL)
+		free(p->pairs);
+	free(p);
+}
+
+enum verdict
+pl_probe_run(struct explain *x, const struct probe *p, int by)
+{
+	struct mw_err err = MW_ERR_INIT;
+	struct place_query q = p->q;
+	struct pl_stage st;
+	struct pl_model *m;
+	struct pl_search *s;
+	enum verdict v = UNSURE;
+
+	pl_stage_all(&st, &p->q);
+	if (by != PROBE_BEST)
+		st.nterms = by == PROBE_ANY ? 0 : 1;
+	if (by >= 0)
+		st.order[0] = (uint32_t)by;
+	/* One term alone: its weight, which may be 0, does not matter. */
+	q.lexicographic = q.lexicographic || by >= 0;
+	m = pl_model_new(&q, x->w, &st, &err);
+	if (m == NULL)
+		return UNSURE;
+	x->ctl->probe_end = x->ctl->nodes + PROBE_NODES;
+	s = pl_search_new(m, x->ctl, 1, by == PROBE_ANY);
+	pl_search_run(s);
+	if (s->ntop > 0) {
+		v = YES;
+		x->nfound = m->k;
+		memcpy(x->found, s->top[0].units, m->k * sizeof *x->found);
+	} else if (!s->aborted) {
+		v = NO;
+	}
+	x->ctl->probe_end = 0;
+	x->ctl->probe_cut = false;
+	pl_search_free(s);
+	pl_model_free(m);
+	return v;
+}
+
+static void
+drop_filter(struct place_filter *f, enum place_filter_kind k)
+{
+	switch (k) {
+	case PLACE_F_VCPU: memset(&f->vcpu, 0, sizeof f->vcpu); break;
+	case PLACE_F_MEMORY:
+		memset(&f->memory_mib, 0, sizeof f->memory_mib);
+		break;
+	case PLACE_F_COST:
+		memset(&f->cost_per_hour_micros, 0,
+		    sizeof f->cost_per_hour_micros);
+		break;
+	case PLACE_F_CSP: f->csp.n = 0; break;
+	case PLACE_F_REGION: f->region.n = 0; break;
+	case PLACE_F_SITE: f->site.n = 0; break;
+	case PLACE_F_SPEC: f->spec_id.n = 0; break;
+	case PLACE_F_ARCH: f->arch.n = 0; break;
+	default: f->nscores = 0; break;
+	}
+}
+
+void
+pl_item_drop(struct probe *p, const struct item *it)
+{
+	struct place_limits *l = &p->q.limits;
+
+	switch (it->kind) {
+	case ITEM_FILTER:
+		drop_filter(&p->roles[it->index].filter, it->filter);
+		break;
+	case ITEM_TERM:
+		memmove(p->terms + it->index, p->terms + it->index + 1,
+		    (p->q.nterms - it->index - 1) * sizeof *p->terms);
+		p->q.nterms--;
+		break;
+	case ITEM_SITE: l->max_per_site = 0; break;
+	case ITEM_REGION: l->max_per_region = 0; break;
+	case ITEM_CSP: l->max_per_csp = 0; break;
+	case ITEM_BUDGET: l->has_budget = false; break;
+	case ITEM_PAIR: p->pairs[it->index].max_rtt_us = 0; break;
+	case ITEM_USER: l->max_rtt_to_user_us = 0; break;
+	case ITEM_RTT: l->max_rtt_us = 0; break;
+	case ITEM_MIN_REGIONS: l->min_regions = 0; break;
+	case ITEM_MIN_CSPS: l->min_csps = 0; break;
+	default: break;
+	}
+}
+
+static void
+item_add(struct explain *x, struct items *v, enum item_kind kind, size_t index,
+    const char *fmt, const char *tail)
+{
+	struct item *it;
+
+	VEC_GROW(v->v, v->n, v->cap);
+	it = &v->v[v->n++];
+	memset(it, 0, sizeof *it);
+	it->kind = kind;
+	it->index = index;
+	if (tail == NULL)
+		it->pointer = fmt;
+	else
+		it->pointer =
+		    arena_printf(x->a->arena, "%s%zu%s", fmt, index, tail);
+}
+
+static bool
+filter_set(const struct place_filter *f, enum place_filter_kind k)
+{
+	const struct place_range *c = &f->cost_per_hour_micros;
+
+	switch (k) {
+	case PLACE_F_VCPU: return f->vcpu.has_min || f->vcpu.has_max;
+	case PLACE_F_MEMORY:
+		return f->memory_mib.has_min || f->memory_mib.has_max;
+	case PLACE_F_COST: return c->has_min || c->has_max;
+	case PLACE_F_CSP: return f->csp.n > 0;
+	case PLACE_F_REGION: return f->region.n > 0;
+	case PLACE_F_SITE: return f->site.n > 0;
+	case PLACE_F_SPEC: return f->spec_id.n > 0;
+	case PLACE_F_ARCH: return f->arch.n > 0;
+	case PLACE_F_SCORE: return f->nscores > 0;
+	default: return false;
+	}
+}
+
+static void
+filter_items(struct explain *x, struct items *v)
+{
+	for (size_t i = 0; i < x->q->nroles; i++)
+		for (enum place_filter_kind k = 0; k < PLACE_F_COUNT; k++) {
+			const char *tail;
+
+			if (!filter_set(&x->q->roles[i].filter, k))
+				continue;
+			tail = arena_printf(x->a->arena, "/filter/%s",
+			    place_filter_name(k));
+			item_add(x, v, ITEM_FILTER, i, "/groups/", tail);
+			v->v[v->n - 1].filter = k;
+		}
+}
+
+static void
+limit_items(struct explain *x, struct items *v)
+{
+	const struct place_limits *l = &x->q->limits;
+	const struct {
+		bool set;
+		enum item_kind kind;
+		const char *pointer;
+	} plain[] = {
+		{ l->max_per_site > 0, ITEM_SITE, "/constraints/maxPerSite" },
+		{ l->max_per_region > 0, ITEM_REGION,
+		    "/constraints/maxPerRegion" },
+		{ l->max_per_csp > 0, ITEM_CSP, "/constraints/maxPerCsp" },
+		{ l->has_budget, ITEM_BUDGET,
+		    "/constraints/budgetPerHourMicros" },
+		{ l->max_rtt_to_user_us > 0, ITEM_USER,
+		    "/constraints/maxRttToUserMs" },
+		{ l->max_rtt_us > 0, ITEM_RTT, "/constraints/maxRttMs" },
+		{ l->min_regions > 1, ITEM_MIN_REGIONS,
+		    "/constraints/minRegions" },
+		{ l->min_csps > 1, ITEM_MIN_CSPS, "/constraints/minCsps" },
+	};
+
+	for (size_t i = 0; i < l->npairs; i++)
+		if (l->pairs[i].max_rtt_us > 0)
+			item_add(x, v, ITEM_PAIR, i, "/constraints/pairLimits/",
+			    "/maxRttMs");
+	for (size_t i = 0; i < ARRAY_LEN(plain); i++)
+		if (plain[i].set)
+			item_add(x, v, plain[i].kind, 0, plain[i].pointer,
+			    NULL);
+}
+
+/* Terms exclude what has no data. The last first: a drop moves the rest. */
+static void
+term_items(struct explain *x, struct items *v)
+{
+	for (size_t t = x->q->nterms; t-- > 0;)
+		item_add(x, v, ITEM_TERM, t, "/objective/terms/", "");
+}
+
+/* Keeps in v only what a minimal conflict needs. */
+static void
+conflicts(struct explain *x, struct items *v)
+{
+	struct place_answer *a = x->a;
+	struct probe *p = pl_probe_new(x);
+	size_t kept = 0;
+
+	for (size_t i = 0; i < v->n; i++) {
+		struct probe saved = *p;
+		struct place_pair_limit pair = { 0 };
+		enum verdict e;
+
+		if (v->v[i].kind == ITEM_PAIR)
+			pair = p->pairs[v->v[i].index];
+		pl_item_drop(p, &v->v[i]);
+		e = pl_probe_run(x, p, PROBE_ANY);
+		if (e == NO)
+			continue;
+		if (e == UNSURE)
+			a->conflicts_minimal = false;
+		*p = saved;
+		if (v->v[i].kind == ITEM_PAIR)
+			p->pairs[v->v[i].index] = pair;
+		v->v[kept++] = v->v[i];
+	}
+	v->n = kept;
+	pl_probe_free(p);
+	a->conflicts = arena_array(a->arena, kept + 1, sizeof *a->conflicts);
+	for (size_t i = 0; i < kept; i++)
+		a->conflicts[a->nconflicts++] = v->v[i].pointer;
+}
+
+/* Without a limit there is a group, but none whose times are known. */
+static bool
+only_unknown(struct explain *x)
+{
+	struct probe *p = pl_probe_new(x);
+	bool yes = false;
+
+	if (p->q.limits.max_rtt_us > 0) {
+		p->q.limits.max_rtt_us = (int64_t)PLACE_UNKNOWN - 1;
+		yes = pl_probe_run(x, p, PROBE_ANY) == NO;
+		p->q.limits.max_rtt_us = 0;
+		yes = yes && pl_probe_run(x, p, PROBE_ANY) == YES;
+	}
+	pl_probe_free(p);
+	return yes;
+}
+
+void
+pl_explain(struct place_answer *a, const struct place_query *q,
+    const struct place_world *w, struct pl_ctl *ctl)
+{
+	struct explain x = { .a = a, .q = q, .w = w, .ctl = ctl };
+	struct items v = { 0 };
+	bool rtt = false;
+
+	filter_items(&x, &v);
+	term_items(&x, &v);
+	limit_items(&x, &v);
+	a->relax = arena_array(a->arena, v.n + q->nroles + 2, sizeof *a->relax);
+	conflicts(&x, &v);
+	for (size_t i = 0; i < v.n; i++) {
+		pl_relax(&x, &v.v[i]);
+		rtt = rtt || v.v[i].kind == ITEM_RTT;
+	}
+	v.n = 0;
+	if (!rtt && q->limits.max_rtt_us > 0)
+		item_add(&x, &v, ITEM_RTT, 0, "/constraints/maxRttMs", NULL);
+	for (size_t i = 0; i < q->nroles; i++)
+		if (q->roles[i].count > 1)
+			item_add(&x, &v, ITEM_COUNT, i, "/groups/", "/count");
+	for (size_t i = 0; i < v.n; i++)
+		pl_relax(&x, &v.v[i]);
+	if (only_unknown(&x)) {
+		a->status = PLACE_NO_DATA;
+		a->no_data_reason = "no group has known times between all of "
+				    "its members";
+	}
+	if (ctl->cut != PLACE_NOT_CUT)
+		pl_warn(a, "the explanation was cut: it may be incomplete");
+	free(v.v);
+}

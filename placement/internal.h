@@ -1,0 +1,261 @@
+/*
+ * internal.h - what the files of the placement library share: the query
+ * brought into a normal form (struct pl_model) and the search over it.
+ *
+ * Normal form. Roles whose rows of pair limits are equal, and which both serve
+ * users or both do not, form a class. An element is a (class, site); a group
+ * is a set of elements in which every two are compatible (a clique), with at
+ * least one VM on each. So all pair limits live in the graph of elements, and
+ * what is left for a chosen set is an assignment of roles to elements.
+ *
+ * Sites are numbered in the order of their ids, elements in the order of their
+ * cost: the order of the input never matters.
+ */
+#ifndef MW_PLACEMENT_INTERNAL_H
+#define MW_PLACEMENT_INTERNAL_H
+
+#include "common/pure/alloc.h"
+#include "placement/placement.h"
+
+__extension__ typedef __int128 pl_cost;
+
+#define PL_MAX_COST ((pl_cost)1 << 104) /* no group costs as much */
+#define PL_BIG ((pl_cost)1 << 112) /* reward of a mandatory column */
+#define PL_FULL ((pl_cost)1 << 116) /* price of room that is not there */
+#define PL_INF ((pl_cost)1 << 124)
+#define PL_MAX_ELEMENTS 16384
+#define PL_MAX_SIDES (1 + PLACE_MAX_TERMS)
+#define PL_NO_LIMIT UINT32_MAX /* of struct pl_model.lim: even unknown */
+
+/* Node budget and stop(), shared by all searches of one place_solve(). */
+struct pl_ctl {
+	uint64_t nodes, max_nodes; /* max 0: none */
+	uint64_t probe_end; /* 0: none; a probe ends there, not the solve */
+	bool (*stop)(void *arg);
+	void *stop_arg;
+	enum place_cut cut;
+	bool probe_cut;
+};
+
+/* Counts a node; true: give up now. */
+bool pl_tick(struct pl_ctl *ctl);
+
+struct pl_option { /* one offer for one role in one site */
+	pl_cost cost;
+	int64_t side[PL_MAX_SIDES];
+	uint32_t offer;
+};
+
+struct pl_cell { /* options of (role, site), cheapest first */
+	uint32_t first, n;
+};
+
+struct pl_element {
+	uint32_t site, cls;
+	uint32_t cap; /* VMs it may take, >= 1 */
+	pl_cost key;
+};
+
+/* Which terms count, in which order, and caps from earlier stages. */
+struct pl_stage {
+	uint32_t order[PLACE_MAX_TERMS];
+	uint32_t nterms;
+	bool has_cap[PLACE_MAX_TERMS];
+	int64_t cap[PLACE_MAX_TERMS]; /* of the smaller-is-better value */
+};
+
+struct pl_model {
+	struct arena *arena;
+	const struct place_query *q;
+	const struct place_world *w;
+	const uint32_t *rtt; /* of the statistic; NULL: nothing known */
+
+	size_t n; /* sites with an offer for some role */
+	uint32_t *site; /* world index, in id order */
+	uint32_t *csp, *region; /* small numbers */
+	uint32_t ncsp, nregion;
+
+	size_t m, k; /* roles, VMs */
+	uint32_t role[PLACE_MAX_ROLES]; /* query index, in name order */
+	uint32_t count[PLACE_MAX_ROLES];
+	uint32_t cls[PLACE_MAX_ROLES], ncls;
+	uint32_t lim[PLACE_MAX_ROLES][PLACE_MAX_ROLES]; /* per class */
+	bool serves[PLACE_MAX_ROLES], talk[PLACE_MAX_ROLES][PLACE_MAX_ROLES];
+
+	struct pl_cell *cells; /* m * n */
+	struct pl_option *options;
+	size_t noptions;
+	struct place_removed removed[PLACE_MAX_ROLES]; /* in query order */
+
+	uint32_t cap_site, cap_region, cap_csp; /* 1..k */
+	uint32_t min_csps, min_regions;
+	uint32_t nside;
+	int64_t side_cap[PL_MAX_SIDES];
+	int side_term[PL_MAX_SIDES]; /* term, or -1: budget */
+
+	/* Users that the nearest VM serves. */
+	size_t nusers;
+	uint32_t *user_rtt; /* nusers * n */
+	uint64_t user_weight_sum;
+	uint32_t user_limit_us; /* PLACE_UNKNOWN: none */
+	int user_term, pair_term; /* or -1 */
+	int64_t user_cap_us, pair_cap_us; /* -1: none */
+	const char *no_data; /* reason, or NULL */
+
+	pl_cost coef[PLACE_MAX_TERMS]; /* of the smaller-is-better value */
+	int64_t shift[PLACE_MAX_TERMS]; /* per VM */
+	uint64_t npairs; /* talking pairs of VMs */
+
+	struct pl_element *el;
+	size_t nel;
+	pl_cost *ecost; /* m * nel; PL_INF: the role cannot be there */
+	pl_cost *eside; /* nside * m * nel */
+};
+
+bool pl_query_check(const struct place_query *q, const struct place_world *w,
+    struct mw_err *err) mw_must_check;
+/* The limit between two roles of the query: 0 none. *talk: pairs count. */
+int64_t pl_query_limit(const struct place_query *q, uint32_t a, uint32_t b,
+    bool *talk);
+
+/* NULL with err: overflow of weights, too many elements. */
+struct pl_model *pl_model_new(const struct place_query *q,
+    const struct place_world *w, const struct pl_stage *st,
+    struct mw_err *err) mw_must_check;
+void pl_model_free(struct pl_model *m);
+/* Time between model sites a and b. */
+uint32_t pl_model_rtt(const struct pl_model *m, uint32_t a, uint32_t b);
+/* All terms in the query's order, no caps. */
+void pl_stage_all(struct pl_stage *st, const struct place_query *q);
+
+bool pl_offers_build(struct pl_model *m, const struct pl_stage *st,
+    struct mw_err *err) mw_must_check;
+/* The first filter that refuses the offer, or PLACE_F_COUNT. */
+enum place_filter_kind pl_offer_refused(const struct place_filter *f,
+    const struct place_world *w, const struct place_offer *o);
+/* Per-VM value of a term, smaller is better; false: unknown. */
+bool pl_offer_term(const struct place_query *q, const struct place_world *w,
+    const struct place_term *t, const struct place_offer *o, int64_t *v);
+bool pl_users_build(struct pl_model *m, struct mw_err *err) mw_must_check;
+/* Time between user u and a site of the world. */
+uint32_t pl_user_rtt(const struct place_query *q, const struct place_world *w,
+    uint32_t u, uint32_t site);
+
+/* A member before it is explained. */
+struct pl_unit {
+	uint32_t role, site, offer; /* role and site of the query and world */
+};
+
+struct pl_found { /* one group */
+	pl_cost cost;
+	uint32_t nsites;
+	uint32_t *sites; /* model sites, ascending */
+	struct pl_unit *units; /* k */
+};
+
+struct pl_search {
+	const struct pl_model *m;
+	struct pl_ctl *ctl;
+	bool feasibility; /* stop at the first group; costs do not matter */
+	size_t words;
+	uint64_t *adj;
+	bool *adj_built;
+
+	uint32_t chosen[PLACE_MAX_VMS];
+	size_t nchosen;
+	uint32_t *site_used, *csp_used, *region_used; /* chosen elements */
+	uint32_t ncsps, nregions; /* distinct, of the chosen */
+
+	struct pl_found *top;
+	size_t ntop, topk;
+	pl_cost thr; /* cost of the last rank once topk are known */
+	bool more_ties;
+	pl_cost open; /* smallest bound left unexplored by a cut */
+	bool aborted, done;
+	struct pl_bound *bound;
+	struct pl_leaf *leaf;
+	uint32_t *user_now;
+	uint32_t *mark; /* per csp and region */
+	uint32_t mark_no;
+};
+
+struct pl_search *pl_search_new(const struct pl_model *m, struct pl_ctl *ctl,
+    size_t topk, bool feasibility);
+void pl_search_free(struct pl_search *s);
+/* Fills top; s->aborted if cut. */
+void pl_search_run(struct pl_search *s);
+
+/* Bit row of the elements compatible with e. */
+const uint64_t *pl_graph_row(struct pl_search *s, uint32_t e);
+bool pl_compatible(const struct pl_model *m, uint32_t a, uint32_t b);
+static inline bool
+pl_bit(const uint64_t *row, uint32_t i)
+{
+	return (row[i >> 6] >> (i & 63)) & 1;
+}
+
+/* Lower bound of any group with the chosen elements and some of list. */
+struct pl_bound {
+	const struct pl_model *m;
+	size_t maxcols, ncols;
+	pl_cost *cost; /* m->m * maxcols */
+	uint32_t *cap, *used; /* per column */
+	uint32_t *col_of; /* per list position */
+	uint32_t unit_role[PLACE_MAX_VMS], unit_col[PLACE_MAX_VMS];
+	size_t nunits;
+	uint64_t *mask;
+	bool *taken;
+	pl_cost dual[PLACE_MAX_ROLES];
+	pl_cost *room; /* per column: what its room is worth */
+	uint32_t *csp_left, *region_left;
+};
+
+struct pl_bound *pl_bound_new(const struct pl_model *m);
+void pl_bound_free(struct pl_bound *b);
+/* PL_INF: no group. Duals are kept for pl_bound_forced(). */
+pl_cost pl_bound(struct pl_search *s, const uint32_t *list, size_t n);
+/* How much dearer it gets if list[i] must be used. */
+pl_cost pl_bound_forced(const struct pl_search *s, uint32_t e, size_t i);
+/* Ships the roles' units to the columns; PL_INF: impossible. */
+pl_cost pl_ship(struct pl_bound *b, size_t mandatory);
+void pl_columns_chosen(struct pl_search *s, const pl_cost *ecost);
+
+/* Exact assignment for the chosen elements. */
+struct pl_leaf;
+struct pl_leaf *pl_leaf_new(const struct pl_model *m);
+void pl_leaf_free(struct pl_leaf *l);
+/* Cheapest way to fill the chosen elements below the limit thr; PL_INF: none.
+ * Units are valid until the next call. */
+pl_cost pl_leaf_solve(struct pl_search *s, pl_cost thr,
+    const struct pl_unit **units);
+
+/* Cost of serving the users from the chosen elements; PL_INF: not allowed. */
+pl_cost pl_users_cost(struct pl_search *s);
+/* Lower bound of it if up to t of list may be added. */
+pl_cost pl_users_bound(struct pl_search *s, const uint32_t *list, size_t n,
+    size_t t);
+pl_cost pl_pairs_cost(struct pl_search *s);
+pl_cost pl_pairs_bound(struct pl_search *s, const uint32_t *list, size_t n,
+    size_t t);
+
+/* All maximal site sets; true: complete. */
+bool pl_groups(const struct pl_model *m, struct pl_ctl *ctl, size_t max,
+    struct pl_found **out, size_t *nout, bool *cut_by_max);
+
+/* n, age and flags of a pair whose sites are set. */
+void pl_rank_pair(struct place_pair *p, const struct place_query *q,
+    const struct place_world *w);
+void pl_rank_against(struct place_ranked *r, const struct place_ranked *best,
+    struct arena *arena);
+void pl_rank_binding(struct place_ranked *r, const struct place_query *q,
+    const struct place_world *w, struct arena *arena);
+struct place_member *pl_members(const struct pl_unit *units, size_t k,
+    const struct place_query *q, const struct place_world *w,
+    struct arena *arena);
+
+/* Conflicts, relaxations, smallest limit of an infeasible query. */
+void pl_explain(struct place_answer *a, const struct place_query *q,
+    const struct place_world *w, struct pl_ctl *ctl);
+void pl_warn(struct place_answer *a, const char *fmt, ...) mw_printf(2, 3);
+
+#endif

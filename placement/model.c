@@ -1,0 +1,311 @@
+/*
+ * model.c - brings a query over a world into the normal form of internal.h:
+ * sites in id order, roles in classes, elements in cost order.
+ */
+#include "placement/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+uint32_t
+place_pair_rtt(const struct place_query *q, const struct place_world *w,
+    uint32_t a, uint32_t b)
+{
+	const uint32_t *rtt = w->rtt_us[q->limits.stat];
+	uint32_t there = PLACE_UNKNOWN, back = PLACE_UNKNOWN;
+	size_t ab = (size_t)a * w->nsites + b, ba = (size_t)b * w->nsites + a;
+
+	if (rtt != NULL) {
+		there = rtt[ab];
+		back = rtt[ba];
+		if (q->max_age_s > 0 && w->rtt_age_s != NULL) {
+			if (w->rtt_age_s[ab] > q->max_age_s)
+				there = PLACE_UNKNOWN;
+			if (w->rtt_age_s[ba] > q->max_age_s)
+				back = PLACE_UNKNOWN;
+		}
+	}
+	if (there == PLACE_UNKNOWN && back == PLACE_UNKNOWN)
+		return a == b ? w->intra_site_us : PLACE_UNKNOWN;
+	if (there == PLACE_UNKNOWN || back == PLACE_UNKNOWN)
+		return there == PLACE_UNKNOWN ? back : there;
+	return there > back ? there : back;
+}
+
+uint32_t
+pl_model_rtt(const struct pl_model *m, uint32_t a, uint32_t b)
+{
+	return place_pair_rtt(m->q, m->w, m->site[a], m->site[b]);
+}
+
+void
+pl_stage_all(struct pl_stage *st, const struct place_query *q)
+{
+	memset(st, 0, sizeof *st);
+	for (uint32_t i = 0; i < q->nterms; i++)
+		st->order[st->nterms++] = i;
+}
+
+static uint32_t
+cap_of(uint32_t cap, size_t k)
+{
+	return cap == 0 || cap > k ? (uint32_t)k : cap;
+}
+
+/* Query roles in name order: their order in the input must not matter. */
+static void
+roles(struct pl_model *m)
+{
+	const struct place_query *q = m->q;
+
+	m->m = q->nroles;
+	for (uint32_t i = 0; i < q->nroles; i++) {
+		uint32_t at = i;
+
+		while (at > 0 &&
+		    strcmp(q->roles[m->role[at - 1]].name, q->roles[i].name) >
+			0) {
+			m->role[at] = m->role[at - 1];
+			at--;
+		}
+		m->role[at] = i;
+	}
+	for (size_t i = 0; i < m->m; i++) {
+		m->count[i] = q->roles[m->role[i]].count;
+		m->k += m->count[i];
+	}
+}
+
+static uint32_t
+pair_limit(const struct pl_model *m, uint32_t a, uint32_t b, bool *talk)
+{
+	int64_t l = pl_query_limit(m->q, m->role[a], m->role[b], talk);
+
+	if (l > 0)
+		return (uint32_t)(m->q->limits.le ? l : l - 1);
+	/* A mean over pairs needs known pairs. */
+	return m->pair_term >= 0 && *talk ? PL_NO_LIMIT - 1 : PL_NO_LIMIT;
+}
+
+static bool
+serves(const struct pl_model *m, uint32_t i)
+{
+	return m->q->served_by == 0 || (m->q->served_by >> m->role[i] & 1);
+}
+
+static bool
+same_class(const struct pl_model *m, uint32_t a, uint32_t b)
+{
+	bool ta, tb;
+
+	if (m->nusers > 0 && serves(m, a) != serves(m, b))
+		return false;
+	for (uint32_t x = 0; x < m->m; x++)
+		if (pair_limit(m, a, x, &ta) != pair_limit(m, b, x, &tb) ||
+		    ta != tb)
+			return false;
+	return true;
+}
+
+static void
+classes(struct pl_model *m)
+{
+	uint32_t first[PLACE_MAX_ROLES];
+
+	for (uint32_t i = 0; i < m->m; i++) {
+		uint32_t c = 0;
+
+		while (c < m->ncls && !same_class(m, first[c], i))
+			c++;
+		if (c == m->ncls) {
+			m->serves[c] = serves(m, i);
+			first[m->ncls++] = i;
+		}
+		m->cls[i] = c;
+	}
+	for (uint32_t a = 0; a < m->ncls; a++)
+		for (uint32_t b = 0; b < m->ncls; b++)
+			m->lim[a][b] =
+			    pair_limit(m, first[a], first[b], &m->talk[a][b]);
+	for (uint32_t a = 0; a < m->m; a++) {
+		if (m->talk[m->cls[a]][m->cls[a]])
+			m->npairs +=
+			    (uint64_t)m->count[a] * (m->count[a] - 1) / 2;
+		for (uint32_t b = a + 1; b < m->m; b++)
+			if (m->talk[m->cls[a]][m->cls[b]])
+				m->npairs +=
+				    (uint64_t)m->count[a] * m->count[b];
+	}
+}
+
+struct word {
+	const char *csp, *region;
+	uint32_t site;
+};
+
+static int
+word_cmp(const void *a, const void *b)
+{
+	const struct word *x = a, *y = b;
+	int c = strcmp(x->csp, y->csp);
+
+	return c != 0 ? c : strcmp(x->region, y->region);
+}
+
+/* Numbers csps and regions; a region is one of its csp. */
+static bool
+places(struct pl_model *m, struct mw_err *err)
+{
+	struct word *v = xcalloc(m->n + 1, sizeof *v);
+
+	m->csp = arena_array(m->arena, m->n + 1, sizeof *m->csp);
+	m->region = arena_array(m->arena, m->n + 1, sizeof *m->region);
+	for (uint32_t i = 0; i < m->n; i++) {
+		v[i].csp = m->w->sites[m->site[i]].csp;
+		v[i].region = m->w->sites[m->site[i]].region;
+		v[i].site = i;
+	}
+	qsort(v, m->n, sizeof *v, word_cmp);
+	for (size_t i = 0; i < m->n; i++) {
+		if (i == 0 || strcmp(v[i].csp, v[i - 1].csp) != 0)
+			m->ncsp++;
+		if (i == 0 || word_cmp(&v[i], &v[i - 1]) != 0)
+			m->nregion++;
+		m->csp[v[i].site] = m->ncsp - 1;
+		m->region[v[i].site] = m->nregion - 1;
+	}
+	free(v);
+	if (m->ncsp > PLACE_MAX_CSPS)
+		return err_set(err, MW_LIMIT, 0, "%u csps, the limit is %d",
+		    m->ncsp, PLACE_MAX_CSPS);
+	return true;
+}
+
+static int
+element_cmp(const void *a, const void *b)
+{
+	const struct pl_element *x = a, *y = b;
+
+	if (x->key != y->key)
+		return x->key < y->key ? -1 : 1;
+	if (x->site != y->site)
+		return x->site < y->site ? -1 : 1;
+	return x->cls < y->cls ? -1 : x->cls > y->cls;
+}
+
+static void
+element_add(struct pl_model *m, uint32_t site, uint32_t cls)
+{
+	struct pl_element *e = &m->el[m->nel];
+	uint32_t room = 0, d = pl_model_rtt(m, site, site);
+
+	e->key = PL_INF;
+	for (size_t i = 0; i < m->m; i++) {
+		const struct pl_cell *c = &m->cells[i * m->n + site];
+
+		if (m->cls[i] != cls || c->n == 0)
+			continue;
+		room += m->count[i];
+		if (m->options[c->first].cost < e->key)
+			e->key = m->options[c->first].cost;
+	}
+	if (room == 0)
+		return;
+	e->site = site;
+	e->cls = cls;
+	e->cap = room;
+	if (e->cap > m->cap_site)
+		e->cap = m->cap_site;
+	if (e->cap > m->cap_region)
+		e->cap = m->cap_region;
+	if (e->cap > m->cap_csp)
+		e->cap = m->cap_csp;
+	if (d > m->lim[cls][cls])
+		e->cap = 1;
+	m->nel++;
+}
+
+static bool
+elements(struct pl_model *m, struct mw_err *err)
+{
+	if (m->n * m->ncls > PL_MAX_ELEMENTS)
+		return err_set(err, MW_LIMIT, 0,
+		    "%zu sites for %u groups with limits of their own: the "
+		    "product may be %d",
+		    m->n, m->ncls, PL_MAX_ELEMENTS);
+	m->el = arena_array(m->arena, m->n * m->ncls + 1, sizeof *m->el);
+	for (uint32_t s = 0; s < m->n; s++)
+		for (uint32_t c = 0; c < m->ncls; c++)
+			element_add(m, s, c);
+	qsort(m->el, m->nel, sizeof *m->el, element_cmp);
+	m->ecost = arena_array(m->arena, m->m * m->nel + 1, sizeof *m->ecost);
+	m->eside = arena_array(m->arena, m->nside * m->m * m->nel + 1,
+	    sizeof *m->eside);
+	for (size_t i = 0; i < m->m; i++)
+		for (size_t e = 0; e < m->nel; e++) {
+			const struct pl_cell *c =
+			    &m->cells[i * m->n + m->el[e].site];
+			bool can = m->cls[i] == m->el[e].cls && c->n > 0;
+
+			m->ecost[i * m->nel + e] =
+			    can ? m->options[c->first].cost : PL_INF;
+			for (size_t s = 0; s < m->nside; s++) {
+				pl_cost min = PL_INF;
+
+				for (uint32_t o = 0; can && o < c->n; o++) {
+					int64_t v =
+					    m->options[c->first + o].side[s];
+
+					if (v < min)
+						min = v;
+				}
+				m->eside[(s * m->m + i) * m->nel + e] = min;
+			}
+		}
+	return true;
+}
+
+struct pl_model *
+pl_model_new(const struct place_query *q, const struct place_world *w,
+    const struct pl_stage *st, struct mw_err *err)
+{
+	struct arena *arena = arena_new();
+	struct pl_model *m = arena_alloc(arena, sizeof *m);
+	const struct place_limits *l = &q->limits;
+
+	m->arena = arena;
+	m->q = q;
+	m->w = w;
+	m->rtt = w->rtt_us[l->stat];
+	m->user_term = m->pair_term = -1;
+	m->user_cap_us = m->pair_cap_us = -1;
+	for (size_t t = 0; t < q->nterms; t++) {
+		if (q->terms[t].kind == PLACE_USER_RTT && !q->assign_every)
+			m->user_term = (int)t;
+		if (q->terms[t].kind == PLACE_PAIR_RTT_MEAN)
+			m->pair_term = (int)t;
+	}
+	roles(m);
+	m->cap_site = cap_of(l->max_per_site, m->k);
+	m->cap_region = cap_of(l->max_per_region, m->k);
+	m->cap_csp = cap_of(l->max_per_csp, m->k);
+	m->min_csps = l->min_csps;
+	m->min_regions = l->min_regions;
+	m->user_limit_us = l->max_rtt_to_user_us == 0
+	    ? PLACE_UNKNOWN
+	    : (uint32_t)(l->max_rtt_to_user_us - (l->le ? 0 : 1));
+	if (m->user_term >= 0 || l->max_rtt_to_user_us > 0)
+		m->nusers = q->nusers;
+	classes(m);
+	if (pl_offers_build(m, st, err) && places(m, err) && elements(m, err))
+		return m;
+	pl_model_free(m);
+	return NULL;
+}
+
+void
+pl_model_free(struct pl_model *m)
+{
+	if (m != NULL)
+		arena_free(m->arena);
+}

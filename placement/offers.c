@@ -1,0 +1,480 @@
+/*
+ * offers.c - from offers to options: what passes the filters of each role,
+ * what it costs under the objective, and per (role, site) the cheapest offer,
+ * or the Pareto front of cost and side limits (a budget, earlier stages).
+ */
+#include "placement/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_OPTIONS 4000000
+
+static bool
+outside(const struct place_range *r, int64_t v)
+{
+	return (r->has_min && v < r->min) || (r->has_max && v > r->max);
+}
+
+static bool
+not_in(const struct place_strings *s, const char *v)
+{
+	if (s->n == 0)
+		return false;
+	for (size_t i = 0; v != NULL && i < s->n; i++)
+		if (strcmp(s->v[i], v) == 0)
+			return false;
+	return true;
+}
+
+enum place_filter_kind
+pl_offer_refused(const struct place_filter *f, const struct place_world *w,
+    const struct place_offer *o)
+{
+	const struct place_site *s = &w->sites[o->site];
+	const struct place_range *c = &f->cost_per_hour_micros;
+
+	if (not_in(&f->csp, s->csp))
+		return PLACE_F_CSP;
+	if (not_in(&f->region, s->region))
+		return PLACE_F_REGION;
+	if (not_in(&f->site, s->id))
+		return PLACE_F_SITE;
+	if (not_in(&f->spec_id, o->spec_id))
+		return PLACE_F_SPEC;
+	if (not_in(&f->arch, o->arch))
+		return PLACE_F_ARCH;
+	if (outside(&f->vcpu, o->vcpu))
+		return PLACE_F_VCPU;
+	if (outside(&f->memory_mib, o->memory_mib))
+		return PLACE_F_MEMORY;
+	if ((c->has_min || c->has_max) &&
+	    (o->cost_per_hour_micros == PLACE_NO_PRICE ||
+		outside(c, o->cost_per_hour_micros)))
+		return PLACE_F_COST;
+	for (size_t i = 0; i < f->nscores; i++) {
+		int64_t v = o->scores == NULL ? PLACE_NO_SCORE
+					      : o->scores[f->scores[i].metric];
+
+		if (v == PLACE_NO_SCORE || outside(&f->scores[i].range, v))
+			return PLACE_F_SCORE;
+	}
+	return PLACE_F_COUNT;
+}
+
+bool
+pl_offer_term(const struct place_query *q, const struct place_world *w,
+    const struct place_term *t, const struct place_offer *o, int64_t *v)
+{
+	(void)q;
+	(void)w;
+	*v = 0;
+	if (t->kind == PLACE_PRICE) {
+		*v = o->cost_per_hour_micros;
+		return *v != PLACE_NO_PRICE;
+	}
+	if (t->kind == PLACE_PERFORMANCE) {
+		if (o->scores == NULL || o->scores[t->metric] == PLACE_NO_SCORE)
+			return false;
+		*v = t->lower_is_better ? o->scores[t->metric]
+					: -o->scores[t->metric];
+	}
+	return true;
+}
+
+static bool
+every_term(const struct place_query *q, const struct place_term *t)
+{
+	return t->kind == PLACE_USER_RTT && q->assign_every;
+}
+
+/* Per-VM value of a term for a role; false: unknown. */
+static bool
+term_value(const struct pl_model *m, const uint32_t *every, size_t role,
+    size_t term, const struct place_offer *o, int64_t *v)
+{
+	const struct place_query *q = m->q;
+	const struct place_term *t = &q->terms[term];
+
+	if (every_term(q, t)) {
+		*v = 0;
+		if (q->served_by != 0 && !(q->served_by >> role & 1))
+			return true;
+		*v = every[o->site];
+		return every[o->site] != PLACE_UNKNOWN;
+	}
+	return pl_offer_term(q, m->w, t, o, v);
+}
+
+struct build {
+	struct pl_model *m;
+	const struct pl_stage *st;
+	uint32_t *mask; /* per offer: roles it passes for, in model order */
+	uint32_t *every; /* per world site: what each VM pays for users */
+	uint32_t *model_site; /* per world site */
+	int64_t lo[PLACE_MAX_TERMS], hi[PLACE_MAX_TERMS];
+};
+
+/* The weighted mean time to all users, where every VM pays it. */
+static void
+every_sites(struct build *b)
+{
+	const struct place_query *q = b->m->q;
+	const struct place_world *w = b->m->w;
+	uint64_t weights = 0;
+
+	for (size_t u = 0; u < q->nusers; u++)
+		weights += q->users[u].weight;
+	for (uint32_t s = 0; s < w->nsites; s++) {
+		uint64_t sum = 0;
+
+		for (uint32_t u = 0; u < q->nusers; u++) {
+			uint32_t d = pl_user_rtt(q, w, u, s);
+
+			if (d == PLACE_UNKNOWN) {
+				sum = UINT64_MAX;
+				break;
+			}
+			sum += (uint64_t)d * q->users[u].weight;
+		}
+		b->every[s] = sum == UINT64_MAX ? PLACE_UNKNOWN
+						: (uint32_t)(sum / weights);
+	}
+}
+
+/* Counts what each role loses; marks what it keeps. */
+static void
+filter_offers(struct build *b)
+{
+	struct pl_model *m = b->m;
+	bool price = m->q->limits.has_budget;
+
+	for (size_t i = 0; i < m->m; i++) {
+		uint32_t role = m->role[i];
+		struct place_removed *rm = &m->removed[role];
+
+		for (size_t o = 0; o < m->w->noffers; o++) {
+			const struct place_offer *of = &m->w->offers[o];
+			enum place_filter_kind f =
+			    pl_offer_refused(&m->q->roles[role].filter, m->w,
+				of);
+			int64_t v;
+
+			if (f == PLACE_F_COUNT && price &&
+			    of->cost_per_hour_micros == PLACE_NO_PRICE)
+				f = PLACE_F_NO_PRICE;
+			for (size_t t = 0;
+			     t < m->q->nterms && f == PLACE_F_COUNT; t++)
+				if (!term_value(m, b->every, role, t, of, &v))
+					f = m->q->terms[t].kind == PLACE_PRICE
+					    ? PLACE_F_NO_PRICE
+					    : PLACE_F_NO_SCORE;
+			if (f != PLACE_F_COUNT) {
+				rm->by[f]++;
+				continue;
+			}
+			rm->left++;
+			b->mask[o] |= UINT32_C(1) << i;
+		}
+	}
+}
+
+struct named {
+	const char *id;
+	uint32_t site;
+};
+
+static int
+by_id(const void *a, const void *b)
+{
+	return strcmp(((const struct named *)a)->id,
+	    ((const struct named *)b)->id);
+}
+
+static void
+active_sites(struct build *b)
+{
+	struct pl_model *m = b->m;
+	struct named *v = xcalloc(m->w->nsites + 1, sizeof *v);
+
+	for (size_t o = 0; o < m->w->noffers; o++)
+		if (b->mask[o] != 0)
+			b->model_site[m->w->offers[o].site] = 0;
+	for (uint32_t s = 0; s < m->w->nsites; s++)
+		if (b->model_site[s] == 0) {
+			v[m->n].id = m->w->sites[s].id;
+			v[m->n++].site = s;
+		}
+	qsort(v, m->n, sizeof *v, by_id);
+	m->site = arena_array(m->arena, m->n + 1, sizeof *m->site);
+	for (uint32_t i = 0; i < m->n; i++) {
+		m->site[i] = v[i].site;
+		b->model_site[v[i].site] = i;
+	}
+	free(v);
+}
+
+static void
+term_ranges(struct build *b)
+{
+	struct pl_model *m = b->m;
+
+	for (size_t t = 0; t < m->q->nterms; t++) {
+		bool any = false;
+
+		for (size_t o = 0; o < m->w->noffers; o++)
+			for (size_t i = 0; i < m->m; i++) {
+				int64_t v;
+
+				if (!(b->mask[o] >> i & 1) ||
+				    !term_value(m, b->every, m->role[i], t,
+					&m->w->offers[o], &v))
+					continue;
+				if (!any || v < b->lo[t])
+					b->lo[t] = v;
+				if (!any || v > b->hi[t])
+					b->hi[t] = v;
+				any = true;
+			}
+	}
+}
+
+/* Largest value of a term that is not a sum over VMs. */
+static int64_t
+set_term_max(const struct pl_model *m)
+{
+	uint32_t max = 0;
+
+	for (size_t i = 0; i < m->nusers * m->n; i++)
+		if (m->user_rtt[i] != PLACE_UNKNOWN && m->user_rtt[i] > max)
+			max = m->user_rtt[i];
+	for (uint32_t a = 0; m->pair_term >= 0 && a < m->n; a++)
+		for (uint32_t c = a; c < m->n; c++) {
+			uint32_t d = pl_model_rtt(m, a, c);
+
+			if (d != PLACE_UNKNOWN && d > max)
+				max = d;
+		}
+	return max;
+}
+
+/*
+ * Weighted: nano-USD per unit of the term. Lexicographic: each term is scaled
+ * past all that the later ones can add up to.
+ */
+static bool
+coefficients(struct build *b, struct mw_err *err)
+{
+	struct pl_model *m = b->m;
+	const struct place_query *q = m->q;
+	int64_t smax = set_term_max(m);
+	pl_cost worst = 0, unit = 1;
+
+	for (size_t i = b->st->nterms; i-- > 0;) {
+		uint32_t t = b->st->order[i];
+		bool set = (int)t == m->user_term || (int)t == m->pair_term;
+		int64_t lo = set ? 0 : b->lo[t], hi = set ? smax : b->hi[t];
+
+		if (q->lexicographic) {
+			m->coef[t] = unit;
+			m->shift[t] = lo;
+			unit *=
+			    (pl_cost)(hi - lo) * (pl_cost)(set ? 1 : m->k) + 1;
+			worst = unit;
+		} else {
+			int64_t abs = -lo > hi ? -lo : hi;
+
+			m->coef[t] = (pl_cost)q->terms[t].weight *
+			    (q->terms[t].kind == PLACE_PRICE ? 1000 : 1);
+			worst += m->coef[t] * abs * (pl_cost)(set ? 1 : m->k);
+		}
+		if (worst >=
+		    (q->lexicographic ? PL_MAX_COST : (pl_cost)1 << 62)) {
+			err_set(err, MW_INVALID, 0,
+			    "weightOverflow: the terms and weights are too "
+			    "large to be added exactly");
+			return err_pointer(err, "/objective/terms/%u", t);
+		}
+	}
+	return true;
+}
+
+static void
+sides(struct build *b)
+{
+	struct pl_model *m = b->m;
+
+	if (m->q->limits.has_budget) {
+		m->side_term[m->nside] = -1;
+		m->side_cap[m->nside++] = m->q->limits.budget_per_hour_micros;
+	}
+	for (uint32_t t = 0; t < m->q->nterms; t++) {
+		if (!b->st->has_cap[t])
+			continue;
+		if ((int)t == m->user_term) {
+			m->user_cap_us = b->st->cap[t];
+		} else if ((int)t == m->pair_term) {
+			m->pair_cap_us = b->st->cap[t];
+		} else {
+			m->side_term[m->nside] = (int)t;
+			m->side_cap[m->nside++] = b->st->cap[t];
+		}
+	}
+}
+
+static void
+option_of(const struct build *b, size_t role, uint32_t offer,
+    struct pl_option *out)
+{
+	const struct pl_model *m = b->m;
+	const struct place_offer *o = &m->w->offers[offer];
+	int64_t v[PLACE_MAX_TERMS] = { 0 };
+
+	memset(out, 0, sizeof *out);
+	out->offer = offer;
+	for (size_t t = 0; t < m->q->nterms; t++)
+		if (!term_value(m, b->every, m->role[role], t, o, &v[t]))
+			v[t] = 0;
+	for (size_t i = 0; i < b->st->nterms; i++) {
+		uint32_t t = b->st->order[i];
+
+		if ((int)t != m->user_term && (int)t != m->pair_term)
+			out->cost += m->coef[t] * (v[t] - m->shift[t]);
+	}
+	for (size_t s = 0; s < m->nside; s++)
+		out->side[s] = m->side_term[s] < 0 ? o->cost_per_hour_micros
+						   : v[m->side_term[s]];
+}
+
+/* By cost, then spec id, then place in the world: equal ids cannot be told
+ * apart by anybody. */
+static int
+option_cmp(const struct pl_model *m, const struct pl_option *a,
+    const struct pl_option *b)
+{
+	int c;
+
+	if (a->cost != b->cost)
+		return a->cost < b->cost ? -1 : 1;
+	for (size_t s = 0; s < m->nside; s++)
+		if (a->side[s] != b->side[s])
+			return a->side[s] < b->side[s] ? -1 : 1;
+	c = strcmp(m->w->offers[a->offer].spec_id,
+	    m->w->offers[b->offer].spec_id);
+	return c != 0 ? c : a->offer < b->offer ? -1 : 1;
+}
+
+static bool
+dominated(const struct pl_model *m, const struct pl_cell *c,
+    const struct pl_option *o)
+{
+	for (uint32_t i = 0; i < c->n; i++) {
+		const struct pl_option *p = &m->options[c->first + i];
+		bool all = option_cmp(m, p, o) < 0 && p->cost <= o->cost;
+
+		for (size_t s = 0; s < m->nside && all; s++)
+			all = p->side[s] <= o->side[s];
+		if (all)
+			return true;
+	}
+	return false;
+}
+
+/* Puts o into its cell: sorted, without dominated ones. */
+static void
+cell_add(struct pl_model *m, struct pl_cell *c, const struct pl_option *o)
+{
+	struct pl_option *v = &m->options[c->first];
+	uint32_t n = 0, at = 0;
+
+	if (dominated(m, c, o))
+		return;
+	for (uint32_t i = 0; i < c->n; i++) {
+		bool drop = option_cmp(m, o, &v[i]) < 0;
+
+		for (size_t s = 0; s < m->nside && drop; s++)
+			drop = o->side[s] <= v[i].side[s];
+		if (!drop)
+			v[n++] = v[i];
+	}
+	while (at < n && option_cmp(m, &v[at], o) < 0)
+		at++;
+	memmove(v + at + 1, v + at, (n - at) * sizeof *v);
+	v[at] = *o;
+	c->n = n + 1;
+}
+
+static bool
+options(struct build *b, struct mw_err *err)
+{
+	struct pl_model *m = b->m;
+	struct pl_option o;
+	size_t total = 0;
+
+	m->cells = arena_array(m->arena, m->m * m->n + 1, sizeof *m->cells);
+	for (size_t f = 0; f < m->w->noffers; f++)
+		for (size_t i = 0; i < m->m; i++)
+			if (b->mask[f] >> i & 1)
+				m->cells[i * m->n +
+				     b->model_site[m->w->offers[f].site]]
+				    .n++;
+	for (size_t c = 0; c < m->m * m->n; c++) {
+		m->cells[c].first = (uint32_t)total;
+		total += m->nside == 0 ? 1 : m->cells[c].n;
+		m->cells[c].n = 0;
+	}
+	if (total > MAX_OPTIONS)
+		return err_set(err, MW_LIMIT, 0,
+		    "%zu offers pass the filters, the limit is %d", total,
+		    MAX_OPTIONS);
+	m->options = arena_array(m->arena, total + 1, sizeof *m->options);
+	m->noptions = total;
+	for (size_t f = 0; f < m->w->noffers; f++)
+		for (size_t i = 0; i < m->m; i++) {
+			struct pl_cell *c;
+
+			if (!(b->mask[f] >> i & 1))
+				continue;
+			c = &m->cells[i * m->n +
+			    b->model_site[m->w->offers[f].site]];
+			option_of(b, i, (uint32_t)f, &o);
+			if (m->nside > 0)
+				cell_add(m, c, &o);
+			else if (c->n == 0 ||
+			    option_cmp(m, &o, &m->options[c->first]) < 0)
+				m->options[c->first] = o, c->n = 1;
+		}
+	return true;
+}
+
+bool
+pl_offers_build(struct pl_model *m, const struct pl_stage *st,
+    struct mw_err *err)
+{
+	struct build b = { .m = m, .st = st };
+	bool every = false, ok;
+
+	b.mask = xcalloc(m->w->noffers + 1, sizeof *b.mask);
+	b.every = xcalloc(m->w->nsites + 1, sizeof *b.every);
+	b.model_site = xcalloc(m->w->nsites + 1, sizeof *b.model_site);
+	memset(b.model_site, 0xff, m->w->nsites * sizeof *b.model_site);
+	for (size_t t = 0; t < m->q->nterms; t++)
+		every = every || every_term(m->q, &m->q->terms[t]);
+	if (every)
+		every_sites(&b);
+	filter_offers(&b);
+	active_sites(&b);
+	ok = pl_users_build(m, err);
+	if (ok) {
+		term_ranges(&b);
+		ok = coefficients(&b, err);
+	}
+	if (ok) {
+		sides(&b);
+		ok = options(&b, err);
+	}
+	free(b.mask);
+	free(b.every);
+	free(b.model_site);
+	return ok;
+}

@@ -1,0 +1,405 @@
+/*
+ * relax.c - the nearest value of one item alone with which there is a group:
+ * round-trip limits by bisection over the values that occur, numbers by steps,
+ * a budget by the cheapest group, a filter by the values that offers have.
+ */
+#include "placement/explain.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Scanning all pairs for the next value pays up to here. */
+#define MAX_SCAN_SITES 2048
+
+static struct place_relaxation *
+relax_add(struct explain *x, const struct item *it)
+{
+	struct place_answer *a = x->a;
+	struct place_relaxation *r = &a->relax[a->nrelax++];
+
+	r->pointer = it->pointer;
+	r->proved = true;
+	r->members = pl_members(x->found, x->nfound, x->q, x->w, a->arena);
+	r->nmembers = x->nfound;
+	return r;
+}
+
+static int64_t *
+time_of(struct probe *p, const struct item *it)
+{
+	return it->kind == ITEM_PAIR ? &p->pairs[it->index].max_rtt_us
+	    : it->kind == ITEM_USER  ? &p->q.limits.max_rtt_to_user_us
+				     : &p->q.limits.max_rtt_us;
+}
+
+/* Does this limit, and no other, hold between the two roles? */
+static bool
+governs(const struct explain *x, const struct item *it, uint32_t a, uint32_t b)
+{
+	const struct place_limits *l = &x->q->limits;
+
+	for (size_t i = 0; i < l->npairs; i++)
+		if ((l->pairs[i].a == a && l->pairs[i].b == b) ||
+		    (l->pairs[i].a == b && l->pairs[i].b == a))
+			return it->kind == ITEM_PAIR && i == it->index;
+	return it->kind == ITEM_RTT;
+}
+
+/* The worst user of the last group found. */
+static uint32_t
+found_user(const struct explain *x)
+{
+	uint32_t worst = 0;
+
+	for (uint32_t u = 0; u < x->q->nusers; u++) {
+		uint32_t best = PLACE_UNKNOWN;
+
+		for (size_t i = 0; i < x->nfound; i++) {
+			uint32_t d;
+
+			if (x->q->served_by != 0 &&
+			    !(x->q->served_by >> x->found[i].role & 1))
+				continue;
+			d = pl_user_rtt(x->q, x->w, u, x->found[i].site);
+			if (d < best)
+				best = d;
+		}
+		if (best > worst)
+			worst = best;
+	}
+	return worst;
+}
+
+/* The worst pair under this limit in the last group found. */
+static uint32_t
+found_worst(const struct explain *x, const struct item *it)
+{
+	uint32_t worst = 0;
+
+	if (it->kind == ITEM_USER)
+		return found_user(x);
+	for (size_t i = 0; i < x->nfound; i++)
+		for (size_t j = i + 1; j < x->nfound; j++) {
+			uint32_t d;
+
+			if (!governs(x, it, x->found[i].role, x->found[j].role))
+				continue;
+			d = place_pair_rtt(x->q, x->w, x->found[i].site,
+			    x->found[j].site);
+			if (d > worst)
+				worst = d;
+		}
+	return worst;
+}
+
+/* The smallest time above low that any pair has. */
+static uint32_t
+next_value(const struct explain *x, const struct item *it, uint32_t low)
+{
+	size_t rows = it->kind == ITEM_USER ? x->q->nusers : x->w->nsites;
+	uint32_t best = PLACE_UNKNOWN;
+
+	if (x->w->nsites > MAX_SCAN_SITES)
+		return low + 1;
+	for (uint32_t a = 0; a < rows; a++)
+		for (uint32_t b = 0; b < x->w->nsites; b++) {
+			uint32_t d = it->kind == ITEM_USER
+			    ? pl_user_rtt(x->q, x->w, a, b)
+			    : place_pair_rtt(x->q, x->w, a, b);
+
+			if (d > low && d < best)
+				best = d;
+		}
+	return best;
+}
+
+static enum verdict
+probe_time(struct explain *x, struct probe *p, const struct item *it,
+    uint32_t within, int by)
+{
+	*time_of(p, it) = (int64_t)within + (x->q->limits.le ? 0 : 1);
+	if (within >= PLACE_UNKNOWN - 1)
+		*time_of(p, it) = (int64_t)PLACE_UNKNOWN - 1;
+	return pl_probe_run(x, p, by);
+}
+
+static void
+time_pair(struct explain *x, struct place_relaxation *r, uint32_t worst,
+    const struct item *it)
+{
+	for (uint32_t i = 0; i < r->nmembers && it->kind != ITEM_USER; i++)
+		for (uint32_t j = i + 1; j < r->nmembers; j++) {
+			const struct place_member *a = &r->members[i];
+			const struct place_member *b = &r->members[j];
+			const uint32_t *m = x->w->rtt_us[x->q->limits.stat];
+			bool back;
+
+			if (!governs(x, it, a->role, b->role) ||
+			    place_pair_rtt(x->q, x->w, a->site, b->site) !=
+				worst)
+				continue;
+			back = m != NULL &&
+			    m[(size_t)a->site * x->w->nsites + b->site] !=
+				worst;
+			r->pair.known = true;
+			r->pair.a = back ? j : i;
+			r->pair.b = back ? i : j;
+			r->pair.site_a = back ? b->site : a->site;
+			r->pair.site_b = back ? a->site : b->site;
+			r->pair.rtt_us = worst;
+			pl_rank_pair(&r->pair, x->q, x->w);
+			return;
+		}
+}
+
+/*
+ * Smallest possible worst time. Nothing works within low, the last group found
+ * works within high, and its own worst pair is high.
+ */
+static void
+relax_time(struct explain *x, const struct item *it)
+{
+	struct probe *p = pl_probe_new(x);
+	int64_t from = *time_of(p, it);
+	uint32_t low = (uint32_t)(x->q->limits.le ? from : from - 1), high;
+	struct place_relaxation *r;
+	enum verdict v;
+
+	if (probe_time(x, p, it, PLACE_UNKNOWN - 1, PROBE_ANY) != YES) {
+		pl_probe_free(p);
+		return;
+	}
+	high = found_worst(x, it);
+	v = YES;
+	while (v != UNSURE) {
+		uint32_t next = next_value(x, it, low);
+		uint32_t mid = low + (high - low) / 2;
+
+		if (next >= high)
+			break;
+		if (mid < next)
+			mid = next;
+		v = probe_time(x, p, it, mid, PROBE_ANY);
+		if (v == YES)
+			high = found_worst(x, it);
+		else if (v == NO)
+			low = mid;
+	}
+	(void)probe_time(x, p, it, high, PROBE_ANY);
+	(void)probe_time(x, p, it, high, PROBE_BEST);
+	r = relax_add(x, it);
+	r->is_rtt = r->has_from = r->has_above = true;
+	r->from = from;
+	r->above = high;
+	r->proved = v != UNSURE;
+	r->low = r->proved ? high : low;
+	time_pair(x, r, high, it);
+	if (it->kind == ITEM_RTT) {
+		x->a->has_min_rtt = true;
+		x->a->min_rtt_us = high;
+		x->a->min_rtt_low_us = r->low;
+	}
+	pl_probe_free(p);
+}
+
+static uint32_t *
+number_of(struct probe *p, const struct item *it)
+{
+	struct place_limits *l = &p->q.limits;
+
+	switch (it->kind) {
+	case ITEM_SITE: return &l->max_per_site;
+	case ITEM_REGION: return &l->max_per_region;
+	case ITEM_CSP: return &l->max_per_csp;
+	case ITEM_MIN_REGIONS: return &l->min_regions;
+	case ITEM_MIN_CSPS: return &l->min_csps;
+	default: return &p->roles[it->index].count;
+	}
+}
+
+/* Caps go up to the number of VMs, minima and counts down to 1. */
+static void
+relax_number(struct explain *x, const struct item *it)
+{
+	struct probe *p = pl_probe_new(x);
+	uint32_t *v = number_of(p, it), from = *v, vms = 0;
+	bool up = it->kind == ITEM_SITE || it->kind == ITEM_REGION ||
+	    it->kind == ITEM_CSP;
+	bool sure = true;
+
+	for (size_t i = 0; i < x->q->nroles; i++)
+		vms += x->q->roles[i].count;
+	while (up ? *v < vms : *v > 1) {
+		struct place_relaxation *r;
+		enum verdict e;
+
+		*v = up ? *v + 1 : *v - 1;
+		e = pl_probe_run(x, p, PROBE_ANY);
+		sure = sure && e != UNSURE;
+		if (x->ctl->cut != PLACE_NOT_CUT)
+			break;
+		if (e != YES)
+			continue;
+		(void)pl_probe_run(x, p, PROBE_BEST);
+		r = relax_add(x, it);
+		r->has_from = r->has_to = true;
+		r->from = from;
+		r->to = *v;
+		r->proved = sure;
+		break;
+	}
+	pl_probe_free(p);
+}
+
+/* The price of the cheapest group. */
+static void
+relax_budget(struct explain *x, const struct item *it)
+{
+	struct probe *p = pl_probe_new(x);
+	size_t t = 0;
+	int64_t sum = 0;
+
+	pl_item_drop(p, it);
+	while (t < p->q.nterms && p->terms[t].kind != PLACE_PRICE)
+		t++;
+	if (t == PLACE_MAX_TERMS)
+		t--;
+	if (t >= p->q.nterms || p->terms[t].kind != PLACE_PRICE) {
+		p->q.nterms = t + 1;
+		p->terms[t] = (struct place_term){ .kind = PLACE_PRICE };
+	}
+	if (pl_probe_run(x, p, (int)t) == YES) {
+		struct place_relaxation *r = relax_add(x, it);
+
+		for (size_t i = 0; i < r->nmembers; i++)
+			sum += x->w->offers[r->members[i].offer]
+				   .cost_per_hour_micros;
+		r->has_from = r->has_to = true;
+		r->from = x->q->limits.budget_per_hour_micros;
+		r->to = sum;
+	}
+	pl_probe_free(p);
+}
+
+static struct place_range *
+range_of(struct probe *p, const struct item *it)
+{
+	struct place_filter *f = &p->roles[it->index].filter;
+
+	switch (it->filter) {
+	case PLACE_F_VCPU: return &f->vcpu;
+	case PLACE_F_MEMORY: return &f->memory_mib;
+	case PLACE_F_COST: return &f->cost_per_hour_micros;
+	default: return NULL;
+	}
+}
+
+static int64_t
+range_value(const struct place_offer *o, enum place_filter_kind k)
+{
+	return k == PLACE_F_VCPU  ? o->vcpu
+	    : k == PLACE_F_MEMORY ? o->memory_mib
+				  : o->cost_per_hour_micros;
+}
+
+/* The next value that offers have beyond v, away from the range. */
+static bool
+next_offer(const struct explain *x, const struct item *it, bool down,
+    int64_t *v)
+{
+	int64_t best = *v;
+	bool any = false;
+
+	for (size_t i = 0; i < x->w->noffers; i++) {
+		int64_t c = range_value(&x->w->offers[i], it->filter);
+
+		if (c < 0 || (down ? c >= *v : c <= *v) ||
+		    (any && (down ? c <= best : c >= best)))
+			continue;
+		best = c;
+		any = true;
+	}
+	*v = best;
+	return any;
+}
+
+/* One end of a range, step by step over the values of the offers. */
+static bool
+relax_end(struct explain *x, const struct item *it, bool down)
+{
+	struct probe *p = pl_probe_new(x);
+	struct place_range *g = range_of(p, it);
+	int64_t *v = down ? &g->min : &g->max, from = *v;
+	bool done = false, sure = true;
+
+	while (!done && next_offer(x, it, down, v)) {
+		enum verdict e = pl_probe_run(x, p, PROBE_ANY);
+		struct place_relaxation *r;
+
+		sure = sure && e != UNSURE;
+		if (x->ctl->cut != PLACE_NOT_CUT)
+			break;
+		if (e != YES)
+			continue;
+		(void)pl_probe_run(x, p, PROBE_BEST);
+		r = relax_add(x, it);
+		r->pointer = arena_printf(x->a->arena, "%s/%s", it->pointer,
+		    down ? "min" : "max");
+		r->has_from = r->has_to = true;
+		r->from = from;
+		r->to = *v;
+		r->proved = sure;
+		done = true;
+	}
+	pl_probe_free(p);
+	return done;
+}
+
+static void
+relax_filter(struct explain *x, const struct item *it)
+{
+	struct probe *p = pl_probe_new(x);
+	const struct place_range *g = range_of(p, it);
+
+	if (!(g != NULL && g->has_min && relax_end(x, it, true)) &&
+	    !(g != NULL && g->has_max && relax_end(x, it, false))) {
+		pl_item_drop(p, it);
+		if (pl_probe_run(x, p, PROBE_BEST) == YES)
+			relax_add(x, it)->drop = true;
+	}
+	pl_probe_free(p);
+}
+
+static void
+relax_term(struct explain *x, const struct item *it)
+{
+	struct probe *p = pl_probe_new(x);
+
+	pl_item_drop(p, it);
+	if (pl_probe_run(x, p, PROBE_BEST) == YES)
+		relax_add(x, it)->drop = true;
+	pl_probe_free(p);
+}
+
+void
+pl_relax(struct explain *x, const struct item *it)
+{
+	static void (*const how[ITEM_KINDS])(struct explain *,
+	    const struct item *) = {
+		[ITEM_FILTER] = relax_filter,
+		[ITEM_TERM] = relax_term,
+		[ITEM_SITE] = relax_number,
+		[ITEM_REGION] = relax_number,
+		[ITEM_CSP] = relax_number,
+		[ITEM_BUDGET] = relax_budget,
+		[ITEM_PAIR] = relax_time,
+		[ITEM_USER] = relax_time,
+		[ITEM_RTT] = relax_time,
+		[ITEM_MIN_REGIONS] = relax_number,
+		[ITEM_MIN_CSPS] = relax_number,
+		[ITEM_COUNT] = relax_number,
+	};
+
+	if (x->ctl->cut == PLACE_NOT_CUT)
+		how[it->kind](x, it);
+}

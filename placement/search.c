@@ -1,0 +1,472 @@
+/*
+ * search.c - branch and bound over sets of elements. Each set is visited once:
+ * a child takes one candidate and may later add only those behind it. Groups
+ * are kept distinct by their set of sites.
+ *
+ * Two orders of branching. Cost: children by their bound, so the best groups
+ * come early. Feasibility: only candidates outside of the colour classes that
+ * cannot fill a group alone, as in searches for a maximum clique.
+ */
+#include "placement/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+bool
+pl_tick(struct pl_ctl *ctl)
+{
+	ctl->nodes++;
+	if (ctl->max_nodes > 0 && ctl->nodes > ctl->max_nodes)
+		ctl->cut = PLACE_CUT_NODES;
+	else if (ctl->stop != NULL && ctl->nodes % 64 == 0 &&
+	    ctl->stop(ctl->stop_arg))
+		ctl->cut = PLACE_CUT_STOP;
+	if (ctl->probe_end > 0 && ctl->nodes > ctl->probe_end)
+		ctl->probe_cut = true;
+	return ctl->cut != PLACE_NOT_CUT || ctl->probe_cut;
+}
+
+struct pl_search *
+pl_search_new(const struct pl_model *m, struct pl_ctl *ctl, size_t topk,
+    bool feasibility)
+{
+	struct pl_search *s = xcalloc(1, sizeof *s);
+
+	s->m = m;
+	s->ctl = ctl;
+	s->feasibility = feasibility;
+	s->topk = topk;
+	s->thr = PL_INF;
+	s->open = PL_INF;
+	s->words = m->nel / 64 + 1;
+	s->adj = xcalloc(m->nel * s->words + 1, sizeof *s->adj);
+	s->adj_built = xcalloc(m->nel + 1, sizeof *s->adj_built);
+	s->site_used = xcalloc(m->n + 1, sizeof *s->site_used);
+	s->csp_used = xcalloc(m->ncsp + 1, sizeof *s->csp_used);
+	s->region_used = xcalloc(m->nregion + 1, sizeof *s->region_used);
+	s->user_now = xcalloc(2 * m->nusers + 1, sizeof *s->user_now);
+	s->mark = xcalloc(m->ncsp + m->nregion + 1, sizeof *s->mark);
+	s->top = xcalloc(topk + 1, sizeof *s->top);
+	s->bound = pl_bound_new(m);
+	s->leaf = pl_leaf_new(m);
+	return s;
+}
+
+void
+pl_search_free(struct pl_search *s)
+{
+	if (s == NULL)
+		return;
+	for (size_t i = 0; i <= s->topk; i++) {
+		free(s->top[i].sites);
+		free(s->top[i].units);
+	}
+	free(s->top);
+	free(s->adj);
+	free(s->adj_built);
+	free(s->site_used);
+	free(s->csp_used);
+	free(s->region_used);
+	free(s->user_now);
+	free(s->mark);
+	pl_bound_free(s->bound);
+	pl_leaf_free(s->leaf);
+	free(s);
+}
+
+static int
+found_cmp(const struct pl_found *a, const struct pl_found *b)
+{
+	if (a->cost != b->cost)
+		return a->cost < b->cost ? -1 : 1;
+	for (uint32_t i = 0; i < a->nsites && i < b->nsites; i++)
+		if (a->sites[i] != b->sites[i])
+			return a->sites[i] < b->sites[i] ? -1 : 1;
+	return a->nsites < b->nsites ? -1 : a->nsites > b->nsites;
+}
+
+static bool
+same_sites(const struct pl_found *a, const struct pl_found *b)
+{
+	return a->nsites == b->nsites &&
+	    memcmp(a->sites, b->sites, a->nsites * sizeof *a->sites) == 0;
+}
+
+static int
+u32_cmp(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Takes the leaf into the ranks: one entry per set of sites. */
+static void
+record(struct pl_search *s, pl_cost cost, const struct pl_unit *units)
+{
+	const struct pl_model *m = s->m;
+	struct pl_found *f = &s->top[s->ntop], new;
+	uint32_t n = 0;
+	size_t at;
+
+	if (f->sites == NULL) {
+		f->sites = xcalloc(PLACE_MAX_VMS, sizeof *f->sites);
+		f->units = xcalloc(m->k, sizeof *f->units);
+	}
+	for (size_t c = 0; c < s->nchosen; c++)
+		f->sites[c] = m->el[s->chosen[c]].site;
+	qsort(f->sites, s->nchosen, sizeof *f->sites, u32_cmp);
+	for (size_t c = 0; c < s->nchosen; c++)
+		if (n == 0 || f->sites[n - 1] != f->sites[c])
+			f->sites[n++] = f->sites[c];
+	f->nsites = n;
+	f->cost = cost;
+	memcpy(f->units, units, m->k * sizeof *units);
+	at = s->ntop;
+	for (size_t i = 0; m->ncls > 1 && i < s->ntop; i++)
+		if (same_sites(&s->top[i], f)) {
+			if (s->top[i].cost <= cost)
+				return;
+			at = i; /* the old entry becomes the spare one */
+			break;
+		}
+	new = *f;
+	if (at < s->ntop)
+		*f = s->top[at];
+	else if (s->ntop < s->topk)
+		s->ntop++;
+	else
+		at--, *f = s->top[at];
+	while (at > 0 && found_cmp(&s->top[at - 1], &new) > 0) {
+		s->top[at] = s->top[at - 1];
+		at--;
+	}
+	s->top[at] = new;
+	if (s->ntop == s->topk)
+		s->thr = s->top[s->topk - 1].cost;
+	s->done = s->feasibility;
+}
+
+static void
+choose(struct pl_search *s, uint32_t e)
+{
+	uint32_t site = s->m->el[e].site;
+
+	s->chosen[s->nchosen++] = e;
+	s->site_used[site]++;
+	s->ncsps += s->csp_used[s->m->csp[site]]++ == 0;
+	s->nregions += s->region_used[s->m->region[site]]++ == 0;
+}
+
+static void
+unchoose(struct pl_search *s)
+{
+	uint32_t site = s->m->el[s->chosen[--s->nchosen]].site;
+
+	s->site_used[site]--;
+	s->ncsps -= --s->csp_used[s->m->csp[site]] == 0;
+	s->nregions -= --s->region_used[s->m->region[site]] == 0;
+}
+
+/* May e still join the chosen, which it is compatible with? */
+static bool
+joinable(const struct pl_search *s, uint32_t e)
+{
+	const struct pl_model *m = s->m;
+	uint32_t site = m->el[e].site;
+	uint32_t csp = s->csp_used[m->csp[site]];
+	uint32_t region = s->region_used[m->region[site]];
+	size_t open = m->k - s->nchosen;
+
+	if (s->site_used[site] >= m->cap_site || csp >= m->cap_csp ||
+	    region >= m->cap_region)
+		return false;
+	/* Every open place must bring a new csp, or region. */
+	if (csp > 0 && s->ncsps + open <= m->min_csps)
+		return false;
+	return region == 0 || s->nregions + open > m->min_regions;
+}
+
+/* Candidates of list[from..n) that remain after the last choice. */
+static size_t
+narrow(struct pl_search *s, uint32_t *out, const uint32_t *list, size_t from,
+    size_t n)
+{
+	const uint64_t *row = pl_graph_row(s, s->chosen[s->nchosen - 1]);
+	size_t d = 0;
+
+	for (size_t i = from; i < n; i++)
+		if (pl_bit(row, list[i]) && joinable(s, list[i]))
+			out[d++] = list[i];
+	return d;
+}
+
+static void
+count_place(struct pl_search *s, uint32_t e, uint32_t *csps, uint32_t *regions)
+{
+	uint32_t c = s->m->csp[s->m->el[e].site];
+	uint32_t r = s->m->ncsp + s->m->region[s->m->el[e].site];
+
+	*csps += s->mark[c] != s->mark_no;
+	s->mark[c] = s->mark_no;
+	*regions += s->mark[r] != s->mark_no;
+	s->mark[r] = s->mark_no;
+}
+
+/* With e chosen too: enough csps, regions and room among its neighbours? */
+static bool
+viable(struct pl_search *s, uint32_t e, const uint32_t *list, size_t n)
+{
+	const struct pl_model *m = s->m;
+	const uint64_t *row = pl_graph_row(s, e);
+	uint32_t csps = 0, regions = 0;
+	size_t room = m->el[e].cap;
+
+	s->mark_no++;
+	for (size_t c = 0; c < s->nchosen; c++) {
+		count_place(s, s->chosen[c], &csps, &regions);
+		room += m->el[s->chosen[c]].cap;
+	}
+	count_place(s, e, &csps, &regions);
+	for (size_t i = 0; i < n; i++) {
+		if (!pl_bit(row, list[i]))
+			continue;
+		if (room >= m->k && csps >= m->min_csps &&
+		    regions >= m->min_regions)
+			return true;
+		count_place(s, list[i], &csps, &regions);
+		room += m->el[list[i]].cap;
+	}
+	return room >= m->k && csps >= m->min_csps && regions >= m->min_regions;
+}
+
+/* Drops candidates that no group can have, until nothing changes. */
+static size_t
+propagate(struct pl_search *s, uint32_t *list, size_t n)
+{
+	size_t kept = n;
+
+	do {
+		n = kept;
+		kept = 0;
+		for (size_t i = 0; i < n; i++)
+			if (viable(s, list[i], list, n))
+				list[kept++] = list[i];
+	} while (kept < n && kept > 0 && n <= 2048);
+	return kept;
+}
+
+static bool
+over(struct pl_search *s, pl_cost lb)
+{
+	if (lb >= PL_INF)
+		return true;
+	if (lb == s->thr)
+		s->more_ties = true;
+	return lb >= s->thr;
+}
+
+static void
+leave_open(struct pl_search *s, pl_cost lb)
+{
+	s->aborted = true;
+	if (lb < s->open)
+		s->open = lb;
+}
+
+static void
+try_leaf(struct pl_search *s, pl_cost lb)
+{
+	const struct pl_unit *units;
+	size_t room = 0;
+	pl_cost cost;
+
+	for (size_t c = 0; c < s->nchosen; c++)
+		room += s->m->el[s->chosen[c]].cap;
+	if (s->nchosen == 0 || room < s->m->k)
+		return;
+	cost = pl_leaf_solve(s, s->thr, &units);
+	if (cost < PL_INF)
+		record(s, cost, units);
+	if (s->aborted)
+		leave_open(s, lb);
+}
+
+static void visit(struct pl_search *s, uint32_t *list, size_t n, pl_cost lb);
+
+struct child {
+	pl_cost lb;
+	size_t at;
+};
+
+static int
+child_cmp(const void *a, const void *b)
+{
+	const struct child *x = a, *y = b;
+
+	if (x->lb != y->lb)
+		return x->lb < y->lb ? -1 : 1;
+	return x->at < y->at ? -1 : x->at > y->at;
+}
+
+/* Bounds the children; false: cut. */
+static bool
+bound_children(struct pl_search *s, const uint32_t *list, size_t n, pl_cost lb,
+    struct child *ch, size_t *nch, uint32_t *sub)
+{
+	for (size_t i = 0; i < n; i++)
+		ch[i].lb = lb + pl_bound_forced(s, list[i], i);
+	for (size_t i = 0; i < n; i++) {
+		pl_cost b = ch[i].lb;
+		size_t d;
+
+		if (over(s, b))
+			continue;
+		choose(s, list[i]);
+		d = narrow(s, sub, list, i + 1, n);
+		b = pl_bound(s, sub, d);
+		unchoose(s);
+		if (pl_tick(s->ctl))
+			return false;
+		if (b < ch[i].lb)
+			b = ch[i].lb;
+		if (over(s, b))
+			continue;
+		ch[*nch].at = i;
+		ch[(*nch)++].lb = b;
+	}
+	return true;
+}
+
+static void
+by_cost(struct pl_search *s, const uint32_t *list, size_t n, pl_cost lb)
+{
+	uint32_t *sub = xcalloc(n + 1, sizeof *sub);
+	struct child *ch = xcalloc(n + 1, sizeof *ch);
+	size_t nch = 0;
+
+	if (!bound_children(s, list, n, lb, ch, &nch, sub)) {
+		leave_open(s, lb);
+		nch = 0;
+	}
+	qsort(ch, nch, sizeof *ch, child_cmp);
+	for (size_t i = 0; i < nch && !s->done; i++) {
+		size_t d;
+
+		if (over(s, ch[i].lb))
+			break;
+		if (s->aborted) {
+			leave_open(s, ch[i].lb);
+			break;
+		}
+		choose(s, list[ch[i].at]);
+		d = narrow(s, sub, list, ch[i].at + 1, n);
+		visit(s, sub, d, ch[i].lb);
+		unchoose(s);
+	}
+	free(ch);
+	free(sub);
+}
+
+/*
+ * A group must have a candidate outside of the first classes whose room,
+ * with that of the chosen, is too small. Those are branched on, last first.
+ */
+static void
+by_classes(struct pl_search *s, const uint32_t *list, size_t n)
+{
+	const struct pl_bound *b = s->bound;
+	uint32_t *order = xcalloc(2 * n + 1, sizeof *order), *sub = order + n;
+	size_t room = 0, col = 2 * s->nchosen, d = 0, branches = n;
+
+	for (size_t c = 0; c < s->nchosen; c++)
+		room += s->m->el[s->chosen[c]].cap;
+	while (col < b->ncols && room + b->cap[col] < s->m->k)
+		room += b->cap[col++];
+	for (size_t x = b->ncols; x-- > 2 * s->nchosen;) {
+		if (x + 1 == col)
+			branches = d;
+		for (size_t i = n; i-- > 0;)
+			if (b->col_of[i] == x)
+				order[d++] = list[i];
+	}
+	for (size_t i = 0; i < branches && !s->done && !s->aborted; i++) {
+		choose(s, order[i]);
+		visit(s, sub, narrow(s, sub, order, i + 1, n), 0);
+		unchoose(s);
+	}
+	free(order);
+}
+
+/* All groups that have the chosen and any of list. */
+static void
+visit(struct pl_search *s, uint32_t *list, size_t n, pl_cost lb)
+{
+	try_leaf(s, lb);
+	if (s->aborted || s->done || s->nchosen == s->m->k)
+		return;
+	if (s->m->min_csps > 1 || s->m->min_regions > 1 || s->feasibility ||
+	    s->nchosen == 0)
+		n = propagate(s, list, n);
+	if (n == 0)
+		return;
+	if (pl_tick(s->ctl)) {
+		leave_open(s, lb);
+		return;
+	}
+	lb = pl_bound(s, list, n);
+	if (over(s, lb))
+		return;
+	if (s->feasibility)
+		by_classes(s, list, n);
+	else
+		by_cost(s, list, n, lb);
+}
+
+struct ranked {
+	uint32_t e, degree;
+};
+
+static int
+degree_cmp(const void *a, const void *b)
+{
+	const struct ranked *x = a, *y = b;
+
+	if (x->degree != y->degree)
+		return x->degree > y->degree ? -1 : 1;
+	return x->e < y->e ? -1 : x->e > y->e;
+}
+
+/* Well connected first: colour classes get fewer. */
+static void
+sort_by_degree(struct pl_search *s, uint32_t *list, size_t n)
+{
+	struct ranked *v = xcalloc(n + 1, sizeof *v);
+
+	for (size_t i = 0; i < n; i++) {
+		const uint64_t *row = pl_graph_row(s, list[i]);
+
+		v[i].e = list[i];
+		for (size_t x = 0; x < s->words; x++)
+			v[i].degree += (uint32_t)__builtin_popcountll(row[x]);
+	}
+	qsort(v, n, sizeof *v, degree_cmp);
+	for (size_t i = 0; i < n; i++)
+		list[i] = v[i].e;
+	free(v);
+}
+
+void
+pl_search_run(struct pl_search *s)
+{
+	uint32_t *list = xcalloc(s->m->nel + 1, sizeof *list);
+	size_t n = 0;
+
+	for (uint32_t e = 0; e < s->m->nel; e++)
+		if (joinable(s, e))
+			list[n++] = e;
+	if (s->feasibility)
+		sort_by_degree(s, list, n);
+	visit(s, list, n, -PL_INF);
+	free(list);
+}

@@ -1,0 +1,468 @@
+/*
+ * verify.c - checks and scores a group against the raw world. It shares no
+ * code with the search, on purpose: reads the matrix and the names itself and
+ * counts in the plainest way. What it refuses is never shown.
+ */
+#include "placement/placement.h"
+
+#include <string.h>
+
+struct verify {
+	struct place_ranked *r;
+	const struct place_query *q;
+	const struct place_world *w;
+	struct arena *arena;
+	const char **broken;
+	size_t n, max;
+	bool pair_unknown; /* a talking pair has no time */
+};
+
+static void
+breaks(struct verify *v, const char *text)
+{
+	for (size_t x = 0; x < v->n && x < v->max; x++)
+		if (strcmp(v->broken[x], text) == 0)
+			return;
+	if (v->n < v->max)
+		v->broken[v->n] = text;
+	v->n++;
+}
+
+static void
+breaks_at(struct verify *v, const char *before, size_t i, const char *after)
+{
+	breaks(v, arena_printf(v->arena, "%s%zu%s", before, i, after));
+}
+
+static const struct place_site *
+site_of(const struct verify *v, size_t member)
+{
+	return &v->w->sites[v->r->members[member].site];
+}
+
+static const struct place_offer *
+offer_of(const struct verify *v, size_t member)
+{
+	uint32_t o = v->r->members[member].offer;
+
+	return o == PLACE_NONE ? NULL : &v->w->offers[o];
+}
+
+static bool
+listed(const struct place_strings *s, const char *x)
+{
+	bool yes = s->n == 0;
+
+	for (size_t i = 0; i < s->n && x != NULL; i++)
+		yes = yes || strcmp(s->v[i], x) == 0;
+	return yes;
+}
+
+static bool
+within(const struct place_range *r, int64_t x)
+{
+	return !(r->has_min && x < r->min) && !(r->has_max && x > r->max);
+}
+
+static bool
+passes(const struct verify *v, size_t i)
+{
+	const struct place_member *mb = &v->r->members[i];
+	const struct place_filter *f = &v->q->roles[mb->role].filter;
+	const struct place_site *s = site_of(v, i);
+	const struct place_offer *o = offer_of(v, i);
+	const struct place_range *c = &f->cost_per_hour_micros;
+
+	if (o == NULL || o->site != mb->site)
+		return false;
+	if (!listed(&f->csp, s->csp) || !listed(&f->region, s->region) ||
+	    !listed(&f->site, s->id) || !listed(&f->spec_id, o->spec_id) ||
+	    !listed(&f->arch, o->arch) || !within(&f->vcpu, o->vcpu) ||
+	    !within(&f->memory_mib, o->memory_mib))
+		return false;
+	if ((c->has_min || c->has_max) &&
+	    (o->cost_per_hour_micros < 0 ||
+		!within(c, o->cost_per_hour_micros)))
+		return false;
+	for (size_t x = 0; x < f->nscores; x++)
+		if (o->scores == NULL ||
+		    o->scores[f->scores[x].metric] == PLACE_NO_SCORE ||
+		    !within(&f->scores[x].range,
+			o->scores[f->scores[x].metric]))
+			return false;
+	return true;
+}
+
+static void
+roles_and_filters(struct verify *v)
+{
+	for (size_t role = 0; role < v->q->nroles; role++) {
+		uint32_t have = 0;
+
+		for (size_t i = 0; i < v->r->nmembers; i++)
+			have += v->r->members[i].role == role;
+		if (v->q->mode != PLACE_GROUPS &&
+		    have != v->q->roles[role].count)
+			breaks_at(v, "/groups/", role, "/count");
+	}
+	for (size_t i = 0; i < v->r->nmembers; i++)
+		if (!passes(v, i))
+			breaks_at(v, "/groups/", v->r->members[i].role,
+			    "/filter");
+}
+
+/* One direction as it was measured, unless too old. */
+static uint32_t
+cell(const struct verify *v, uint32_t from, uint32_t to)
+{
+	const uint32_t *rtt = v->w->rtt_us[v->q->limits.stat];
+	size_t at = (size_t)from * v->w->nsites + to;
+
+	if (rtt == NULL)
+		return PLACE_UNKNOWN;
+	if (v->q->max_age_s != 0 && v->w->rtt_age_s != NULL &&
+	    v->w->rtt_age_s[at] > v->q->max_age_s)
+		return PLACE_UNKNOWN;
+	return rtt[at];
+}
+
+/* The larger known direction. *reverse: it was seen from b to a. */
+static uint32_t
+worst_direction(const struct verify *v, uint32_t a, uint32_t b, bool *reverse)
+{
+	uint32_t there = cell(v, a, b), back = cell(v, b, a);
+
+	*reverse =
+	    there == PLACE_UNKNOWN || (back != PLACE_UNKNOWN && back > there);
+	if (there == PLACE_UNKNOWN && back == PLACE_UNKNOWN)
+		return a == b ? v->w->intra_site_us : PLACE_UNKNOWN;
+	return *reverse ? back : there;
+}
+
+/* The limit between two roles and where it stands in the query. */
+static int64_t
+limit_of(const struct verify *v, uint32_t a, uint32_t b, size_t *pair,
+    bool *talk)
+{
+	const struct place_limits *l = &v->q->limits;
+
+	*talk = true;
+	for (*pair = 0; *pair < l->npairs; (*pair)++) {
+		const struct place_pair_limit *p = &l->pairs[*pair];
+
+		if ((p->a == a && p->b == b) || (p->a == b && p->b == a)) {
+			*talk = p->max_rtt_us != 0;
+			return p->max_rtt_us;
+		}
+	}
+	return l->max_rtt_us;
+}
+
+static void
+worse_pair(struct verify *v, uint32_t i, uint32_t j, uint32_t d, int64_t limit,
+    bool reverse)
+{
+	struct place_pair *p = &v->r->worst;
+	bool worse;
+
+	if (!p->known)
+		worse = true;
+	else if ((limit > 0) != (p->limit_us > 0))
+		worse = limit > 0;
+	else if (limit > 0)
+		worse = limit - d < p->limit_us - p->rtt_us;
+	else
+		worse = d > p->rtt_us;
+	if (!worse)
+		return;
+	p->known = true;
+	p->a = reverse ? j : i;
+	p->b = reverse ? i : j;
+	p->rtt_us = d;
+	p->limit_us = limit;
+}
+
+static void
+pairs(struct verify *v, uint64_t *sum, uint64_t *n)
+{
+	const struct place_limits *l = &v->q->limits;
+
+	for (uint32_t i = 0; i < v->r->nmembers; i++)
+		for (uint32_t j = i + 1; j < v->r->nmembers; j++) {
+			const struct place_member *a = &v->r->members[i];
+			const struct place_member *b = &v->r->members[j];
+			size_t pair;
+			bool talk, reverse;
+			int64_t limit =
+			    limit_of(v, a->role, b->role, &pair, &talk);
+			uint32_t d =
+			    worst_direction(v, a->site, b->site, &reverse);
+
+			bool over = limit > 0 &&
+			    (d == PLACE_UNKNOWN ||
+				(l->le ? d > limit : d >= limit));
+
+			if (over && pair < l->npairs)
+				breaks_at(v, "/constraints/pairLimits/", pair,
+				    "");
+			else if (over)
+				breaks(v, "/constraints/maxRttMs");
+			if (talk) {
+				*sum += d;
+				++*n;
+				v->pair_unknown =
+				    v->pair_unknown || d == PLACE_UNKNOWN;
+			}
+			if (d != PLACE_UNKNOWN)
+				worse_pair(v, i, j, d, limit, reverse);
+		}
+	if (v->r->worst.known) {
+		struct place_pair *p = &v->r->worst;
+
+		p->site_a = v->r->members[p->a].site;
+		p->site_b = v->r->members[p->b].site;
+		v->r->slack_us = p->limit_us - p->rtt_us;
+	}
+}
+
+static void
+caps(struct verify *v)
+{
+	const struct place_limits *l = &v->q->limits;
+	size_t n = v->r->nmembers;
+	uint32_t csps = 0, regions = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		uint32_t site = 0, region = 0, csp = 0;
+		bool first_csp = true, first_region = true;
+
+		for (size_t j = 0; j < n; j++) {
+			bool c =
+			    strcmp(site_of(v, i)->csp, site_of(v, j)->csp) == 0;
+			bool r = c &&
+			    strcmp(site_of(v, i)->region,
+				site_of(v, j)->region) == 0;
+
+			csp += c;
+			region += r;
+			site += site_of(v, i) == site_of(v, j);
+			first_csp = first_csp && !(c && j < i);
+			first_region = first_region && !(r && j < i);
+		}
+		csps += first_csp;
+		regions += first_region;
+		if (l->max_per_site > 0 && site > l->max_per_site)
+			breaks(v, "/constraints/maxPerSite");
+		if (l->max_per_region > 0 && region > l->max_per_region)
+			breaks(v, "/constraints/maxPerRegion");
+		if (l->max_per_csp > 0 && csp > l->max_per_csp)
+			breaks(v, "/constraints/maxPerCsp");
+	}
+	if (csps < l->min_csps)
+		breaks(v, "/constraints/minCsps");
+	if (regions < l->min_regions)
+		breaks(v, "/constraints/minRegions");
+	v->r->ncsps = csps;
+	v->r->nregions = regions;
+}
+
+static void
+prices(struct verify *v)
+{
+	const struct place_limits *l = &v->q->limits;
+	int64_t sum = 0;
+
+	v->r->cost_reason = NULL;
+	for (size_t i = 0; i < v->r->nmembers; i++) {
+		const struct place_offer *o = offer_of(v, i);
+
+		if (o == NULL || o->cost_per_hour_micros < 0) {
+			sum = PLACE_NO_PRICE;
+			v->r->cost_reason = o != NULL && o->cost_reason
+			    ? o->cost_reason
+			    : "noPrice";
+			break;
+		}
+		sum += o->cost_per_hour_micros;
+	}
+	v->r->cost_per_hour_micros = sum;
+	if (l->has_budget &&
+	    (sum == PLACE_NO_PRICE || sum > l->budget_per_hour_micros))
+		breaks(v, "/constraints/budgetPerHourMicros");
+}
+
+static uint32_t
+user_time(const struct verify *v, size_t u, uint32_t site)
+{
+	const struct place_user *us = &v->q->users[u];
+	uint32_t from = PLACE_NONE;
+	bool reverse;
+
+	if (v->w->user_rtt_us != NULL)
+		return v->w->user_rtt_us[u * v->w->nsites + site];
+	for (uint32_t s = 0; s < v->w->nsites; s++) {
+		const struct place_site *x = &v->w->sites[s];
+
+		if (us->site != NULL ? strcmp(x->id, us->site) != 0
+				     : strcmp(x->region, us->region) != 0)
+			continue;
+		if (from == PLACE_NONE ||
+		    strcmp(x->id, v->w->sites[from].id) < 0)
+			from = s;
+	}
+	return from == PLACE_NONE ? PLACE_UNKNOWN
+				  : worst_direction(v, from, site, &reverse);
+}
+
+static bool
+may_serve(const struct verify *v, size_t member)
+{
+	return v->q->served_by == 0 ||
+	    (v->q->served_by >> v->r->members[member].role & 1);
+}
+
+/* The nearest serving VM of each user, the mean and the worst of them. */
+static void
+users(struct verify *v, uint64_t *mean, uint64_t *worst, bool *known)
+{
+	const struct place_query *q = v->q;
+	uint64_t sum = 0, weights = 0;
+	int64_t limit = q->limits.max_rtt_to_user_us;
+
+	*known = true;
+	*worst = 0;
+	for (size_t u = 0; u < q->nusers; u++) {
+		struct place_served *s = &v->r->served[u];
+
+		s->member = PLACE_NONE;
+		s->rtt_us = PLACE_UNKNOWN;
+		for (uint32_t i = 0; i < v->r->nmembers; i++) {
+			uint32_t d = user_time(v, u, v->r->members[i].site);
+
+			if (may_serve(v, i) && d < s->rtt_us) {
+				s->rtt_us = d;
+				s->member = i;
+			}
+		}
+		if (limit > 0 &&
+		    (s->member == PLACE_NONE ||
+			(q->limits.le ? s->rtt_us > limit
+				      : s->rtt_us >= limit)))
+			breaks(v, "/constraints/maxRttToUserMs");
+		if (s->member == PLACE_NONE) {
+			*known = false;
+			continue;
+		}
+		sum += (uint64_t)s->rtt_us * q->users[u].weight;
+		weights += q->users[u].weight;
+		if (s->rtt_us > *worst)
+			*worst = s->rtt_us;
+	}
+	*mean = weights > 0 ? sum / weights : 0;
+}
+
+/* Where every VM pays its mean time to all users. */
+static bool
+every_mean(const struct verify *v, size_t member, int64_t *out)
+{
+	uint64_t sum = 0, weights = 0;
+
+	*out = 0;
+	if (!may_serve(v, member))
+		return true;
+	for (size_t u = 0; u < v->q->nusers; u++) {
+		uint32_t d = user_time(v, u, v->r->members[member].site);
+
+		if (d == PLACE_UNKNOWN)
+			return false;
+		sum += (uint64_t)d * v->q->users[u].weight;
+		weights += v->q->users[u].weight;
+	}
+	*out = weights > 0 ? (int64_t)(sum / weights) : 0;
+	return true;
+}
+
+/* Plain value of a term for one member; false: not known. */
+static bool
+member_part(struct verify *v, size_t i, const struct place_term *t,
+    int64_t *out)
+{
+	const struct place_offer *o = offer_of(v, i);
+	int64_t s;
+
+	*out = 0;
+	if (t->kind == PLACE_USER_RTT)
+		return !v->q->assign_every || every_mean(v, i, out);
+	if (t->kind == PLACE_PAIR_RTT_MEAN)
+		return true;
+	if (o == NULL)
+		return false;
+	if (t->kind == PLACE_PRICE) {
+		*out = o->cost_per_hour_micros;
+		return *out >= 0;
+	}
+	s = o->scores == NULL ? PLACE_NO_SCORE : o->scores[t->metric];
+	if (s == PLACE_NO_SCORE)
+		return false;
+	*out = t->lower_is_better ? s : -s;
+	return true;
+}
+
+static void
+score(struct verify *v, const uint64_t *user, bool users_known,
+    uint64_t pair_mean)
+{
+	const struct place_query *q = v->q;
+
+	v->r->score = 0;
+	for (size_t t = 0; t < q->nterms; t++) {
+		const struct place_term *tm = &q->terms[t];
+		int64_t sum = 0, x, factor;
+		bool ok = true;
+
+		for (size_t i = 0; i < v->r->nmembers; i++) {
+			ok = member_part(v, i, tm, &x) && ok;
+			v->r->members[i].parts[t] = x;
+			sum += x;
+		}
+		if (tm->kind == PLACE_USER_RTT && !q->assign_every) {
+			sum = (int64_t)user[tm->minimax];
+			ok = users_known;
+		} else if (tm->kind == PLACE_PAIR_RTT_MEAN) {
+			sum = (int64_t)pair_mean;
+			ok = !v->pair_unknown;
+		}
+		if (!ok && q->mode != PLACE_GROUPS)
+			breaks_at(v, "/objective/terms/", t, "");
+		factor = tm->kind == PLACE_PRICE ? 1000 : 1;
+		v->r->parts[t] =
+		    q->lexicographic ? sum : sum * tm->weight * factor;
+		if (!q->lexicographic)
+			v->r->score += v->r->parts[t];
+		else if (t == 0)
+			v->r->score = sum;
+	}
+}
+
+size_t
+place_verify(struct place_ranked *r, const struct place_query *q,
+    const struct place_world *w, struct arena *arena, const char **broken,
+    size_t max)
+{
+	struct verify v = { r, q, w, arena, broken, 0, max, false };
+	uint64_t sum = 0, n = 0, user[2] = { 0, 0 };
+	bool known = true;
+
+	memset(&r->worst, 0, sizeof r->worst);
+	r->slack_us = 0;
+	if (r->served == NULL)
+		r->served =
+		    arena_array(arena, q->nusers + 1, sizeof *r->served);
+	roles_and_filters(&v);
+	pairs(&v, &sum, &n);
+	caps(&v);
+	prices(&v);
+	users(&v, &user[0], &user[1], &known);
+	score(&v, user, known, n > 0 ? sum / n : 0);
+	return v.n;
+}
