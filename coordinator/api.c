@@ -8,6 +8,7 @@
 #include "common/pure/alloc.h"
 #include "common/pure/num.h"
 #include "common/pure/str.h"
+#include "coordinator/doctor.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -139,5 +140,9 @@ admit(struct httpd_req *req, const struct httpd_route *route, void *ctx,
 	if (!reads && store_backlog(c->store) > STORE_BACKLOG)
 		return err_set(err, MW_LIMIT, 0,
 		    "too much waits for the disk; try again");
+	if (!reads && doctor_disk_free(c) < DOCTOR_DISK_MIN)
+		return err_set(err, MW_LIMIT, 0,
+		    "less than %d MiB are free for the database",
+		    (int)(DOCTOR_DISK_MIN >> 20));
 	return true;
 }
