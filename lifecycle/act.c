@@ -231,19 +231,13 @@ answer_of(const struct lc_slot *s, enum lc_act act)
 static void
 perform(struct lc *lc, struct lc_slot *s, enum lc_act act)
 {
-	switch (act) {
-	case LC_A_RECONCILE: lc_retry(lc, s); return;
-	case LC_A_REFINE:
-	case LC_A_DELETE:
-		s->row.drop = true;
-		/* fall through */
-	case LC_A_TERMINATE:
-		s->row.desired = false;
-		s->retry_ns = 0;
-		lc_dirty(lc, s, DIRTY_SLOT);
-		break;
-	default: lc_verb_begin(lc, s, verb_of[act]); break;
+	if (act == LC_A_RECONCILE) {
+		lc_retry(lc, s);
+	} else if (verb_of[act] == LC_V_NONE || act == LC_A_TERMINATE) {
+		lc_unwant(lc, s, act != LC_A_TERMINATE);
+	} else {
+		lc_verb_begin(lc, s, verb_of[act]);
+		lc_refresh(lc, s);
+		lc_kick(lc, s);
 	}
-	lc_refresh(lc, s);
-	lc_kick(lc, s);
 }

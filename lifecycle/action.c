@@ -43,15 +43,24 @@ lc_action_new(struct lc *lc, struct lc_mcis *m, struct lc_slot *s,
 void
 lc_action_add(struct lc *lc, struct lc_action *a, struct lc_slot *s)
 {
-	if (s->row.member == LC_M_RUNNING &&
-	    !str_eq(s->row.action_id, a->row.action_id))
-		lc_member(lc, s, LC_M_FAILED, "superseded");
+	struct lc_action *old = NULL;
+
+	if (s->row.member == LC_M_RUNNING)
+		old = lc_action_find(lc, s->row.action_id);
 	str_copy(s->row.action_id, sizeof s->row.action_id, a->row.action_id);
 	s->row.member = LC_M_RUNNING;
 	s->row.added = false;
 	a->row.total++;
 	a->dirty = true;
 	lc_dirty(lc, s, DIRTY_SLOT);
+	if (!old || old == a)
+		return;
+	/* Taken over: the older action goes on without this slot. */
+	if (!old->row.undo) {
+		old->row.failed++;
+		old->dirty = true;
+	}
+	lc_action_check(lc, old);
 }
 
 /* All members are in: whatever is done already counts now. */
@@ -204,12 +213,8 @@ undo(struct lc *lc, struct lc_action *a)
 		if (!member_of(s, a) || !s->row.added ||
 		    !(all || s->row.member == LC_M_FAILED))
 			continue;
-		s->row.desired = false;
-		s->row.drop = true;
 		s->row.member = LC_M_RUNNING;
-		lc_dirty(lc, s, DIRTY_SLOT);
-		lc_refresh(lc, s);
-		lc_kick(lc, s);
+		lc_unwant(lc, s, true);
 	}
 	lc_action_check(lc, a);
 }

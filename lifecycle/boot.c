@@ -74,11 +74,15 @@ lc_load_inst(struct lc *lc, const struct lc_inst_row *row)
 	s->inst.unresolved =
 	    s->inst.attempted && s->inst.phase == LC_P_CREATING;
 	s->unresolved_ns = lc->boot_ns;
+	s->may_stop = true;
 	s->mcis->counts[s->status]--;
 	s->status = row->status;
 	s->mcis->counts[s->status]++;
 	if (s->inst.phase != LC_P_DEAD)
 		lc_attach(lc, s);
+	else if (s->inst.csp_id[0] && s->inst.cls != LC_C_GONE)
+		s->clear_ns =
+		    lc->boot_ns + lc_settle_ns(lc, s->inst.connection);
 }
 
 void

@@ -168,6 +168,7 @@ bool lc_tags(const struct lc *lc, const struct csp_vm *vm, int64_t *slot_id,
 
 /* reconcile.c */
 bool lc_wanted(const struct lc_slot *s);
+void lc_unwant(struct lc *lc, struct lc_slot *s, bool drop);
 void lc_step(struct lc *lc, struct lc_slot *s);
 void lc_observe(struct lc *lc, struct lc_slot *s, const struct csp_vm *vm,
     int64_t started_ns);

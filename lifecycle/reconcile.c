@@ -34,6 +34,20 @@ lc_wanted(const struct lc_slot *s)
 	return s->row.desired && !s->row.replace;
 }
 
+/* Not wanted any more; drop: nor remembered once it is proved gone. */
+void
+lc_unwant(struct lc *lc, struct lc_slot *s, bool drop)
+{
+	s->row.desired = false;
+	s->row.drop = s->row.drop || drop;
+	s->retry_ns = 0;
+	if (s->inst.phase == LC_P_CREATING && s->inst.verb != LC_V_TERMINATE)
+		lc_verb_begin(lc, s, LC_V_TERMINATE);
+	lc_dirty(lc, s, DIRTY_SLOT);
+	lc_refresh(lc, s);
+	lc_kick(lc, s);
+}
+
 void
 lc_step(struct lc *lc, struct lc_slot *s)
 {
@@ -63,7 +77,8 @@ expire(struct lc *lc, struct lc_slot *s)
 		/* The intent stays open: a late VM is adopted or ended. */
 		if (s->inst.phase == LC_P_RUNNING)
 			lc_verb_end(lc, s, false, "createTimeout");
-		lc_give_up(lc, s, "createTimeout");
+		if (lc_wanted(s))
+			lc_give_up(lc, s, "createTimeout");
 	} else {
 		lc_verb_end(lc, s, false, "timeout");
 	}
@@ -86,7 +101,9 @@ step_absent(struct lc *lc, struct lc_slot *s)
 	}
 	if (s->row.gave_up)
 		return;
-	if (s->retry_ns > lc_now(lc))
+	if (s->clear_ns > lc_now(lc)) /* R7 */
+		lc_wake(lc, s, s->clear_ns);
+	else if (s->retry_ns > lc_now(lc))
 		lc_wake(lc, s, s->retry_ns);
 	else
 		lc_open(lc, s);
@@ -121,6 +138,7 @@ send_verb(struct lc *lc, struct lc_slot *s)
 	if (v == LC_V_REBOOT && !s->send_now)
 		return;
 	s->send_now = false;
+	s->may_stop = s->may_stop || v == LC_V_SUSPEND;
 	lc_call(lc, CALL_VERB, s, NULL,
 	    lc_req(lc, ops[v], s, s->inst.connection));
 }
@@ -246,6 +264,15 @@ lc_on_terminate(struct lc *lc, struct lc_slot *s, const struct csp_answer *a)
 
 /* ---- what is seen -------------------------------------------------------- */
 
+/* Some clouds have no word for deleting: there a stop that follows our
+ * terminate means it, if nobody asked for a stop before. */
+static bool
+stop_is_end(const char *csp, const struct lc_slot *s, enum lc_class c)
+{
+	return c == LC_C_STOPPING && s->accepted && !s->may_stop && csp &&
+	    (str_eq(csp, "gcp") || str_eq(csp, "alibaba"));
+}
+
 void
 lc_observe(struct lc *lc, struct lc_slot *s, const struct csp_vm *vm,
     int64_t started_ns)
@@ -273,10 +300,9 @@ lc_observe(struct lc *lc, struct lc_slot *s, const struct csp_vm *vm,
 			lc_event(lc, LC_EV_EXTERNAL, NULL, s, vm->native);
 	}
 	if (s->inst.phase == LC_P_TERMINATING) {
-		/* It ends, whoever asked: clouds do not take that back. A stop
-		 * that follows our terminate is how some clouds spell it. */
+		/* It ends, whoever asked: clouds do not take that back. */
 		if (c == LC_C_DELETING ||
-		    (c == LC_C_STOPPING && s->accepted && before == LC_C_RUN))
+		    (before == LC_C_RUN && stop_is_end(csp, s, c)))
 			s->deleting_seen = true;
 		if (c == LC_C_GONE) {
 			lc_move(lc, s, MOVE_GONE);
@@ -398,8 +424,13 @@ lc_absent(struct lc *lc, struct lc_slot *s, int64_t started_ns)
 		s->absent_ns = now;
 	proved = s->absent >= LC_ABSENT_MIN && now - s->absent_ns >= settle;
 	if (s->inst.phase == LC_P_TERMINATING) {
-		if (proved || (s->deleting_seen && s->absent >= 2))
-			lc_move(lc, s, MOVE_GONE);
+		if (proved)
+			s->inst.cls = LC_C_GONE;
+		else if (s->deleting_seen && s->absent >= 2)
+			s->clear_ns = now + settle; /* it ends, or has ended */
+		else
+			return;
+		lc_move(lc, s, MOVE_GONE);
 		return;
 	}
 	if (s->inst.phase != LC_P_RUNNING || !proved)

@@ -366,10 +366,7 @@ carry_out(struct lc *lc, const struct lc_wish *w, struct lc_mcis *m,
 		if (it->change == change_names[CH_REMOVE] ||
 		    it->change == change_names[CH_FORGET]) {
 			lc_action_add(lc, a, s);
-			s->row.desired = false;
-			s->row.drop = true;
-			lc_refresh(lc, s);
-			lc_kick(lc, s);
+			lc_unwant(lc, s, true);
 			continue;
 		}
 		if (!s)
