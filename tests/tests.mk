@@ -1,1 +1,24 @@
 tests/unit/test_store_SRCS := coordinator/store.c coordinator/store_db.c
+# The twin's network and VMs without its clouds.
+TWIN_NET := $(filter-out $(wildcard twin/init_*.c),$(wildcard twin/wan*.c \
+	twin/vm*.c twin/root*.c twin/guard*.c twin/cgroup*.c twin/netdev.c \
+	twin/calibrate.c)) tests/component/twin_lab.c
+$(O)/tests/component/twin_vm: $(call obj,tests/component/twin_vm.c $(TWIN_NET)) \
+    $(call archives,common pure)
+	$(Q)$(CC) $(ALLCFLAGS) $(LDFLAGS_$(MODE)) -o $@ $^ $(TEST_LIBS)
+component: $(O)/tests/component/twin_vm
+ssh_SRCS := coordinator/ssh.c coordinator/ssh_key.c coordinator/remote.c \
+	coordinator/remote_pack.c coordinator/install_run.c \
+	coordinator/install_msg.c coordinator/exec.c
+tests/unit/test_ssh_key_SRCS     := coordinator/ssh_key.c
+tests/unit/test_install_msg_SRCS := coordinator/install_msg.c
+tests/fuzz/fuzz_install_msg_SRCS := coordinator/install_msg.c \
+	coordinator/ssh_key.c
+$(O)/tests/component/ssh_client: $(call obj,tests/component/ssh_client.c \
+    $(ssh_SRCS)) $(call archives,drivers common pure)
+	$(Q)$(CC) $(ALLCFLAGS) $(LDFLAGS_$(MODE)) -o $@ $^ $(TEST_LIBS)
+component: $(O)/tests/component/ssh_client
+$(O)/tests/component/agent_ca: $(call obj,tests/component/agent_ca.c) \
+    $(call archives,common pure)
+	$(Q)$(CC) $(ALLCFLAGS) $(LDFLAGS_$(MODE)) -o $@ $^ $(TEST_LIBS)
+component: $(O)/tests/component/agent_ca

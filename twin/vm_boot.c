@@ -34,7 +34,7 @@ enum {
 #define BOOT_NS (20 * NS_PER_S)
 
 struct spawn { /* all that the new process needs, made before clone3 */
-	int sock, conf, init, group;
+	int sock, conf, init;
 	bool pin; /* no cpuset group: pin by affinity */
 	cpu_set_t cpus;
 };
@@ -61,7 +61,7 @@ vm_boot(struct vm *vm, struct mw_err *err)
 		.address = vm->address,
 		.private_address = vm->private_address,
 		.network = vm->network };
-	struct spawn sp = { -1, -1, -1, -1, false, { { 0 } } };
+	struct spawn sp = { -1, -1, -1, false, { { 0 } } };
 	struct event_base *base = loop_base(vm->set->conf.loop);
 	bool ok = false;
 	int tun = -1;
@@ -89,7 +89,6 @@ vm_boot(struct vm *vm, struct mw_err *err)
 out:
 	fd_close(&sp.sock);
 	fd_close(&sp.conf);
-	fd_close(&sp.group);
 	if (!ok)
 		fd_close(&vm->sock);
 	return ok;
@@ -179,10 +178,6 @@ process_make(struct vm *vm, const struct spawn *sp, struct mw_err *err)
 	long pid;
 
 	a.pidfd = (uint64_t)(uintptr_t)&pidfd;
-	if (sp->group >= 0) {
-		a.flags |= CLONE_INTO_CGROUP;
-		a.cgroup = (uint32_t)sp->group;
-	}
 	pid = syscall(SYS_clone3, &a, sizeof a);
 	if (pid == 0)
 		process_run(sp);
@@ -222,21 +217,12 @@ static bool
 spawn_prepare(struct vm *vm, struct spawn *sp, struct mw_err *err)
 {
 	struct vm_set *s = vm->set;
-	char path[2 * CGROUP_PATH_MAX];
 	int pair[2];
 
 	sp->conf = conf_memfd(vm, err);
 	if (sp->conf < 0)
 		return false;
 	sp->init = s->init_fd;
-	if (s->groups && s->trees.v2 >= 0) {
-		cgroup_path(&s->trees, (size_t)s->trees.v2, s->run, vm->leaf,
-		    path);
-		sp->group = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		if (sp->group < 0)
-			return err_set(err, MW_INTERNAL, errno, "%s: %s", path,
-			    strerror(errno));
-	}
 	cpus_choose(vm, &sp->cpus);
 	sp->pin = !s->groups || s->trees.where[CGROUP_CPUSET] < 0;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
@@ -291,11 +277,11 @@ conf_text(const struct vm *vm, struct str *s)
 	snprintf(text, sizeof text, "%u", (unsigned)vm->memory_mib);
 	add(s, "memoryMiB", text);
 	for (i = 0; i < set->trees.n && set->groups; i++) {
-		if (!set->trees.tree[i].v2) {
-			cgroup_path(&set->trees, i, set->run, vm->leaf, text);
-			strcat(text, "/cgroup.procs");
-			add(s, "join", text);
-		}
+		/* not by CLONE_INTO_CGROUP: Linux 6.18 kills a process that is
+		 * made in a group where cgroup.kill was ever written */
+		cgroup_path(&set->trees, i, set->run, vm->leaf, text);
+		strcat(text, "/cgroup.procs");
+		add(s, "join", text);
 		add(s, "cgroup", set->trees.tree[i].options);
 	}
 	for (i = 0; i < vm->nfiles; i++) {

@@ -519,6 +519,8 @@ child_wait_ready(struct wan *w, struct mw_err *err)
 static void
 child_reap(struct wan *w)
 {
+	int st = 0;
+
 	if (w->ev)
 		event_free(w->ev);
 	w->ev = NULL;
@@ -526,8 +528,11 @@ child_reap(struct wan *w)
 		close(w->sock);
 	w->sock = -1;
 	if (w->pid > 0)
-		while (waitpid(w->pid, NULL, 0) < 0 && errno == EINTR)
+		while (waitpid(w->pid, &st, 0) < 0 && errno == EINTR)
 			;
+	if (WIFSIGNALED(st) && WTERMSIG(st) != SIGKILL)
+		log_error("wan", NULL, "the network process died by signal %d",
+		    WTERMSIG(st));
 	w->pid = 0;
 }
 

@@ -41,6 +41,7 @@ struct child {
 	int priority; /* wished for */
 	bool realtime;
 	int64_t rest_until_ns;
+	uint32_t keep_caps; /* bits of capabilities */
 	uint64_t wakeups;
 	unsigned char *msg;
 };
@@ -58,7 +59,7 @@ static bool rules_set(struct child *c, const struct wan_msg *m, size_t n);
 static void realtime_init(struct child *c);
 static void realtime_set(struct child *c, int policy);
 static void on_xcpu(int sig);
-static void caps_drop(void);
+static void caps_drop(const struct child *c);
 static void report(struct child *c);
 static void timer_arm(struct child *c);
 static bool watch(struct child *c, int fd, uint32_t id);
@@ -201,7 +202,7 @@ child_start(struct child *c, const struct wan_msg_start *s, int memfd)
 	c->priority = s->fifo_priority;
 	c->fwd = wan_fwd_new(s, m);
 	realtime_init(c);
-	caps_drop();
+	caps_drop(c);
 	ready.u.realtime = c->realtime;
 	(void)!send(WAN_CHILD_FD, &ready, sizeof ready, MSG_DONTWAIT);
 	return true;
@@ -240,8 +241,12 @@ rules_set(struct child *c, const struct wan_msg *m, size_t n)
 	return true;
 }
 
-/* Real-time scheduling must survive the loss of all capabilities, hence the
- * limit; RLIMIT_RTTIME keeps a busy WAN from taking a core for itself. */
+/*
+ * Real-time scheduling and locked memory must outlive the capabilities that
+ * grant them, hence the limits; where this process may not raise a limit, that
+ * one capability stays. RLIMIT_RTTIME keeps a busy WAN from taking a core for
+ * itself.
+ */
 static void
 realtime_init(struct child *c)
 {
@@ -250,13 +255,15 @@ realtime_init(struct child *c)
 	struct rlimit lock = { RLIM_INFINITY, RLIM_INFINITY };
 
 	prctl(PR_SET_TIMERSLACK, 1ul);
-	setrlimit(RLIMIT_MEMLOCK, &lock);
+	if (setrlimit(RLIMIT_MEMLOCK, &lock))
+		c->keep_caps |= 1u << CAP_IPC_LOCK;
 	if (mlockall(MCL_CURRENT | MCL_FUTURE))
 		log_warn("wan", NULL, "memory is not locked: %s",
 		    strerror(errno));
 	if (c->priority <= 0)
 		return;
-	setrlimit(RLIMIT_RTPRIO, &prio);
+	if (setrlimit(RLIMIT_RTPRIO, &prio))
+		c->keep_caps |= 1u << CAP_SYS_NICE;
 	signal(SIGXCPU, on_xcpu);
 	setrlimit(RLIMIT_RTTIME, &time);
 	realtime_set(c, SCHED_FIFO);
@@ -287,18 +294,20 @@ on_xcpu(int sig)
 }
 
 static void
-caps_drop(void)
+caps_drop(const struct child *c)
 {
 	struct __user_cap_header_struct h = { .version =
 						  _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct none[2];
+	struct __user_cap_data_struct now[2], few[2] = { { 0 } };
 	unsigned long cap;
 
-	memset(none, 0, sizeof none);
 	prctl(PR_SET_NO_NEW_PRIVS, 1ul, 0ul, 0ul, 0ul);
 	for (cap = 0; cap <= 63; cap++)
 		prctl(PR_CAPBSET_DROP, cap);
-	if (syscall(SYS_capset, &h, none))
+	if (syscall(SYS_capget, &h, now))
+		memset(now, 0, sizeof now);
+	few[0].effective = few[0].permitted = now[0].permitted & c->keep_caps;
+	if (syscall(SYS_capset, &h, few))
 		log_warn("wan", NULL, "capabilities stay: %s", strerror(errno));
 	/* PDEATHSIG does not survive a change of credentials */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
