@@ -15,7 +15,7 @@
 #define EVENTS_MAX INT64_C(100000000)
 
 static const struct rules_profile profiles[] = {
-	{ "quick", 0.12, true, 6, 8, 1e9, 0.90, 2, 64, 1, 10000, 16, 8, 192,
+	{ "quick", 0.10, true, 6, 8, 1e9, 0.90, 2, 64, 1, 10000, 16, 8, 192,
 	    192 },
 	{ "standard", 3, false, 6, 15, 0.02, 0.97, 2, 1024, 4, 100000, 128, 96,
 	    512, 350 },
@@ -37,8 +37,8 @@ static const struct {
 } kinds[] = {
 	[KIND_CPUS] = { SIG_SHARE | SIG_TAIL, 60 },
 	[KIND_CPUM] = { SIG_SHARE | SIG_TAIL, 60 },
-	[KIND_MEMR] = { SIG_SHARE, 4 },
-	[KIND_MEMW] = { SIG_SHARE, 4 },
+	[KIND_MEMR] = { SIG_SHARE, 16 },
+	[KIND_MEMW] = { SIG_SHARE, 16 },
 	[KIND_FIOR] = { SIG_OTHER | SIG_PSI, 400 },
 	[KIND_FIOW] = { SIG_OTHER | SIG_PSI, 400 },
 	[KIND_DBR] = { SIG_OTHER, 20 },
