@@ -29,7 +29,7 @@ IMPURE := time gettimeofday clock_gettime nanosleep rand random getrandom getenv
 	getaddrinfo (pthread|event|json|sqlite3)_[a-z_0-9]+
 empty :=
 purity: $(call archives,pure placement lifecycle)
-	$(Q)! nm -u $^ | grep -wE '$(subst $(empty) ,|,$(strip $(IMPURE)))' && \
+	$(Q)! nm -u $^ | sed -n 's/^ *U //p' | grep -wE '$(subst $(empty) ,|,$(strip $(IMPURE)))' && \
 	    echo "purity: ok"
 
 HEADERS := $(shell find $(ROOMS) -name '*.h')
