@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define POLL_MAX_NS (60 * NS_PER_S)
+#define SWEEP_AGAIN_NS (10 * NS_PER_S)
 #define POLL_AGE_PART 8 /* pending for 8 s: look once a second */
 
 static bool
@@ -128,6 +129,15 @@ by_csp_id(struct lc_conn *c, const char *csp_id)
 	return NULL;
 }
 
+static bool
+ended(struct lc *lc, const struct lc_conn *c, const struct csp_vm *vm)
+{
+	const char *csp = lc->env.csp_of(lc->env.ctx, c->name);
+	enum lc_class cls = lc_class_of(csp, vm->native);
+
+	return cls == LC_C_GONE || cls == LC_C_DELETING;
+}
+
 /* R8: what no row explains is ended if its generation is one of ours that is
  * over, and left alone with an alert if it is newer than this database: then
  * the database is an old copy. */
@@ -135,10 +145,7 @@ static void
 judge_stranger(struct lc *lc, struct lc_conn *c, const struct csp_vm *vm,
     const struct lc_slot *s, int64_t slot_id, int64_t gen)
 {
-	const char *csp = lc->env.csp_of(lc->env.ctx, c->name);
-	enum lc_class cls = lc_class_of(csp, vm->native);
-
-	if (cls == LC_C_GONE || cls == LC_C_DELETING)
+	if (ended(lc, c, vm))
 		return;
 	if (s && gen == s->inst.gen &&
 	    (s->inst.phase == LC_P_CREATING ||
@@ -146,6 +153,15 @@ judge_stranger(struct lc *lc, struct lc_conn *c, const struct csp_vm *vm,
 		    str_eq(s->inst.csp_id, vm->csp_id))))
 		return;
 	lc_orphan(lc, c, vm, slot_id, gen);
+}
+
+/* A late request made a second VM of a generation whose first one ended: no
+ * next generation while it may live, and the sweep comes again soon. */
+static void
+second_of(struct lc *lc, struct lc_conn *c, struct lc_slot *s)
+{
+	s->clear_ns = lc_now(lc) + lc_settle_ns(lc, c->name);
+	c->sweep = true;
 }
 
 static void
@@ -175,6 +191,10 @@ one_of_list(struct lc *lc, struct lc_conn *c, const struct csp_vm *vm,
 			return;
 		}
 	}
+	if (s && tagged && gen == s->inst.gen &&
+	    s->inst.phase != LC_P_CREATING &&
+	    !str_eq(s->inst.csp_id, vm->csp_id) && !ended(lc, c, vm))
+		second_of(lc, c, s);
 	if (tagged && sweep)
 		judge_stranger(lc, c, vm, s, slot_id, gen);
 }
@@ -192,6 +212,10 @@ lc_on_poll(struct lc *lc, struct lc_conn *c, const struct csp_answer *a,
 	c->polled_ns = now;
 	c->fails = a->cls == CSP_OK ? 0 : c->fails + 1;
 	if (a->cls == CSP_OK) {
+		if (sweep) {
+			c->sweep = false;
+			c->swept_ns = now;
+		}
 		for (struct lc_slot *s = c->slots; s; s = s->conn_next)
 			s->listed = false;
 		for (size_t i = 0; i < a->nvms; i++)
@@ -200,10 +224,6 @@ lc_on_poll(struct lc *lc, struct lc_conn *c, const struct csp_answer *a,
 			next = s->conn_next;
 			if (!s->listed)
 				lc_absent(lc, s, started_ns);
-		}
-		if (sweep) {
-			c->sweep = false;
-			c->swept_ns = now;
 		}
 	}
 	lc_wake_conn(lc, c, now + conn_interval(lc, c, now));
