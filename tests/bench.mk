@@ -1,0 +1,9 @@
+# Benchmarks of the parts: one JSON object {name,value,unit,target} per line on
+# the screen and in build/bench/NAME.jsonl. Included by .ci/check.mk.
+$(O)/tests/bench/twin_rtt: $(call obj,tests/bench/twin_rtt.c $(TWIN_NET)) \
+    $(call archives,common pure)
+	$(Q)$(CC) $(ALLCFLAGS) $(LDFLAGS_$(MODE)) -o $@ $^ $(TEST_LIBS)
+bench-twin: $(O)/tests/bench/twin_rtt $(O)/milkyway-twin-init
+	$(Q)mkdir -p build/bench
+	$(Q)$< $(O)/milkyway-twin-init | tee -a build/bench/twin.jsonl
+.PHONY: bench-twin
