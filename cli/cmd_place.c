@@ -270,6 +270,43 @@ online(struct cli *c, const struct question *q, json_t *query,
 	return a;
 }
 
+static bool
+past(void *arg)
+{
+	return cli_interrupted() || clock_mono_ns() > *(int64_t *)arg;
+}
+
+/* Takes query. The world is read from the file, or from the query itself. */
+static json_t *
+offline(const struct question *q, json_t *query, struct mw_err *err)
+{
+	json_t *file = json_load_path(q->world, PLACE_IO_FILE_MAX, err);
+	struct arena *arena = arena_new();
+	struct place_answer *found = NULL;
+	struct place_query pq;
+	struct place_world w;
+	struct json_at at, wat;
+	int64_t until;
+	json_t *a = NULL;
+
+	json_object_del(query, "from");
+	if (file && json_at_root(&wat, file, err) &&
+	    place_io_world(&wat, arena, &w, err) &&
+	    json_at_root(&at, query, err) &&
+	    place_io_query(&at, &w, arena, &pq, err)) {
+		until = clock_mono_ns() +
+		    (pq.deadline_ms ? pq.deadline_ms : 5000) * NS_PER_MS;
+		found = place_solve(&pq, &w, pq.max_nodes, past, &until, err);
+		if (found)
+			a = place_io_answer(found, &pq, &w);
+	}
+	place_answer_free(found);
+	arena_free(arena);
+	json_decref(file);
+	json_decref(query);
+	return a;
+}
+
 static int
 run_list(struct cli *c, int argc, char **argv)
 {

@@ -1,0 +1,319 @@
+/*
+ * place_world.c - builds the solver's world from matrices, results and the
+ * catalogue. Runs on the loop, so it copies: the snapshot is then immutable
+ * and may be read by any thread.
+ */
+#include "coordinator/place_world.h"
+
+#include "common/clock.h"
+#include "common/pure/alloc.h"
+#include "common/pure/str.h"
+#include "coordinator/conns.h"
+#include "coordinator/mesh.h"
+#include "lifecycle/lifecycle.h"
+
+#include <string.h>
+
+#define SITE_NONE SIZE_MAX
+
+struct build {
+	struct coord *c;
+	const struct place_from *from;
+	struct place_snapshot *s;
+	struct place_site *sites;
+	const char **site_conn, **site_spec; /* spec NULL: any */
+	size_t n, cap;
+	uint32_t *p50, *p95, *samples, *age;
+};
+
+static int score_cmp(const void *a, const void *b);
+static bool add_sites(struct build *b, struct mw_err *err);
+static size_t site_of(struct build *b, const char *conn, const char *spec,
+    bool add);
+static void add_cells(struct build *b, const char *mcis);
+static void cell_merge(struct build *b, size_t at, const struct matrix_cell *c);
+static void add_offers(struct build *b, const struct place_scores *scores);
+
+void
+place_scores_add(void *scores, const char *conn, const char *spec,
+    enum kind kind, double value, bool flagged, int64_t at)
+{
+	struct place_scores *s = scores;
+	struct place_score *e = NULL;
+
+	(void)flagged, (void)at;
+	for (size_t i = s->n; i-- > 0 && !e;)
+		if (s->v[i].kind == kind && str_eq(s->v[i].connection, conn) &&
+		    str_eq(s->v[i].spec, spec))
+			e = &s->v[i];
+	if (!e) {
+		VEC_GROW(s->v, s->n, s->cap);
+		e = &s->v[s->n++];
+		memset(e, 0, sizeof *e);
+		str_copy(e->connection, sizeof e->connection, conn);
+		str_copy(e->spec, sizeof e->spec, spec);
+		e->kind = kind;
+	}
+	VEC_GROW(e->values, e->n, e->cap);
+	e->values[e->n++] = value;
+}
+
+void
+place_scores_fold(struct place_scores *s)
+{
+	struct quant q;
+
+	for (size_t i = 0; i < s->n; i++) {
+		quant_of(s->v[i].values, s->v[i].n, &q);
+		s->v[i].milli = (int64_t)(q.median * 1000 + 0.5);
+	}
+	if (s->n)
+		qsort(s->v, s->n, sizeof *s->v, score_cmp);
+}
+
+void
+place_scores_free(struct place_scores *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		free(s->v[i].values);
+	free(s->v);
+	memset(s, 0, sizeof *s);
+}
+
+static int
+score_cmp(const void *a, const void *b)
+{
+	const struct place_score *x = a, *y = b;
+	int d = strcmp(x->connection, y->connection);
+
+	if (!d)
+		d = strcmp(x->spec, y->spec);
+	return d ? d : (x->kind > y->kind) - (x->kind < y->kind);
+}
+
+struct place_snapshot *
+place_snapshot_new(struct coord *c, const struct place_from *from,
+    const struct place_scores *scores, struct mw_err *err)
+{
+	struct place_snapshot *s = xcalloc(1, sizeof *s);
+	struct build b = { .c = c, .from = from, .s = s };
+	size_t cells;
+
+	s->arena = arena_new();
+	if (!add_sites(&b, err))
+		goto fail;
+	cells = b.n * b.n;
+	b.p50 = arena_array(s->arena, cells, sizeof *b.p50);
+	b.p95 = arena_array(s->arena, cells, sizeof *b.p95);
+	b.samples = arena_array(s->arena, cells, sizeof *b.samples);
+	b.age = arena_array(s->arena, cells, sizeof *b.age);
+	for (size_t i = 0; i < cells; i++)
+		b.p50[i] = b.p95[i] = b.samples[i] = b.age[i] = PLACE_UNKNOWN;
+	for (size_t i = 0; i < from->nmcis; i++)
+		add_cells(&b, from->mcis[i]);
+	if (!s->rounds) {
+		err_set(err, MW_NOT_FOUND, 0,
+		    "no latency matrix of these groups was measured yet");
+		err_hint(err, "milkyway matrix %s --run", from->mcis[0]);
+		goto fail;
+	}
+	s->world.sites = b.sites;
+	s->world.nsites = b.n;
+	s->world.rtt_us[PLACE_P50] = b.p50;
+	s->world.rtt_us[PLACE_P95] = b.p95;
+	s->world.rtt_n = b.samples;
+	s->world.rtt_age_s = b.age;
+	s->world.intra_site_us = PLACE_UNKNOWN;
+	add_offers(&b, scores);
+	free(b.site_conn);
+	free(b.site_spec);
+	return s;
+fail:
+	free(b.site_conn);
+	free(b.site_spec);
+	place_snapshot_free(s);
+	return NULL;
+}
+
+void
+place_snapshot_free(struct place_snapshot *s)
+{
+	if (!s)
+		return;
+	arena_free(s->arena);
+	free(s);
+}
+
+/* Sites of all VMs that are named; with whole regions as sites, also the
+ * regions that were never measured: a query without a limit may use them. */
+static bool
+add_sites(struct build *b, struct mw_err *err)
+{
+	size_t max = conns_count(b->c->conns);
+
+	for (size_t i = 0; i < b->from->nmcis; i++) {
+		struct lc_mcis *m =
+		    lc_mcis_find(b->c->lc, b->from->ns, b->from->mcis[i]);
+
+		if (!m)
+			return err_set(err, MW_NOT_FOUND, 0,
+			    "no MCIS %s in namespace %s", b->from->mcis[i],
+			    b->from->ns);
+		max += m->nslots;
+	}
+	b->cap = max;
+	b->sites = arena_array(b->s->arena, max, sizeof *b->sites);
+	b->site_conn = xcalloc(max + 1, sizeof *b->site_conn);
+	b->site_spec = xcalloc(max + 1, sizeof *b->site_spec);
+	for (size_t i = 0; i < b->from->nmcis; i++) {
+		struct lc_mcis *m =
+		    lc_mcis_find(b->c->lc, b->from->ns, b->from->mcis[i]);
+
+		for (struct lc_slot *v = m->slots; v; v = v->next)
+			site_of(b, v->row.spec.connection, v->row.spec.spec,
+			    true);
+	}
+	for (size_t i = 0; !b->from->by_spec && i < conns_count(b->c->conns);
+	     i++)
+		site_of(b, conns_at(b->c->conns, i)->id, NULL, true);
+	if (b->n > PLACE_MAX_SITES)
+		return err_set(err, MW_LIMIT, 0, "%zu sites; at most %d", b->n,
+		    PLACE_MAX_SITES);
+	return true;
+}
+
+/* Index of the site of a (connection, spec), added if asked; SITE_NONE if the
+ * connection is gone. */
+static size_t
+site_of(struct build *b, const char *conn, const char *spec, bool add)
+{
+	const struct conn_row *row = conns_get(b->c->conns, conn);
+	struct arena *a = b->s->arena;
+	struct place_site *s;
+
+	if (!b->from->by_spec)
+		spec = NULL;
+	for (size_t i = 0; i < b->n; i++)
+		if (str_eq(b->site_conn[i], conn) &&
+		    str_eq(b->site_spec[i], spec))
+			return i;
+	if (!add || !row || b->n == b->cap)
+		return SITE_NONE;
+	s = &b->sites[b->n];
+	s->csp = arena_strdup(a, row->csp);
+	s->region = arena_printf(a, "%s-%s", row->csp, row->region);
+	s->id = spec ? arena_printf(a, "%s-%s", s->region, spec) : s->region;
+	b->site_conn[b->n] = arena_strdup(a, conn);
+	b->site_spec[b->n] = arena_strdup(a, spec);
+	return b->n++;
+}
+
+static void
+add_cells(struct build *b, const char *mcis)
+{
+	struct lc_mcis *m = lc_mcis_find(b->c->lc, b->from->ns, mcis);
+	struct matrix *x = mesh_latest(b->c->mesh, b->from->ns, mcis);
+	size_t *site;
+
+	if (!m || !x)
+		return;
+	site = xcalloc(x->n + 1, sizeof *site);
+	for (size_t i = 0; i < x->n; i++) {
+		struct lc_slot *v = lc_vm_find(m, x->names[i]);
+
+		site[i] = v ? site_of(b, v->row.spec.connection,
+				  v->row.spec.spec, false)
+			    : SITE_NONE;
+	}
+	for (size_t i = 0; i < x->n; i++)
+		for (size_t j = 0; j < x->n; j++)
+			if (i != j && site[i] != SITE_NONE &&
+			    site[j] != SITE_NONE)
+				cell_merge(b, site[i] * b->n + site[j],
+				    matrix_at(x, i, j));
+	free(site);
+	b->s->rounds++;
+	if (!b->s->measured_at || x->at_wall_ns < b->s->measured_at)
+		b->s->measured_at = x->at_wall_ns;
+}
+
+/* Keeps the worst value, the fewest samples, the oldest age. */
+static void
+cell_merge(struct build *b, size_t at, const struct matrix_cell *c)
+{
+	int64_t age_s = (clock_wall_ns() - c->at_wall_ns) / NS_PER_S;
+	uint32_t age = age_s < 0 ? 0 : (uint32_t)age_s;
+
+	if (c->why != MATRIX_KNOWN)
+		return;
+	if (b->p50[at] == PLACE_UNKNOWN || c->p50_us > b->p50[at])
+		b->p50[at] = c->p50_us;
+	if (b->p95[at] == PLACE_UNKNOWN || c->p95_us > b->p95[at])
+		b->p95[at] = c->p95_us;
+	if (b->samples[at] == PLACE_UNKNOWN || c->n < b->samples[at])
+		b->samples[at] = c->n;
+	if (b->age[at] == PLACE_UNKNOWN || age > b->age[at])
+		b->age[at] = age;
+}
+
+static const struct place_score *
+score_find(const struct place_scores *s, const char *conn, const char *spec,
+    enum kind kind)
+{
+	struct place_score key = { .kind = kind };
+
+	str_copy(key.connection, sizeof key.connection, conn);
+	str_copy(key.spec, sizeof key.spec, spec);
+	return s->n ? bsearch(&key, s->v, s->n, sizeof key, score_cmp) : NULL;
+}
+
+static void
+add_offers(struct build *b, const struct place_scores *scores)
+{
+	struct conns *cs = b->c->conns;
+	struct arena *a = b->s->arena;
+	struct place_world *w = &b->s->world;
+	const char **metrics = arena_array(a, KIND_DBW + 1, sizeof *metrics);
+	struct place_offer *offers =
+	    arena_array(a, conns_spec_count(cs) + 1, sizeof *offers);
+
+	b->s->offer_connection = arena_array(a, conns_spec_count(cs) + 1,
+	    sizeof *b->s->offer_connection);
+	b->s->offer_spec =
+	    arena_array(a, conns_spec_count(cs) + 1, sizeof *b->s->offer_spec);
+	for (int k = KIND_CPUS; k <= KIND_DBW; k++)
+		metrics[k] = kind_info((enum kind)k)->name;
+	for (size_t i = 0; i < conns_spec_count(cs); i++) {
+		const struct spec_row *p = conns_spec_at(cs, i);
+		size_t site = site_of(b, p->connection, p->name, false);
+		struct place_offer *o = &offers[w->noffers];
+		int64_t *score;
+
+		if (site == SITE_NONE)
+			continue;
+		score = arena_array(a, KIND_DBW + 1, sizeof *score);
+		for (int k = KIND_CPUS; k <= KIND_DBW; k++) {
+			const struct place_score *e = score_find(scores,
+			    p->connection, p->name, (enum kind)k);
+
+			score[k] = e ? e->milli : PLACE_NO_SCORE;
+		}
+		o->site = (uint32_t)site;
+		o->spec_id = arena_strdup(a, p->spec_id);
+		o->arch = arena_strdup(a, p->arch);
+		o->vcpu = p->vcpu;
+		o->memory_mib = p->memory_mib;
+		o->cost_per_hour_micros = p->cost_per_hour_micros < 0
+		    ? PLACE_NO_PRICE
+		    : p->cost_per_hour_micros;
+		o->cost_reason = arena_strdup(a, p->cost_reason);
+		o->scores = score;
+		b->s->offer_connection[w->noffers] =
+		    arena_strdup(a, p->connection);
+		b->s->offer_spec[w->noffers] = arena_strdup(a, p->name);
+		w->noffers++;
+	}
+	w->offers = offers;
+	w->metrics = metrics;
+	w->nmetrics = KIND_DBW + 1;
+}
