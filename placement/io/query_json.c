@@ -1,0 +1,593 @@
+/*
+ * query_json.c - a placement query. Times are cut to whole microseconds, so a
+ * limit is never looser than it was written.
+ */
+#include "placement/io/io.h"
+
+#include "common/pure/num.h"
+#include "common/pure/result.h"
+
+#include <math.h>
+#include <string.h>
+
+#define LIST_MAX 1000
+
+struct reader {
+	struct arena *arena;
+	const struct place_world *w;
+	struct place_query *q;
+	struct mw_err *err;
+};
+
+/* One of the words, or the first if the field is missing. */
+static bool
+word(struct reader *r, const struct json_at *at, const char *key,
+    const char *const *words, int *out)
+{
+	const char *s;
+
+	*out = 0;
+	if (!json_get_str(at, key, false, 32, &s, r->err))
+		return false;
+	for (int i = 0; s != NULL; i++) {
+		if (words[i] == NULL || s[0] == '\0')
+			return io_wrong(r->err, at, key, "unknown value");
+		if (strcmp(words[i], s) == 0) {
+			*out = i;
+			break;
+		}
+	}
+	return true;
+}
+
+static bool
+cap(struct reader *r, const struct json_at *at, const char *key, uint32_t *out)
+{
+	int64_t v;
+
+	if (!json_get_int(at, key, true, 0, 1, 100000, &v, r->err))
+		return false;
+	*out = (uint32_t)v;
+	return true;
+}
+
+/* A limit in ms; null or missing: 0. */
+static bool
+limit(struct reader *r, const struct json_at *at, const char *key, int64_t *out)
+{
+	double ms;
+
+	*out = 0;
+	if (!json_get_num(at, key, true, -1, 0.001, IO_RTT_MAX_MS, &ms, r->err))
+		return false;
+	if (ms >= 0 && (!num_ms_to_us(ms, false, out) || *out < 1))
+		return io_wrong(r->err, at, key, "out of range");
+	return true;
+}
+
+static bool
+range(struct reader *r, const struct json_at *at, const char *key,
+    int64_t factor, struct place_range *out)
+{
+	static const char *const known[] = { "min", "max", NULL };
+	struct json_at g;
+	double v;
+
+	if (!json_at_key(&g, at, key, false, r->err))
+		return false;
+	if (g.obj == NULL)
+		return true;
+	if (!json_no_others(&g, known, r->err))
+		return false;
+	for (int i = 0; i < 2; i++) {
+		int64_t *end = i == 0 ? &out->min : &out->max;
+		bool *has = i == 0 ? &out->has_min : &out->has_max;
+
+		if (!json_get_num(&g, known[i], true, NAN, -1e12, 1e12, &v,
+			r->err))
+			return false;
+		if (isnan(v))
+			continue;
+		if (factor == 1 && v != floor(v))
+			return io_wrong(r->err, &g, known[i],
+			    "must be a whole number");
+		*has = true;
+		*end = llround(v * (double)factor);
+	}
+	if (out->has_min && out->has_max && out->min > out->max)
+		return io_wrong(r->err, at, key, "min is above max");
+	return true;
+}
+
+static bool
+strings(struct reader *r, const struct json_at *at, const char *key,
+    struct place_strings *out)
+{
+	const char **v;
+	json_t *list;
+
+	if (!json_get_array(at, key, false, 0, LIST_MAX, &list, r->err))
+		return false;
+	if (list == NULL)
+		return true;
+	out->n = json_array_size(list);
+	v = arena_array(r->arena, out->n + 1, sizeof *v);
+	for (size_t i = 0; i < out->n; i++) {
+		const json_t *s = json_array_get(list, i);
+
+		if (!json_is_string(s) || json_string_length(s) > IO_NAME_MAX) {
+			err_set(r->err, MW_INVALID, 0, "not a name");
+			return err_pointer(r->err, "%s/%s/%zu", at->pointer,
+			    key, i);
+		}
+		v[i] = arena_strdup(r->arena, json_string_value(s));
+	}
+	out->v = v;
+	return true;
+}
+
+static bool
+metric(const struct reader *r, const char *name, uint32_t *out)
+{
+	for (*out = 0; *out < r->w->nmetrics; (*out)++)
+		if (strcmp(r->w->metrics[*out], name) == 0)
+			return true;
+	return false;
+}
+
+static bool
+score_filters(struct reader *r, const struct json_at *at,
+    struct place_filter *f)
+{
+	struct place_score_range *v;
+	struct json_at s;
+	const char *name;
+	json_t *x;
+
+	if (!json_at_key(&s, at, "score", false, r->err))
+		return false;
+	v = arena_array(r->arena, json_object_size(s.obj) + 1, sizeof *v);
+	json_object_foreach(s.obj, name, x)
+	{
+		if (!metric(r, name, &v[f->nscores].metric))
+			return io_wrong(r->err, at, "score",
+			    "a metric that the world has not");
+		if (!range(r, &s, name, 1000, &v[f->nscores].range))
+			return false;
+		f->nscores++;
+	}
+	f->scores = v;
+	return true;
+}
+
+static bool
+filter(struct reader *r, const struct json_at *group, struct place_filter *f)
+{
+	static const char *const known[] = { "vcpu", "memoryMiB",
+		"costPerHourMicros", "arch", "csp", "region", "site", "specId",
+		"score", NULL };
+	struct json_at at;
+
+	if (!json_at_key(&at, group, "filter", false, r->err))
+		return false;
+	if (at.obj == NULL)
+		return true;
+	return json_no_others(&at, known, r->err) &&
+	    range(r, &at, "vcpu", 1, &f->vcpu) &&
+	    range(r, &at, "memoryMiB", 1, &f->memory_mib) &&
+	    range(r, &at, "costPerHourMicros", 1, &f->cost_per_hour_micros) &&
+	    strings(r, &at, "arch", &f->arch) &&
+	    strings(r, &at, "csp", &f->csp) &&
+	    strings(r, &at, "region", &f->region) &&
+	    strings(r, &at, "site", &f->site) &&
+	    strings(r, &at, "specId", &f->spec_id) && score_filters(r, &at, f);
+}
+
+static bool
+groups(struct reader *r, const struct json_at *at)
+{
+	static const char *const known[] = { "name", "count", "filter", NULL };
+	struct place_role *roles;
+	json_t *list;
+
+	if (!json_get_array(at, "groups", true, 1, PLACE_MAX_ROLES, &list,
+		r->err))
+		return false;
+	r->q->nroles = json_array_size(list);
+	roles = arena_array(r->arena, r->q->nroles, sizeof *roles);
+	for (size_t i = 0; i < r->q->nroles; i++) {
+		struct json_at g;
+		const char *name;
+		int64_t count;
+
+		if (!json_at_index(&g, at, "groups", i, r->err) ||
+		    !json_no_others(&g, known, r->err) ||
+		    !json_get_id(&g, "name", true, &name, r->err) ||
+		    !json_get_int(&g, "count", r->q->mode == PLACE_GROUPS, 1, 1,
+			PLACE_MAX_VMS, &count, r->err) ||
+		    !filter(r, &g, &roles[i].filter))
+			return false;
+		roles[i].name = arena_strdup(r->arena, name);
+		roles[i].count = (uint32_t)count;
+	}
+	r->q->roles = roles;
+	return true;
+}
+
+static bool
+role_of(const struct reader *r, const char *name, uint32_t *out)
+{
+	for (*out = 0; *out < r->q->nroles; (*out)++)
+		if (name != NULL && strcmp(r->q->roles[*out].name, name) == 0)
+			return true;
+	return false;
+}
+
+static bool
+pair_limits(struct reader *r, const struct json_at *at)
+{
+	static const char *const known[] = { "between", "maxRttMs", NULL };
+	struct place_limits *l = &r->q->limits;
+	struct place_pair_limit *v;
+	json_t *list;
+
+	if (!json_get_array(at, "pairLimits", false, 0,
+		PLACE_MAX_ROLES * PLACE_MAX_ROLES, &list, r->err))
+		return false;
+	l->npairs = list == NULL ? 0 : json_array_size(list);
+	v = arena_array(r->arena, l->npairs + 1, sizeof *v);
+	for (size_t i = 0; i < l->npairs; i++) {
+		struct json_at p;
+		json_t *two;
+
+		if (!json_at_index(&p, at, "pairLimits", i, r->err) ||
+		    !json_no_others(&p, known, r->err) ||
+		    !json_get_array(&p, "between", true, 2, 2, &two, r->err) ||
+		    !limit(r, &p, "maxRttMs", &v[i].max_rtt_us))
+			return false;
+		if (json_object_get(p.obj, "maxRttMs") == NULL)
+			return io_wrong(r->err, &p, "maxRttMs",
+			    "is missing; null means no limit");
+		if (!role_of(r, json_string_value(json_array_get(two, 0)),
+			&v[i].a) ||
+		    !role_of(r, json_string_value(json_array_get(two, 1)),
+			&v[i].b))
+			return io_wrong(r->err, &p, "between", "unknownRole");
+	}
+	l->pairs = v;
+	return true;
+}
+
+static bool
+constraints(struct reader *r, const struct json_at *root)
+{
+	static const char *const known[] = { "maxRttMs", "rttStat", "rttOp",
+		"pairLimits", "maxPerSite", "maxPerRegion", "maxPerCsp",
+		"minCsps", "minRegions", "budgetPerHourMicros",
+		"maxRttToUserMs", NULL };
+	static const char *const stats[] = { "", "p50", "p95", NULL };
+	static const char *const ops[] = { "lt", "le", NULL };
+	struct place_limits *l = &r->q->limits;
+	struct json_at at;
+	int stat, op;
+
+	l->stat = r->w->rtt_us[PLACE_P95] != NULL ? PLACE_P95 : PLACE_P50;
+	if (!json_at_key(&at, root, "constraints", false, r->err))
+		return false;
+	if (at.obj == NULL)
+		return true;
+	if (!json_no_others(&at, known, r->err) ||
+	    !limit(r, &at, "maxRttMs", &l->max_rtt_us) ||
+	    !word(r, &at, "rttStat", stats, &stat) ||
+	    !word(r, &at, "rttOp", ops, &op) || !pair_limits(r, &at) ||
+	    !cap(r, &at, "maxPerSite", &l->max_per_site) ||
+	    !cap(r, &at, "maxPerRegion", &l->max_per_region) ||
+	    !cap(r, &at, "maxPerCsp", &l->max_per_csp) ||
+	    !cap(r, &at, "minCsps", &l->min_csps) ||
+	    !cap(r, &at, "minRegions", &l->min_regions) ||
+	    !json_get_int(&at, "budgetPerHourMicros", true, -1, 0,
+		INT64_C(1000000000000), &l->budget_per_hour_micros, r->err) ||
+	    !limit(r, &at, "maxRttToUserMs", &l->max_rtt_to_user_us))
+		return false;
+	l->has_budget = l->budget_per_hour_micros >= 0;
+	l->le = op == 1;
+	if (stat > 0)
+		l->stat = stat == 1 ? PLACE_P50 : PLACE_P95;
+	return true;
+}
+
+static bool
+users(struct reader *r, const struct json_at *at)
+{
+	static const char *const known[] = { "name", "weight", "site", "region",
+		NULL };
+	struct place_user *v;
+	json_t *list;
+
+	if (!json_get_array(at, "users", false, 0, PLACE_MAX_USERS, &list,
+		r->err))
+		return false;
+	r->q->nusers = list == NULL ? 0 : json_array_size(list);
+	v = arena_array(r->arena, r->q->nusers + 1, sizeof *v);
+	for (size_t i = 0; i < r->q->nusers; i++) {
+		struct json_at u;
+		int64_t weight;
+
+		if (!json_at_index(&u, at, "users", i, r->err) ||
+		    !json_no_others(&u, known, r->err) ||
+		    !io_text(&u, r->arena, "name", false, &v[i].name, r->err) ||
+		    !json_get_int(&u, "weight", true, 1, 1, 1000000, &weight,
+			r->err) ||
+		    !io_text(&u, r->arena, "site", false, &v[i].site, r->err) ||
+		    !io_text(&u, r->arena, "region", false, &v[i].region,
+			r->err))
+			return false;
+		if (v[i].name == NULL)
+			v[i].name = arena_printf(r->arena, "user-%zu", i + 1);
+		v[i].weight = (uint32_t)weight;
+	}
+	r->q->users = v;
+	return true;
+}
+
+static bool
+user_model(struct reader *r, const struct json_at *root)
+{
+	static const char *const known[] = { "assign", "servedBy", NULL };
+	static const char *const assign[] = { "nearest", "every", NULL };
+	struct place_strings by = { NULL, 0 };
+	struct json_at at;
+	int how;
+
+	if (!json_at_key(&at, root, "userModel", false, r->err))
+		return false;
+	if (at.obj == NULL)
+		return true;
+	if (!json_no_others(&at, known, r->err) ||
+	    !word(r, &at, "assign", assign, &how) ||
+	    !strings(r, &at, "servedBy", &by))
+		return false;
+	r->q->assign_every = how == 1;
+	for (size_t i = 0; i < by.n; i++) {
+		uint32_t role;
+
+		if (!role_of(r, by.v[i], &role))
+			return io_wrong(r->err, &at, "servedBy", "unknownRole");
+		r->q->served_by |= UINT32_C(1) << role;
+	}
+	return true;
+}
+
+/* Which fields a term has, and which of them is its weight. */
+static const struct term_form {
+	const char *name;
+	enum place_term_kind kind;
+	const char *weight;
+	const char *known[8];
+} forms[] = {
+	{ "price", PLACE_PRICE, "weight",
+	    { "term", "tolerancePct", "weight", NULL } },
+	{ "performance", PLACE_PERFORMANCE, "weightMicrosPerPoint",
+	    { "term", "tolerancePct", "weightMicrosPerPoint", "metric",
+		"direction", NULL } },
+	{ "userRtt", PLACE_USER_RTT, "weightMicrosPerMs",
+	    { "term", "tolerancePct", "weightMicrosPerMs", "agg", NULL } },
+	{ "pairRttMean", PLACE_PAIR_RTT_MEAN, "weightMicrosPerMs",
+	    { "term", "tolerancePct", "weightMicrosPerMs", NULL } },
+};
+
+static bool
+performance(struct reader *r, const struct json_at *at, struct place_term *t)
+{
+	static const char *const directions[] = { "", "higher", "lower", NULL };
+	const char *name;
+	enum kind kind;
+	int direction;
+
+	if (!json_get_str(at, "metric", true, 64, &name, r->err) ||
+	    !word(r, at, "direction", directions, &direction))
+		return false;
+	if (!metric(r, name, &t->metric))
+		return io_wrong(r->err, at, "metric",
+		    "a metric that the world has not");
+	t->lower_is_better = direction == 0
+	    ? kind_parse(name, &kind) && !kind_info(kind)->higher_is_better
+	    : direction == 2;
+	return true;
+}
+
+static bool
+term(struct reader *r, const struct json_at *at, struct place_term *t)
+{
+	static const char *const aggs[] = { "sumRtt", "minimaxRtt", NULL };
+	const struct term_form *f = NULL;
+	const char *name;
+	int64_t tolerance;
+	int agg = 0;
+
+	if (!json_get_str(at, "term", true, 32, &name, r->err))
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(forms); i++)
+		if (strcmp(forms[i].name, name) == 0)
+			f = &forms[i];
+	if (f == NULL)
+		return io_wrong(r->err, at, "term", "unknown term");
+	t->kind = f->kind;
+	if (!json_no_others(at, f->known, r->err) ||
+	    !json_get_int(at, f->weight, true, 1, 0, INT64_C(1000000000000),
+		&t->weight, r->err) ||
+	    !json_get_int(at, "tolerancePct", true, 0, 0, 1000, &tolerance,
+		r->err) ||
+	    (t->kind == PLACE_PERFORMANCE && !performance(r, at, t)) ||
+	    (t->kind == PLACE_USER_RTT && !word(r, at, "agg", aggs, &agg)))
+		return false;
+	t->tolerance_pct = (uint32_t)tolerance;
+	t->minimax = agg == 1;
+	return true;
+}
+
+static bool
+objective(struct reader *r, const struct json_at *root)
+{
+	static const char *const known[] = { "mode", "terms", NULL };
+	static const char *const modes[] = { "weighted", "lexicographic",
+		NULL };
+	struct place_term *v;
+	struct json_at at;
+	json_t *list;
+	int mode;
+
+	if (!json_at_key(&at, root, "objective", false, r->err))
+		return false;
+	if (at.obj == NULL)
+		return true;
+	if (!json_no_others(&at, known, r->err) ||
+	    !word(r, &at, "mode", modes, &mode) ||
+	    !json_get_array(&at, "terms", true, 1, PLACE_MAX_TERMS, &list,
+		r->err))
+		return false;
+	r->q->lexicographic = mode == 1;
+	r->q->nterms = json_array_size(list);
+	v = arena_array(r->arena, r->q->nterms, sizeof *v);
+	for (size_t i = 0; i < r->q->nterms; i++) {
+		struct json_at t;
+
+		if (!json_at_index(&t, &at, "terms", i, r->err) ||
+		    !term(r, &t, &v[i]))
+			return false;
+	}
+	r->q->terms = v;
+	return true;
+}
+
+static bool
+missing(struct reader *r, const struct json_at *root)
+{
+	static const char *const known[] = { "pairRtt", "userRtt", "price",
+		"performance", NULL };
+	static const char *const pair[] = { "forbid", NULL };
+	static const char *const how[] = { "", "exclude", "error", NULL };
+	struct json_at at;
+	int p, u, c, s;
+
+	if (!json_at_key(&at, root, "missing", false, r->err))
+		return false;
+	if (at.obj == NULL)
+		return true;
+	if (!json_no_others(&at, known, r->err) ||
+	    !word(r, &at, "pairRtt", pair, &p) ||
+	    !word(r, &at, "userRtt", how, &u) ||
+	    !word(r, &at, "price", how, &c) ||
+	    !word(r, &at, "performance", how, &s))
+		return false;
+	r->q->missing_user_rtt = (enum place_missing)u;
+	r->q->missing_price = (enum place_missing)c;
+	r->q->missing_score = (enum place_missing)s;
+	return true;
+}
+
+static bool
+quality(struct reader *r, const struct json_at *root)
+{
+	static const char *const known[] = { "suspect", "minSamples", "maxAgeS",
+		NULL };
+	static const char *const suspect[] = { "flag", NULL };
+	struct json_at at;
+	int64_t samples, age;
+	int s;
+
+	if (!json_at_key(&at, root, "quality", false, r->err))
+		return false;
+	if (at.obj == NULL)
+		return true;
+	if (!json_no_others(&at, known, r->err) ||
+	    !word(r, &at, "suspect", suspect, &s) ||
+	    !json_get_int(&at, "minSamples", true, 20, 1, 1000000, &samples,
+		r->err) ||
+	    !json_get_int(&at, "maxAgeS", true, 0, 1, UINT32_MAX - 1, &age,
+		r->err))
+		return false;
+	r->q->min_samples = (uint32_t)samples;
+	r->q->max_age_s = (uint32_t)age;
+	return true;
+}
+
+static bool
+members(struct reader *r, const struct json_at *at)
+{
+	static const char *const known[] = { "group", "site", "specId", NULL };
+	struct place_given *v;
+	json_t *list;
+
+	if (!json_get_array(at, "members", r->q->mode == PLACE_CHECK, 1,
+		PLACE_MAX_VMS, &list, r->err))
+		return false;
+	if (list != NULL && r->q->mode != PLACE_CHECK)
+		return io_wrong(r->err, at, "members", "for mode check only");
+	r->q->ngiven = list == NULL ? 0 : json_array_size(list);
+	v = arena_array(r->arena, r->q->ngiven + 1, sizeof *v);
+	for (size_t i = 0; i < r->q->ngiven; i++) {
+		const char *group, *site;
+		struct json_at m;
+
+		if (!json_at_index(&m, at, "members", i, r->err) ||
+		    !json_no_others(&m, known, r->err) ||
+		    !json_get_str(&m, "group", true, 64, &group, r->err) ||
+		    !io_text(&m, r->arena, "site", true, &site, r->err) ||
+		    !io_text(&m, r->arena, "specId", true, &v[i].spec_id,
+			r->err))
+			return false;
+		if (!role_of(r, group, &v[i].role))
+			return io_wrong(r->err, &m, "group", "unknownRole");
+		while (v[i].site < r->w->nsites &&
+		    strcmp(r->w->sites[v[i].site].id, site) != 0)
+			v[i].site++;
+		if (v[i].site == r->w->nsites)
+			return io_wrong(r->err, &m, "site", "unknownSite");
+	}
+	r->q->given = v;
+	return true;
+}
+
+static bool
+budgets(struct reader *r, const struct json_at *at)
+{
+	int64_t k, alias, nodes;
+
+	if (!json_get_int(at, "topK", true, 0, 1, PLACE_IO_TOPK_MAX, &k,
+		r->err) ||
+	    !json_get_int(at, "limit", true, 0, 1, PLACE_IO_TOPK_MAX, &alias,
+		r->err) ||
+	    !json_get_int(at, "deadlineMs", true, 200, 1, 60000,
+		&r->q->deadline_ms, r->err) ||
+	    !json_get_int(at, "maxNodes", true, 0, 1, INT64_MAX, &nodes,
+		r->err))
+		return false;
+	r->q->topk = (uint32_t)(k > 0 ? k : alias);
+	r->q->max_nodes = (uint64_t)nodes;
+	return true;
+}
+
+bool
+place_io_query(const struct json_at *at, const struct place_world *w,
+    struct arena *arena, struct place_query *out, struct mw_err *err)
+{
+	static const char *const known[] = { "mode", "groups", "constraints",
+		"users", "userModel", "objective", "missing", "quality",
+		"members", "topK", "limit", "deadlineMs", "maxNodes", "plane",
+		"from", "world", NULL };
+	static const char *const modes[] = { "place", "groups", "check", NULL };
+	static const char *const planes[] = { "public", NULL };
+	struct reader r = { arena, w, out, err };
+	int mode, plane;
+
+	memset(out, 0, sizeof *out);
+	if (!json_no_others(at, known, err) ||
+	    !word(&r, at, "mode", modes, &mode) ||
+	    !word(&r, at, "plane", planes, &plane))
+		return false;
+	out->mode = (enum place_mode)mode;
+	return groups(&r, at) && constraints(&r, at) && users(&r, at) &&
+	    user_model(&r, at) && objective(&r, at) && missing(&r, at) &&
+	    quality(&r, at) && members(&r, at) && budgets(&r, at);
+}
