@@ -292,7 +292,7 @@ def deck17(deck):
                  "not from the deck: documented sizes of the instance types, "
                  "and approximate public on-demand Linux list prices as of "
                  + PRICES_AS_OF + "; see bench-data/README.md.",
-        "seed": 7, "timeScale": 0.02, "cpuScale": 0.2, "bench": "measured",
+        "seed": 7, "timeScale": 0.015, "cpuScale": 0.2, "bench": "measured",
         "coordinatorSite": "aws-ap-northeast-2-c5.xlarge",
         "asymmetry": "max",
         "useTranspose": [{"from": "aws-us-east-1-" + s, "to": "gcp-*"}
@@ -332,7 +332,7 @@ def global100():
                  "public on-demand list prices as of " + PRICES_AS_OF +
                  ", by three rough classes of regions; Cloudit is a private "
                  "cloud without a price. See bench-data/README.md.",
-        "seed": 7, "timeScale": 0.02, "cpuScale": 0.2, "bench": "measured",
+        "seed": 7, "timeScale": 0.015, "cpuScale": 0.2, "bench": "measured",
         "coordinatorSite": "aws-ap-northeast-2",
         "clouds": clouds,
         "rttMs": None, "rttModel": {"kind": "distance", "seed": 7},

@@ -22,3 +22,9 @@ $(O)/tests/component/agent_ca: $(call obj,tests/component/agent_ca.c) \
     $(call archives,common pure)
 	$(Q)$(CC) $(ALLCFLAGS) $(LDFLAGS_$(MODE)) -o $@ $^ $(TEST_LIBS)
 component: $(O)/tests/component/agent_ca
+twin_world := twin/world.c twin/world_find.c twin/world_rtt.c twin/cloud_native.c
+twin_cloud := $(twin_world) twin/fault.c twin/replay.c twin/cloud.c \
+	twin/cloud_json.c twin/cloud_machine.c twin/cloud_parse.c twin/cloud_vm.c
+tests/unit/test_world_SRCS := $(twin_world)
+tests/fuzz/fuzz_world_SRCS := $(twin_world)
+tests/unit/test_cloud_SRCS := $(twin_cloud)

@@ -406,7 +406,7 @@ cloud_vm_run(struct cloud_vm *v, int64_t now_ns)
 		at_time(v, (enum cloud_at)i);
 	}
 	while (v->busy && v->due_ns > 0 && v->due_ns <= now_ns)
-		step(v, now_ns);
+		step(v, v->due_ns); /* not when the loop got here */
 	if (v->busy && v->due_ns > 0)
 		next = v->due_ns;
 	for (int i = 0; i < CLOUD_AT_COUNT; i++) {

@@ -28,7 +28,7 @@
 #define SLOTS 1024
 #define FIFO_PRIORITY 10
 #define READY_MS 30000
-#define DOWN_MS 30000
+#define DOWN_MS 120000 /* a network device takes 20 ms */
 #define DEFAULT_WORLD "deck17"
 
 struct up {
@@ -51,7 +51,7 @@ struct twin {
 static char *
 world_path(const char *name)
 {
-	static const char *const dirs[] = { "../share/milkyway/worlds",
+	static const char *const dirs[] = { "../share/milkyway/bench-data/worlds",
 		"../../bench-data/worlds" };
 	char exe[512];
 	ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);

@@ -8,3 +8,5 @@ milkyway-twin-init_SRCS   := $(wildcard twin/init_*.c)
 milkyway-twin-init_ROOMS  := pure
 milkyway-twin-init_LIBS   := -lm
 milkyway-twin-init_STATIC := 1
+# Texts that a program carries must exist before its first object.
+$(O)/twin/replay.o: $(O)/gen/twin/replay_sysbench.sh.h
