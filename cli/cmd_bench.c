@@ -70,8 +70,10 @@ run_run(struct cli *c, int argc, char **argv)
 	}
 	rc = cli_act(c, "POST", path, body, &end);
 	free(path);
-	if (end && js(end, "runId")[0]) {
-		rest = xasprintf("/benchmarks/%s", js(end, "runId"));
+	/* The action's target is the run: .../benchmarks/b-12 */
+	if (end && strrchr(js(end, "target"), '/') && js(end, "state")[0]) {
+		rest = xasprintf("/benchmarks%s",
+		    strrchr(js(end, "target"), '/'));
 		path = cli_mcis_path(c, argv[1], rest);
 		if (cli_call(c, "GET", path, NULL, &run, &err))
 			bench_print(c, run);

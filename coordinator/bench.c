@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/pure/alloc.h"
+#include "coordinator/actions.h"
 #include "coordinator/coord.h"
 #include "coordinator/db_bench.h"
 #include "coordinator/events.h"
@@ -37,6 +38,7 @@ static const struct profile {
 	{ "deep", 300000, 900000 },
 };
 
+static bool cancel_action(void *arg, const char *id, struct mw_err *err);
 static bool load(struct db *db, void *arg, struct mw_err *err);
 static void load_run(void *arg, const struct db_run *row);
 static void load_vm(void *arg, const struct db_run_vm *row, unsigned got);
@@ -60,12 +62,6 @@ static bool send_job(struct bench *b, struct bench_job *j);
 static int64_t deadline_ms(const struct run *r);
 static void on_tick(void *arg);
 static void run_end(struct bench *b, struct run *r);
-static const char *const run_states[RUN_STATE_COUNT] = { "running", "done",
-	"failed", "canceled" };
-static const char *const job_states[JOB_STATE_COUNT] = { "waiting", "queued",
-	"running", "done", "failed", "canceled" };
-static const char *const run_kinds[] = { "bench", "rtt" };
-
 struct bench *
 bench_new(struct coord *c, struct mw_err *err)
 {
@@ -78,6 +74,8 @@ bench_new(struct coord *c, struct mw_err *err)
 	}
 	b->tick = loop_timer_new(c->loop, on_tick, b);
 	b->pump = loop_timer_new(c->loop, on_pump, b);
+	actions_on_cancel(c->actions, "bench", cancel_action, b);
+	actions_on_cancel(c->actions, "rtt", cancel_action, b);
 	return b;
 }
 
@@ -182,6 +180,17 @@ bench_cancel(struct bench *b, const char *name, struct mw_err *err)
 	return true;
 }
 
+static bool
+cancel_action(void *arg, const char *id, struct mw_err *err)
+{
+	struct bench *b = arg;
+
+	for (struct run *r = b->runs; r; r = r->next)
+		if (strcmp(r->action, id) == 0)
+			return bench_cancel(b, r->name, err);
+	return err_set(err, MW_CONFLICT, 0, "it is over");
+}
+
 bool
 bench_busy(const struct bench *b, const char *ns, const char *mcis)
 {
@@ -190,24 +199,6 @@ bench_busy(const struct bench *b, const char *ns, const char *mcis)
 		    strcmp(r->ns, ns) == 0 && strcmp(r->mcis, mcis) == 0)
 			return true;
 	return false;
-}
-
-const char *
-run_state_name(enum run_state s)
-{
-	return run_states[s];
-}
-
-const char *
-job_state_name(enum job_state s)
-{
-	return job_states[s];
-}
-
-const char *
-run_kind_name(enum run_kind k)
-{
-	return run_kinds[k];
 }
 
 struct run *
@@ -260,9 +251,9 @@ job_end(struct bench *b, struct bench_job *j, enum job_state to,
 	str_copy(j->error, sizeof j->error, error ? error : "");
 	if (error)
 		log_warn("bench", j->vm, "%s failed: %s", r->name, error);
+	r->nopen--;
 	save_vm(b, j);
 	act_step(b, j);
-	r->nopen--;
 	/* Not from here: callers walk over runs and jobs. */
 	bench_pump(b);
 }
@@ -288,47 +279,6 @@ bench_pump(struct bench *b)
 {
 	if (b->resumed)
 		loop_timer_set(b->pump, 0);
-}
-
-json_t *
-kinds_json(unsigned kinds)
-{
-	json_t *a = json_array();
-
-	for (unsigned k = 0; k < KIND_COUNT; k++)
-		if (kinds & 1u << k)
-			json_array_append_new(a,
-			    json_string(kind_info((enum kind)k)->name));
-	return a;
-}
-
-json_t *
-run_json(const struct run *r)
-{
-	json_t *j = json_object(), *vms = json_array();
-
-	json_put_str(j, "runId", r->name);
-	json_put_str(j, "kind", run_kinds[r->kind]);
-	json_put_str(j, "actionId", r->action);
-	json_put_str(j, "profile", *r->profile ? r->profile : NULL);
-	json_put(j, "kinds", kinds_json(r->kinds));
-	json_put_int(j, "seed", r->seed);
-	json_put_str(j, "state", run_states[r->state]);
-	json_put_str(j, "reason", *r->reason ? r->reason : NULL);
-	json_put_time(j, "startedAt", r->t0);
-	json_put_time(j, "endedAt", r->t1);
-	for (size_t i = 0; i < r->njobs; i++) {
-		const struct bench_job *job = &r->jobs[i];
-		json_t *v = json_object();
-
-		json_put_str(v, "vmId", job->vm);
-		json_put_str(v, "state", job_states[job->state]);
-		json_put_str(v, "step", *job->step ? job->step : NULL);
-		json_put_str(v, "error", *job->error ? job->error : NULL);
-		json_array_append_new(vms, v);
-	}
-	json_put(j, "vms", vms);
-	return j;
 }
 
 void
@@ -373,8 +323,9 @@ static void
 load_run(void *arg, const struct db_run *row)
 {
 	struct bench *b = arg;
-	enum run_kind kind =
-	    strcmp(row->kind, run_kinds[RUN_RTT]) == 0 ? RUN_RTT : RUN_BENCH;
+	enum run_kind kind = strcmp(row->kind, run_kind_name(RUN_RTT)) == 0
+	    ? RUN_RTT
+	    : RUN_BENCH;
 	struct run *r = run_new(kind, row->ns, row->mcis), **at = &b->runs;
 	json_t *params = json_loads(row->params, 0, NULL), *e;
 	size_t i;
@@ -441,7 +392,7 @@ add_job(struct bench *b, struct run *r, const struct db_run_vm *row,
 	if (j->need > j->host->slots)
 		j->need = j->host->slots;
 	while (j->state < JOB_STATE_COUNT &&
-	    strcmp(row->state, job_states[j->state]) != 0)
+	    strcmp(row->state, job_state_name(j->state)) != 0)
 		j->state++;
 	if (!job_open(j) && j->state < JOB_STATE_COUNT)
 		return;
@@ -515,7 +466,7 @@ add_jobs(struct bench *b, struct run *r, const struct lc_mcis *m,
 		struct db_run_vm row = { .slot = s->row.slot_id,
 			.gen = s->inst.gen,
 			.vm = s->vm_id,
-			.state = job_states[JOB_WAIT],
+			.state = job_state_name(JOB_WAIT),
 			.error = "" };
 
 		if (s->status == LC_RUNNING && vm_wanted(s->vm_id, vms, nvms))
@@ -658,7 +609,7 @@ send_job(struct bench *b, struct bench_job *j)
 	snprintf(id, sizeof id, "%s.%lld", r->name, (long long)j->slot);
 	json_put_str(m, "type", "job");
 	json_put_str(m, "jobId", id);
-	json_put_str(m, "kind", run_kinds[r->kind]);
+	json_put_str(m, "kind", run_kind_name(r->kind));
 	json_put_int(m, "deadlineMs", deadline_ms(r));
 	if (r->kind == RUN_BENCH) {
 		json_put_str(m, "runId", r->name);
@@ -709,7 +660,7 @@ run_end(struct bench *b, struct run *r)
 	struct event ev = { .type = "bench.end",
 		.ns = r->ns,
 		.mcis = r->mcis,
-		.from = run_states[RUN_RUNNING],
+		.from = run_state_name(RUN_RUNNING),
 		.action = r->action };
 	json_t *detail = json_object();
 	size_t done = 0;
@@ -722,12 +673,12 @@ run_end(struct bench *b, struct run *r)
 		    r->njobs - done, r->njobs);
 	r->t1 = clock_wall_ns();
 	log_info("bench", r->name, "run is %s	vms=%zu done=%zu",
-	    run_states[r->state], r->njobs, done);
+	    run_state_name(r->state), r->njobs, done);
 	save_end(b, r);
 	json_put_str(detail, "runId", r->name);
 	json_put_int(detail, "done", (int64_t)done);
 	json_put_int(detail, "total", (int64_t)r->njobs);
-	ev.to = run_states[r->state];
+	ev.to = run_state_name(r->state);
 	ev.reason = *r->reason ? r->reason : NULL;
 	ev.detail = detail;
 	events_emit(b->c->events, &ev);

@@ -1,5 +1,5 @@
 /*
- * bench_save.c - what the store and the action resource know of a run.
+ * bench_save.c - what the store, the action resource and the API know of a run.
  */
 #include "coordinator/bench_int.h"
 
@@ -34,6 +34,30 @@ struct save_job {
 static bool save_run(struct db *db, struct store_job *job, struct mw_err *err);
 static void save_done(struct store_job *job, bool ok, const struct mw_err *err);
 static struct save_job *save_new(const struct run *r);
+
+static const char *const run_states[RUN_STATE_COUNT] = { "running", "done",
+	"failed", "canceled" };
+static const char *const job_states[JOB_STATE_COUNT] = { "waiting", "queued",
+	"running", "done", "failed", "canceled" };
+static const char *const run_kinds[] = { "bench", "rtt" };
+
+const char *
+run_state_name(enum run_state s)
+{
+	return run_states[s];
+}
+
+const char *
+job_state_name(enum job_state s)
+{
+	return job_states[s];
+}
+
+const char *
+run_kind_name(enum run_kind k)
+{
+	return run_kinds[k];
+}
 
 void
 save_insert(struct bench *b, const struct run *r)
@@ -143,4 +167,104 @@ save_done(struct store_job *job, bool ok, const struct mw_err *err)
 	free(s->params);
 	free(s->jobs);
 	free(s);
+}
+
+/* The target names the run, so that the action leads to its results. */
+void
+act_begin(struct bench *b, struct run *r)
+{
+	char *target = xasprintf("/v1/ns/%s/mcis/%s/benchmarks/%s", r->ns,
+	    r->mcis, r->name);
+
+	actions_new(b->c->actions, run_kind_name(r->kind), target,
+	    (int64_t)r->njobs, r->action);
+	free(target);
+}
+
+void
+act_adopt(struct bench *b, struct run *r)
+{
+	if (!actions_claim(b->c->actions, r->action))
+		log_warn("bench", r->name, "its action %s is not known",
+		    r->action);
+}
+
+void
+act_step(struct bench *b, const struct bench_job *j)
+{
+	static const enum action_state states[JOB_STATE_COUNT] = {
+		[JOB_WAIT] = ACTION_PENDING,
+		[JOB_SENT] = ACTION_RUNNING,
+		[JOB_RUNNING] = ACTION_RUNNING,
+		[JOB_DONE] = ACTION_DONE,
+		[JOB_FAILED] = ACTION_FAILED,
+		[JOB_CANCELED] = ACTION_CANCELED,
+	};
+	const struct run *r = j->run;
+
+	actions_step(b->c->actions, r->action, j->vm,
+	    *j->step ? j->step : run_kind_name(r->kind), states[j->state],
+	    *j->error ? j->error : NULL);
+	if (!job_open(j))
+		actions_progress(b->c->actions, r->action,
+		    (int64_t)(r->njobs - r->nopen), (int64_t)r->njobs);
+}
+
+void
+act_end(struct bench *b, const struct run *r)
+{
+	static const enum action_state states[RUN_STATE_COUNT] = {
+		[RUN_RUNNING] = ACTION_RUNNING,
+		[RUN_DONE] = ACTION_DONE,
+		[RUN_FAILED] = ACTION_FAILED,
+		[RUN_CANCELED] = ACTION_CANCELED,
+	};
+	struct mw_err err = MW_ERR_INIT;
+
+	if (*r->reason)
+		err_set(&err, MW_REMOTE, 0, "%s", r->reason);
+	actions_end(b->c->actions, r->action, states[r->state],
+	    r->state == RUN_DONE ? *r->reason ? "partial" : "ok" : "failed",
+	    *r->reason ? &err : NULL);
+}
+
+json_t *
+kinds_json(unsigned kinds)
+{
+	json_t *a = json_array();
+
+	for (unsigned k = 0; k < KIND_COUNT; k++)
+		if (kinds & 1u << k)
+			json_array_append_new(a,
+			    json_string(kind_info((enum kind)k)->name));
+	return a;
+}
+
+json_t *
+run_json(const struct run *r)
+{
+	json_t *j = json_object(), *vms = json_array();
+
+	json_put_str(j, "runId", r->name);
+	json_put_str(j, "kind", run_kind_name(r->kind));
+	json_put_str(j, "actionId", r->action);
+	json_put_str(j, "profile", *r->profile ? r->profile : NULL);
+	json_put(j, "kinds", kinds_json(r->kinds));
+	json_put_int(j, "seed", r->seed);
+	json_put_str(j, "state", run_state_name(r->state));
+	json_put_str(j, "reason", *r->reason ? r->reason : NULL);
+	json_put_time(j, "startedAt", r->t0);
+	json_put_time(j, "endedAt", r->t1);
+	for (size_t i = 0; i < r->njobs; i++) {
+		const struct bench_job *job = &r->jobs[i];
+		json_t *v = json_object();
+
+		json_put_str(v, "vmId", job->vm);
+		json_put_str(v, "state", job_state_name(job->state));
+		json_put_str(v, "step", *job->step ? job->step : NULL);
+		json_put_str(v, "error", *job->error ? job->error : NULL);
+		json_array_append_new(vms, v);
+	}
+	json_put(j, "vms", vms);
+	return j;
 }

@@ -292,12 +292,14 @@ spec_by_name(const void *a, const void *b)
 static void
 keep_driver(struct conn *old, struct conn *cn)
 {
-	if (!old->dc || cn->dc || !str_eq(old->row.driver, cn->row.driver) ||
+	if (!old->dc || !str_eq(old->row.driver, cn->row.driver) ||
 	    !str_eq(old->row.csp, cn->row.csp) ||
 	    !str_eq(old->row.region, cn->row.region) ||
 	    !str_eq(old->row.endpoint, cn->row.endpoint) ||
 	    !str_eq(old->row.credential, cn->row.credential))
 		return;
+	if (cn->dc)
+		cn->drv->close(cn->dc);
 	cn->drv = old->drv;
 	cn->dc = old->dc;
 	old->dc = NULL;

@@ -43,6 +43,9 @@ void conns_remove(struct conns *cs, const char *id);
 bool db_conns_load(struct db *db, void *arg, struct mw_err *err) mw_must_check;
 bool db_conn_put(struct db *db, const struct conn *cn,
     struct mw_err *err) mw_must_check;
+/* Not verified any more, because of reason. */
+bool db_conn_reason(struct db *db, const char *id, const char *reason,
+    struct mw_err *err) mw_must_check;
 bool db_conn_delete(struct db *db, const char *id,
     struct mw_err *err) mw_must_check;
 

@@ -29,6 +29,7 @@ struct coord_conf {
 
 struct coord {
 	struct coord_conf conf;
+	int lock_fd; /* of the state directory */
 	struct loop *loop;
 	struct httpd *httpd;
 	struct store *store;

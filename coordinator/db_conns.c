@@ -154,6 +154,17 @@ db_conn_put(struct db *db, const struct conn *cn, struct mw_err *err)
 	return true;
 }
 
+bool
+db_conn_reason(struct db *db, const char *id, const char *reason,
+    struct mw_err *err)
+{
+	sqlite3_stmt *st = db_stmt(db,
+	    "UPDATE conn SET verified = 0, verified_reason = ? WHERE id = ?");
+
+	db_bind(st, "ss", reason, id);
+	return db_exec(db, st, err);
+}
+
 /* Specs and images go with it. */
 bool
 db_conn_delete(struct db *db, const char *id, struct mw_err *err)

@@ -1,0 +1,297 @@
+/*
+ * conns_import.c - see conns_import.h. Owns the imports that are under way:
+ * each is a chain of calls of one driver connection of its own, which the new
+ * row takes over at the end.
+ */
+#include "coordinator/conns_import.h"
+
+#include "common/log.h"
+#include "common/pure/alloc.h"
+#include "common/pure/str.h"
+#include "coordinator/coord.h"
+
+#include <string.h>
+
+struct import {
+	struct store_job job;
+	struct conns *cs;
+	struct conn *cn;
+	size_t step;
+	struct mw_err err; /* why it could not be verified */
+	bool keep_old; /* the catalogue could not be read: keep what is there */
+	void (*done)(void *arg, const struct mw_err *err);
+	void *arg;
+};
+
+struct listing {
+	struct conns *cs;
+	struct conn *cn;
+	struct mw_err err; /* it could not be opened */
+	void (*each)(void *arg, const struct csp_region *region);
+	void (*done)(void *arg, const struct mw_err *err);
+	void *arg;
+};
+
+struct step {
+	enum csp_op op;
+	void (*take)(struct import *im, const struct csp_answer *a);
+};
+
+static void take_region(struct import *im, const struct csp_answer *a);
+static void take_specs(struct import *im, const struct csp_answer *a);
+static void take_images(struct import *im, const struct csp_answer *a);
+static void set_place(struct conn *cn, const struct csp_region *r);
+static void next(struct import *im);
+static void on_answer(struct csp_answer *take_a, void *arg);
+static void fail(struct import *im);
+static void finish(struct import *im);
+static bool put_run(struct db *db, struct store_job *job, struct mw_err *err);
+static void put_done(struct store_job *job, bool ok, const struct mw_err *err);
+static void fail_later(void *p);
+static void listing_end(struct listing *l, const struct mw_err *err);
+static void on_regions(struct csp_answer *take_a, void *arg);
+static void listing_later(void *p);
+static void close_later(void *p);
+
+static const struct step steps[] = {
+	{ CSP_VERIFY, NULL },
+	{ CSP_REGIONS, take_region },
+	{ CSP_SPECS, take_specs },
+	{ CSP_IMAGES, take_images },
+};
+#define STEP_SPECS 2
+
+void
+conns_import(struct conns *cs, const struct conn_row *row,
+    const struct csp_region *known,
+    void (*done)(void *arg, const struct mw_err *err), void *arg)
+{
+	struct import *im = xcalloc(1, sizeof *im);
+
+	im->cs = cs;
+	im->cn = conn_new(row);
+	im->done = done;
+	im->arg = arg;
+	if (known) {
+		set_place(im->cn, known);
+		im->step = STEP_SPECS;
+	}
+	if (conn_open(cs, im->cn, &im->err))
+		next(im);
+	else
+		loop_reap(cs->c->loop, fail_later, im);
+}
+
+void
+conns_regions(struct conns *cs, const char *driver, const char *endpoint,
+    const char *credential,
+    void (*each)(void *arg, const struct csp_region *region),
+    void (*done)(void *arg, const struct mw_err *err), void *arg)
+{
+	struct conn_row row = {
+		.id = (char *)(uintptr_t) "discover",
+		.driver = (char *)(uintptr_t)driver,
+		.endpoint = (char *)(uintptr_t)endpoint,
+		.credential = (char *)(uintptr_t)credential,
+	};
+	struct listing *l = xcalloc(1, sizeof *l);
+
+	l->cs = cs;
+	l->cn = conn_new(&row);
+	l->each = each;
+	l->done = done;
+	l->arg = arg;
+	if (!conn_open(cs, l->cn, &l->err)) {
+		loop_reap(cs->c->loop, listing_later, l);
+		return;
+	}
+	l->cn->drv->submit(l->cn->dc, csp_req_new(CSP_REGIONS, "discover"),
+	    on_regions, l);
+}
+
+void
+conns_answer_err(const struct csp_answer *a, struct mw_err *err)
+{
+	struct str s = STR_INIT;
+	const char *text = a->message ? a->message : "";
+
+	str_add_escaped(&s, text, strlen(text), 200);
+	err_set(err,
+	    a->cls == CSP_OK                  ? MW_OK
+		: a->reason == CSP_R_UNSENT   ? MW_UNREACHABLE
+		: a->reason == CSP_R_TIMEOUT  ? MW_TIMEOUT
+		: a->reason == CSP_R_CANCELED ? MW_CANCELED
+					      : MW_REMOTE,
+	    0, "%s: %s%s%s", csp_op_name(a->op), csp_class_name(a->cls),
+	    s.len ? ": " : "", str_cstr(&s));
+	str_free(&s);
+}
+
+static void
+take_region(struct import *im, const struct csp_answer *a)
+{
+	for (size_t i = 0; i < a->nregions; i++)
+		if (str_eq(a->regions[i].id, im->cn->row.region) &&
+		    (!a->regions[i].csp ||
+			str_eq(a->regions[i].csp, im->cn->row.csp)))
+			set_place(im->cn, &a->regions[i]);
+}
+
+static void
+take_specs(struct import *im, const struct csp_answer *a)
+{
+	for (size_t i = 0; i < a->nspecs; i++)
+		conn_add_spec(im->cn, &a->specs[i]);
+}
+
+static void
+take_images(struct import *im, const struct csp_answer *a)
+{
+	for (size_t i = 0; i < a->nimages; i++)
+		conn_add_image(im->cn, &a->images[i]);
+}
+
+static void
+set_place(struct conn *cn, const struct csp_region *r)
+{
+	free(cn->row.display);
+	cn->row.display = xstrdup(r->display);
+	cn->row.lat = r->lat;
+	cn->row.lon = r->lon;
+	cn->row.has_location = r->has_location;
+}
+
+static void
+next(struct import *im)
+{
+	struct csp_req *q;
+
+	if (im->step == ARRAY_LEN(steps)) {
+		finish(im);
+		return;
+	}
+	q = csp_req_new(steps[im->step].op, im->cn->row.id);
+	im->cn->drv->submit(im->cn->dc, q, on_answer, im);
+}
+
+static void
+on_answer(struct csp_answer *take_a, void *arg)
+{
+	struct import *im = arg;
+	const struct step *s = &steps[im->step++];
+
+	if (take_a->cls == CSP_OK) {
+		if (s->take)
+			s->take(im, take_a);
+	} else {
+		conns_answer_err(take_a, &im->err);
+	}
+	csp_answer_free(take_a);
+	if (im->err.code == MW_OK)
+		next(im);
+	else
+		fail(im);
+}
+
+/* The row is kept, so that people see why it does not work. */
+static void
+fail(struct import *im)
+{
+	const struct conn *old = conns_find(im->cs, im->cn->row.id);
+
+	im->keep_old = old && old->nspecs;
+	finish(im);
+}
+
+static void
+finish(struct import *im)
+{
+	struct conn_row *row = &im->cn->row;
+
+	row->verified = im->err.code == MW_OK;
+	free(row->verified_reason);
+	row->verified_reason = row->verified ? NULL : xstrdup(im->err.msg);
+	conn_sort(im->cn);
+	im->job.run = put_run;
+	im->job.done = put_done;
+	store_submit(im->cs->c->store, &im->job);
+}
+
+static bool
+put_run(struct db *db, struct store_job *job, struct mw_err *err)
+{
+	struct import *im = container_of(job, struct import, job);
+
+	if (im->keep_old)
+		return db_conn_reason(db, im->cn->row.id,
+		    im->cn->row.verified_reason, err);
+	return db_conn_put(db, im->cn, err);
+}
+
+static void
+put_done(struct store_job *job, bool ok, const struct mw_err *err)
+{
+	struct import *im = container_of(job, struct import, job);
+	struct conn *old = conns_find(im->cs, im->cn->row.id);
+
+	if (!ok) {
+		im->err = *err;
+		conn_free(im->cn);
+	} else if (im->keep_old && old) {
+		old->row.verified = false;
+		free(old->row.verified_reason);
+		old->row.verified_reason = xstrdup(im->cn->row.verified_reason);
+		conn_free(im->cn);
+	} else {
+		log_info("conns", im->cn->row.id,
+		    "imported\tspecs=%zu images=%zu verified=%d",
+		    im->cn->nspecs, im->cn->nimages, im->cn->row.verified);
+		conns_put(im->cs, im->cn);
+	}
+	im->done(im->arg, &im->err);
+	free(im);
+}
+
+static void
+fail_later(void *p)
+{
+	fail(p);
+}
+
+static void
+on_regions(struct csp_answer *take_a, void *arg)
+{
+	struct listing *l = arg;
+	struct mw_err err = MW_ERR_INIT;
+
+	if (take_a->cls != CSP_OK)
+		conns_answer_err(take_a, &err);
+	else
+		for (size_t i = 0; i < take_a->nregions; i++)
+			l->each(l->arg, &take_a->regions[i]);
+	csp_answer_free(take_a);
+	listing_end(l, &err);
+}
+
+static void
+listing_later(void *p)
+{
+	struct listing *l = p;
+
+	listing_end(l, &l->err);
+}
+
+static void
+listing_end(struct listing *l, const struct mw_err *err)
+{
+	l->done(l->arg, err);
+	/* Its driver is on the stack. */
+	loop_reap(l->cs->c->loop, close_later, l->cn);
+	free(l);
+}
+
+static void
+close_later(void *p)
+{
+	conn_free(p);
+}

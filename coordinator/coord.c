@@ -1,0 +1,193 @@
+/*
+ * coord.c - builds the coordinator and takes it down again, in an order that
+ * lets every module find those it needs.
+ */
+#include "coordinator/coord.h"
+
+#include "common/clock.h"
+#include "common/file.h"
+#include "common/log.h"
+#include "common/pure/alloc.h"
+#include "common/pure/str.h"
+#include "coordinator/actions.h"
+#include "coordinator/agents.h"
+#include "coordinator/api.h"
+#include "coordinator/api_place.h"
+#include "coordinator/auth.h"
+#include "coordinator/bench.h"
+#include "coordinator/ca.h"
+#include "coordinator/conns.h"
+#include "coordinator/env_real.h"
+#include "coordinator/events.h"
+#include "coordinator/link.h"
+#include "coordinator/mesh.h"
+#include "coordinator/remote.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#define POOL_THREADS 2
+#define POOL_QUEUE 64
+#define QUIET_TURNS 64 /* of the loop, while modules let go */
+
+static bool lock_dir(struct coord *c, struct mw_err *err);
+static bool identity(struct db *db, void *arg, struct mw_err *err);
+static bool build(struct coord *c, struct mw_err *err);
+static void turn(struct coord *c);
+
+struct coord *
+coord_new(const struct coord_conf *conf, struct mw_err *err)
+{
+	struct coord *c = xcalloc(1, sizeof *c);
+
+	c->conf = *conf;
+	c->lock_fd = -1;
+	if (build(c, err))
+		return c;
+	coord_free(c);
+	return NULL;
+}
+
+/*
+ * Requests stop first, then the ways out to the world, then the store, which
+ * completes what was submitted; after it nothing can start any more.
+ */
+void
+coord_free(struct coord *c)
+{
+	if (!c)
+		return;
+	api_stop(c);
+	if (c->remote)
+		remote_free(c->remote);
+	c->remote = NULL;
+	if (c->pool)
+		worker_pool_free(c->pool);
+	if (c->conns)
+		conns_free(c->conns);
+	turn(c);
+	store_close(c->store);
+	link_free(c->link);
+	mesh_free(c->mesh);
+	places_free(c->places);
+	bench_free(c->bench);
+	agents_free(c->agents);
+	if (c->env)
+		env_real_free(c->env);
+	if (c->actions)
+		actions_free(c->actions);
+	events_free(c->events);
+	ca_free(c->ca);
+	auth_free(c->auth);
+	if (c->loop)
+		loop_free(c->loop);
+	if (c->lock_fd >= 0)
+		close(c->lock_fd);
+	free(c);
+}
+
+static bool
+build(struct coord *c, struct mw_err *err)
+{
+	struct remote_conf rc = { 0 };
+	uint8_t id[8];
+	struct str hex = STR_INIT;
+	char *db;
+
+	if (!file_mkdirs(c->conf.state_dir, 0700, err) || !lock_dir(c, err))
+		return false;
+	clock_random(id, sizeof id);
+	str_add_hex(&hex, id, sizeof id);
+	str_copy(c->start_id, sizeof c->start_id, str_cstr(&hex));
+	str_free(&hex);
+	c->loop = loop_new();
+	db = xasprintf("%s/milkyway.db", c->conf.state_dir);
+	c->store = store_open(c->loop, db, err);
+	free(db);
+	if (!c->store || !store_run_now(c->store, identity, c, err))
+		return false;
+	c->pool = worker_pool_new(c->loop, POOL_THREADS, POOL_QUEUE);
+	rc.loop = c->loop;
+	rc.pool = c->pool;
+	rc.agent_dir = c->conf.agent_dir;
+	rc.ssh_max = c->conf.ssh_max;
+	rc.ssh_kex_max = c->conf.ssh_kex_max;
+	if (!(c->auth = auth_new(c, err)) ||
+	    !(c->events = events_new(c, err)) ||
+	    !(c->ca = ca_open(c->conf.state_dir, c->deployment, err)) ||
+	    !(c->conns = conns_new(c, err)) || !(c->remote = remote_new(&rc)) ||
+	    !(c->actions = actions_open(c, err)) ||
+	    !(c->env = env_real_new(c, err)) ||
+	    !(c->agents = agents_new(c, err)) ||
+	    !(c->mesh = mesh_new(c, err)) || !(c->bench = bench_new(c, err)) ||
+	    !(c->places = places_new(c, err)) || !(c->link = link_new(c, err)))
+		return false;
+	env_real_start(c->env);
+	bench_resume(c->bench);
+	actions_ready(c->actions);
+	if (!api_start(c, err))
+		return false;
+	log_info("coord", NULL, "ready\tdeployment=%s link_port=%d",
+	    c->deployment, (int)link_port(c->link));
+	return true;
+}
+
+/* Two coordinators on one database would pay for two of everything. */
+static bool
+lock_dir(struct coord *c, struct mw_err *err)
+{
+	char *path = xasprintf("%s/lock", c->conf.state_dir);
+
+	c->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	free(path);
+	if (c->lock_fd < 0)
+		return err_set(err, MW_INTERNAL, errno, "cannot lock %s: %s",
+		    c->conf.state_dir, strerror(errno));
+	if (flock(c->lock_fd, LOCK_EX | LOCK_NB) < 0)
+		return err_set(err, MW_CONFLICT, errno,
+		    "another milkywayd works in %s", c->conf.state_dir);
+	return true;
+}
+
+/* A database knows which deployment it is: tags and certificates carry it. */
+static bool
+identity(struct db *db, void *arg, struct mw_err *err)
+{
+	struct coord *c = arg;
+	sqlite3_stmt *st =
+	    db_stmt(db, "SELECT value FROM meta WHERE key = 'deployment'");
+	uint8_t r[16];
+	struct str s = STR_INIT;
+
+	if (db_row(db, st, err)) {
+		str_copy(c->deployment, sizeof c->deployment, db_text(st, 0));
+		return true;
+	}
+	if (err->code != MW_OK)
+		return false;
+	clock_random(r, sizeof r);
+	r[6] = (uint8_t)((r[6] & 0x0f) | 0x40);
+	r[8] = (uint8_t)((r[8] & 0x3f) | 0x80);
+	for (size_t i = 0; i < sizeof r; i++)
+		str_addf(&s, "%s%02x",
+		    i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", r[i]);
+	str_copy(c->deployment, sizeof c->deployment, str_cstr(&s));
+	str_free(&s);
+	st =
+	    db_stmt(db, "INSERT INTO meta(key, value) VALUES('deployment', ?)");
+	db_bind(st, "s", c->deployment);
+	return db_exec(db, st, err);
+}
+
+/* What was closed ends on later turns of the loop; its owners must still be
+ * there. */
+static void
+turn(struct coord *c)
+{
+	for (int i = 0; c->loop && i < QUIET_TURNS; i++)
+		event_base_loop(loop_base(c->loop), EVLOOP_NONBLOCK);
+}
