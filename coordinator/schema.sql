@@ -115,3 +115,67 @@ CREATE TABLE placement(
 	answer TEXT NOT NULL,
 	members TEXT NOT NULL		-- JSON per rank: group, connection, spec
 );
+
+-- [lifecycle]
+CREATE TABLE ns(name TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE mcis(
+	id INTEGER PRIMARY KEY,		-- never reused: meta lc_next_mcis
+	ns TEXT NOT NULL, name TEXT NOT NULL,
+	description TEXT NOT NULL, labels TEXT NOT NULL,
+	require_agent INT NOT NULL, policy TEXT NOT NULL,
+	forget INT NOT NULL, key_id TEXT NOT NULL, created INT NOT NULL,
+	UNIQUE(ns, name)
+);
+CREATE TABLE slot(
+	id INTEGER PRIMARY KEY,		-- never reused: meta lc_next_slot
+	mcis INT NOT NULL,
+	grp TEXT NOT NULL, idx INT NOT NULL,
+	desired INT NOT NULL,		-- 1 present, 0 absent
+	dropping INT NOT NULL, added INT NOT NULL,
+	conn TEXT NOT NULL, spec TEXT NOT NULL, image TEXT NOT NULL,
+	zone TEXT NOT NULL, sha256 TEXT NOT NULL, labels TEXT NOT NULL,
+	gen INT NOT NULL, fails INT NOT NULL, gave_up INT NOT NULL,
+	replacing INT NOT NULL, reason TEXT NOT NULL,
+	action TEXT NOT NULL, member INT NOT NULL,
+	UNIQUE(mcis, grp, idx)
+);
+-- One row per generation, written before the first call of it. Rows outlive
+-- their slot: a token never comes back.
+CREATE TABLE inst(
+	slot INT NOT NULL, gen INT NOT NULL,
+	phase INT NOT NULL,		-- 1 CREATING 2 RUNNING 3 TERMINATING 4 DEAD
+	conn TEXT NOT NULL, token TEXT NOT NULL UNIQUE,
+	csp_id TEXT NOT NULL,
+	attempted INT NOT NULL, unresolved INT NOT NULL,
+	verb TEXT NOT NULL, verb_sent INT NOT NULL,
+	ever_ran INT NOT NULL,
+	native TEXT NOT NULL, class INT NOT NULL,
+	public_ip TEXT NOT NULL, private_ip TEXT NOT NULL, zone TEXT NOT NULL,
+	ssh_user TEXT NOT NULL, ssh_port INT NOT NULL,
+	host_key TEXT NOT NULL, host_key_trust TEXT NOT NULL,
+	host_id TEXT NOT NULL, host_slots INT NOT NULL, host_need INT NOT NULL,
+	install TEXT NOT NULL, install_step TEXT NOT NULL,
+	install_error TEXT NOT NULL, last_error TEXT NOT NULL,
+	status TEXT NOT NULL, status_at INT NOT NULL,
+	PRIMARY KEY(slot, gen)
+) WITHOUT ROWID;
+CREATE TABLE region_used(conn TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE orphan(
+	conn TEXT NOT NULL, csp_id TEXT NOT NULL,
+	slot INT NOT NULL, gen INT NOT NULL,
+	decision TEXT NOT NULL, seen INT NOT NULL,
+	PRIMARY KEY(conn, csp_id)
+) WITHOUT ROWID;
+
+-- [actions]
+CREATE TABLE action(
+	n INTEGER PRIMARY KEY,		-- shown as ac-N
+	kind TEXT NOT NULL, target TEXT NOT NULL, actor TEXT NOT NULL,
+	state TEXT NOT NULL, outcome TEXT,
+	done INT NOT NULL, failed INT NOT NULL, total INT NOT NULL,
+	error_code TEXT, error TEXT, hint TEXT,
+	steps TEXT,			-- JSON, when it has ended
+	started INT NOT NULL, ended INT NOT NULL,
+	act TEXT,			-- NULL: not one of the lifecycle's
+	mcis INT, slot INT, policy TEXT, undo INT, canceled INT
+);
