@@ -32,6 +32,9 @@ purity: $(call archives,pure placement lifecycle)
 	$(Q)! nm -u $^ | sed -n 's/^ *U //p' | grep -wE '$(subst $(empty) ,|,$(strip $(IMPURE)))' && \
 	    echo "purity: ok"
 
+gates:
+	$(Q)sh .ci/gates.sh $(ROOMS)
+
 HEADERS := $(shell find $(ROOMS) -name '*.h')
 headers:
 	$(Q)for h in $(HEADERS); do \
@@ -47,7 +50,7 @@ format-check:
 unit: $(TESTS_UNIT) $(TESTS_PROP)
 	$(Q)sh tests/lib/run.sh $(TESTS_UNIT) $(TESTS_PROP)
 
-.PHONY: deps deps-note layers purity headers format format-check unit
+.PHONY: deps deps-note layers purity gates headers format format-check unit
 
 component: all
 	$(Q)bash tests/lib/component.sh $(O) $(wildcard tests/component/*.sh)

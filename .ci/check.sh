@@ -8,7 +8,7 @@ export MW_TALLY=$PWD/build/tally
 mkdir -p build/log
 : >"$MW_TALLY"
 jobs=$(nproc)
-stages=${MW_STAGES:-"build clang layers headers purity format unit component asan fuzz"}
+stages=${MW_STAGES:-"build clang layers headers purity gates format unit component asan fuzz"}
 
 stage() { # NAME COMMAND...: one pass or fail, its log only if it failed
 	local name=$1 began=$SECONDS
@@ -37,7 +37,7 @@ for s in $stages; do
 	case $s in
 	build) stage build make -j"$jobs" WERROR=1 all ;;
 	clang) stage clang make -j"$jobs" CC=clang WERROR=1 O=build/clang all ;;
-	layers | headers | purity) stage "$s" make -s WERROR=1 "$s" ;;
+	layers | headers | purity | gates) stage "$s" make -s WERROR=1 "$s" ;;
 	format) stage format make -s format-check ;;
 	unit) tests unit make -s -j"$jobs" WERROR=1 unit ;;
 	component) tests component make -s component ;;
