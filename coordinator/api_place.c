@@ -39,7 +39,7 @@ struct places {
 /* One question on its way; each stage hands it to the next. */
 struct ask {
 	struct places *p;
-	struct httpd_req *req; /* NULL: the client left */
+	struct httpd_req *req; /* answered once, also if the client left */
 	json_t *body;
 	char *ns, *mcis[MCIS_MAX];
 	size_t nmcis;
@@ -169,12 +169,6 @@ out:
 /* POST /v1/placements ------------------------------------------------------ */
 
 static void
-on_gone(void *arg)
-{
-	((struct ask *)arg)->req = NULL;
-}
-
-static void
 post(struct httpd_req *req, void *ctx)
 {
 	struct coord *c = ctx;
@@ -200,7 +194,6 @@ post(struct httpd_req *req, void *ctx)
 		ask_end(a, false, &a->err);
 		return;
 	}
-	httpd_on_gone(req, on_gone, a);
 	a->store = (struct store_job){ .run = scores_run, .done = scores_done };
 	store_submit(c->store, &a->store);
 }
@@ -384,13 +377,10 @@ save_done(struct store_job *job, bool ok, const struct mw_err *err)
 static void
 ask_end(struct ask *a, bool ok, const struct mw_err *err)
 {
-	if (a->req) {
-		httpd_on_gone(a->req, NULL, NULL);
-		if (ok)
-			httpd_reply_json(a->req, 200, json_incref(a->answer));
-		else
-			httpd_reply_err(a->req, err);
-	}
+	if (ok)
+		httpd_reply_json(a->req, 200, json_incref(a->answer));
+	else
+		httpd_reply_err(a->req, err);
 	a->p->pending--;
 	ask_free(a);
 }
@@ -452,12 +442,6 @@ struct look {
 	struct store_job store;
 };
 
-static void
-look_gone(void *arg)
-{
-	((struct look *)arg)->req = NULL;
-}
-
 static bool
 look_run(struct db *db, struct store_job *job, struct mw_err *err)
 {
@@ -477,11 +461,7 @@ look_done(struct store_job *job, bool ok, const struct mw_err *err)
 	json_t *j;
 	char name[32];
 
-	if (l->req)
-		httpd_on_gone(l->req, NULL, NULL);
-	if (!l->req) {
-		;
-	} else if (!ok) {
+	if (!ok) {
 		httpd_reply_err(l->req, err);
 	} else if (!l->id) {
 		str_addf(&body, "{\"items\":[%s]}", str_cstr(&l->text));
@@ -507,7 +487,6 @@ look(struct httpd_req *req, struct coord *c, int64_t id)
 	l->req = req;
 	l->id = id;
 	l->store = (struct store_job){ .run = look_run, .done = look_done };
-	httpd_on_gone(req, look_gone, l);
 	store_submit(c->store, &l->store);
 }
 
