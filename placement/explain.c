@@ -46,17 +46,46 @@ pl_probe_free(struct probe *p)
 	free(p);
 }
 
+/*
+ * Mode groups asks for any set that meets the minima: the smallest such group,
+ * one VM per site, exists if and only if a set does (limits are inherited by
+ * smaller sets).
+ */
+static void
+as_smallest_set(struct place_query *q, struct place_role *role)
+{
+	struct place_limits *l = &q->limits;
+
+	*role = q->roles[0];
+	role->count =
+	    l->min_csps > l->min_regions ? l->min_csps : l->min_regions;
+	if (role->count < 1)
+		role->count = 1;
+	if (role->count > PLACE_MAX_VMS)
+		role->count = PLACE_MAX_VMS;
+	q->roles = role;
+	q->nroles = 1;
+	l->max_per_site = 1;
+	l->has_budget = false;
+	l->max_rtt_to_user_us = 0;
+	q->nterms = q->nusers = 0;
+	q->served_by = 0;
+}
+
 enum verdict
 pl_probe_run(struct explain *x, const struct probe *p, int by)
 {
 	struct mw_err err = MW_ERR_INIT;
 	struct place_query q = p->q;
+	struct place_role role;
 	struct pl_stage st;
 	struct pl_model *m;
 	struct pl_search *s;
 	enum verdict v = UNSURE;
 
-	pl_stage_all(&st, &p->q);
+	if (q.mode == PLACE_GROUPS)
+		as_smallest_set(&q, &role);
+	pl_stage_all(&st, &q);
 	if (by != PROBE_BEST)
 		st.nterms = by == PROBE_ANY ? 0 : 1;
 	if (by >= 0)
@@ -189,18 +218,20 @@ static void
 limit_items(struct explain *x, struct items *v)
 {
 	const struct place_limits *l = &x->q->limits;
+	bool place = x->q->mode == PLACE_PLACE;
 	const struct {
 		bool set;
 		enum item_kind kind;
 		const char *pointer;
 	} plain[] = {
-		{ l->max_per_site > 0, ITEM_SITE, "/constraints/maxPerSite" },
+		{ place && l->max_per_site > 0, ITEM_SITE,
+		    "/constraints/maxPerSite" },
 		{ l->max_per_region > 0, ITEM_REGION,
 		    "/constraints/maxPerRegion" },
 		{ l->max_per_csp > 0, ITEM_CSP, "/constraints/maxPerCsp" },
-		{ l->has_budget, ITEM_BUDGET,
+		{ place && l->has_budget, ITEM_BUDGET,
 		    "/constraints/budgetPerHourMicros" },
-		{ l->max_rtt_to_user_us > 0, ITEM_USER,
+		{ place && l->max_rtt_to_user_us > 0, ITEM_USER,
 		    "/constraints/maxRttToUserMs" },
 		{ l->max_rtt_us > 0, ITEM_RTT, "/constraints/maxRttMs" },
 		{ l->min_regions > 1, ITEM_MIN_REGIONS,
@@ -222,7 +253,7 @@ limit_items(struct explain *x, struct items *v)
 static void
 term_items(struct explain *x, struct items *v)
 {
-	for (size_t t = x->q->nterms; t-- > 0;)
+	for (size_t t = x->q->nterms; x->q->mode == PLACE_PLACE && t-- > 0;)
 		item_add(x, v, ITEM_TERM, t, "/objective/terms/", "");
 }
 
@@ -297,7 +328,7 @@ pl_explain(struct place_answer *a, const struct place_query *q,
 	if (!rtt && q->limits.max_rtt_us > 0)
 		item_add(&x, &v, ITEM_RTT, 0, "/constraints/maxRttMs", NULL);
 	for (size_t i = 0; i < q->nroles; i++)
-		if (q->roles[i].count > 1)
+		if (q->mode == PLACE_PLACE && q->roles[i].count > 1)
 			item_add(&x, &v, ITEM_COUNT, i, "/groups/", "/count");
 	for (size_t i = 0; i < v.n; i++)
 		pl_relax(&x, &v.v[i]);

@@ -175,7 +175,8 @@ pl_groups(const struct pl_model *m, struct pl_ctl *ctl, size_t max,
 	for (uint32_t e = 0; e < m->nel; e++)
 		p[e] = e;
 	enumerate(&g, p, m->nel, NULL, 0);
-	qsort(g.out, g.nout, sizeof *g.out, larger_first);
+	if (g.nout > 0)
+		qsort(g.out, g.nout, sizeof *g.out, larger_first);
 	*out = g.out;
 	*nout = g.nout;
 	*cut_by_max = g.full;

@@ -440,7 +440,9 @@ place_solve(const struct place_query *q, const struct place_world *w,
 		    "no objective is given: the groups are in the "
 		    "order of their sites");
 	decorate(a, q, w);
-	if (a->status == PLACE_INFEASIBLE && q->mode == PLACE_PLACE)
+	if (a->status == PLACE_INFEASIBLE &&
+	    (q->mode == PLACE_PLACE ||
+		(q->mode == PLACE_GROUPS && q->nroles == 1)))
 		pl_explain(a, q, w, &ctl);
 	a->nodes = ctl.nodes;
 	return a;

@@ -1,0 +1,642 @@
+/*
+ * test_placement.c - golden answers on the deck's 17 x 17 matrix, known counts
+ * on a public latency map of 110 regions (skipped where the file is absent),
+ * and the manners of the interface.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "common/pure/alloc.h"
+#include "common/pure/num.h"
+#include "placement/placement.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX 128
+
+struct table {
+	size_t n;
+	char names[MAX][64], csps[MAX][16];
+	uint32_t rtt[MAX * MAX];
+	struct place_site sites[MAX];
+	struct place_offer offers[MAX];
+	int64_t score[MAX];
+	struct place_world w;
+	struct place_role role;
+	struct place_query q;
+};
+
+static const char *const metrics[] = { "cpum" };
+
+static void
+cell(struct table *t, size_t i, size_t j, const char *text, size_t len)
+{
+	double ms;
+	int64_t us;
+
+	t->rtt[i * t->n + j] = PLACE_UNKNOWN;
+	if (len == 0)
+		return;
+	assert_true(num_parse_f64(text, len, 0, 60000, &ms));
+	assert_true(num_ms_to_us(ms, true, &us));
+	t->rtt[i * t->n + j] = (uint32_t)us;
+}
+
+static bool
+read_table(struct table *t, const char *path)
+{
+	static char line[16384];
+	FILE *f = fopen(path, "r");
+	size_t row = 0;
+
+	if (f == NULL)
+		return false;
+	for (size_t lines = 0; fgets(line, sizeof line, f); lines++) {
+		char *p = line;
+
+		line[strcspn(line, "\r\n")] = '\0';
+		for (size_t col = 0; p != NULL; col++) {
+			char *comma = strchr(p, ',');
+			size_t len = comma ? (size_t)(comma - p) : strlen(p);
+
+			assert_true(col <= MAX);
+			if (lines == 0 && col > 0)
+				snprintf(t->names[t->n++], 64, "%.*s", (int)len,
+				    p);
+			else if (lines > 0 && col > 0)
+				cell(t, row, col - 1, p, len);
+			p = comma ? comma + 1 : NULL;
+		}
+		row += lines > 0;
+	}
+	fclose(f);
+	assert_int_equal(row, t->n);
+	return true;
+}
+
+/* One offer per site; region = csp and the next words, or the site. */
+static void
+make_world(struct table *t)
+{
+	for (uint32_t i = 0; i < t->n; i++) {
+		snprintf(t->csps[i], sizeof t->csps[i], "%.*s",
+		    (int)strcspn(t->names[i], "-"), t->names[i]);
+		t->sites[i].id = t->names[i];
+		t->sites[i].csp = t->csps[i];
+		t->sites[i].region = t->names[i];
+		t->score[i] = 1000 * (int64_t)(i + 1);
+		t->offers[i].site = i;
+		t->offers[i].spec_id = "vm";
+		t->offers[i].vcpu = 2;
+		t->offers[i].cost_per_hour_micros = PLACE_NO_PRICE;
+		t->offers[i].scores = &t->score[i];
+	}
+	t->w.sites = t->sites;
+	t->w.nsites = t->n;
+	t->w.offers = t->offers;
+	t->w.noffers = t->n;
+	t->w.metrics = metrics;
+	t->w.nmetrics = 1;
+	t->w.rtt_us[PLACE_P50] = t->w.rtt_us[PLACE_P95] = t->rtt;
+	t->w.intra_site_us = PLACE_UNKNOWN;
+	t->role.name = "vm";
+	t->role.count = 1;
+	t->q.roles = &t->role;
+	t->q.nroles = 1;
+	t->q.limits.stat = PLACE_P95;
+	t->q.limits.max_per_site = 1;
+}
+
+static struct table *
+deck(void)
+{
+	struct table *t = xcalloc(1, sizeof *t);
+
+	if (!read_table(t, "bench-data/deck/deck-rtt-17x17.csv"))
+		fail_msg("run from the top folder of the sources");
+	make_world(t);
+	return t;
+}
+
+static struct place_answer *
+solve(struct table *t)
+{
+	struct mw_err err = MW_ERR_INIT;
+	struct place_answer *a = place_solve(&t->q, &t->w, 0, NULL, NULL, &err);
+
+	if (a == NULL)
+		fail_msg("%s at %s", err.msg, err.pointer);
+	return a;
+}
+
+static struct place_answer *
+ask(struct table *t, uint32_t count, int64_t rtt_us, uint32_t csps)
+{
+	t->role.count = count;
+	t->q.limits.max_rtt_us = rtt_us;
+	t->q.limits.min_csps = csps;
+	return solve(t);
+}
+
+/* Members as 1-based numbers of the table. */
+static uint64_t
+bits(const struct place_member *m, size_t n)
+{
+	uint64_t b = 0;
+
+	for (size_t i = 0; i < n; i++)
+		b |= UINT64_C(1) << (m[i].site + 1);
+	return b;
+}
+
+static uint64_t
+span(unsigned from, unsigned to)
+{
+	uint64_t b = 0;
+
+	for (unsigned i = from; i <= to; i++)
+		b |= UINT64_C(1) << i;
+	return b;
+}
+
+#define BIT(i) (UINT64_C(1) << (i))
+
+static void
+expect_sets(struct table *t, int64_t us, uint32_t csps, const uint64_t *sets,
+    size_t n)
+{
+	struct place_answer *a;
+
+	t->q.mode = PLACE_GROUPS;
+	a = ask(t, 1, us, csps);
+	assert_int_equal(a->status, PLACE_OPTIMAL);
+	assert_int_equal(a->nranked, n);
+	for (size_t i = 0; i < n; i++) {
+		bool seen = false;
+
+		for (size_t j = 0; j < n; j++)
+			seen = seen ||
+			    bits(a->ranked[j].members, a->ranked[j].nmembers) ==
+				sets[i];
+		if (!seen)
+			fail_msg("a set is missing at %lld us", (long long)us);
+	}
+	place_answer_free(a);
+	t->q.mode = PLACE_PLACE;
+}
+
+static void
+deck_has_the_known_maximal_groups(void **state)
+{
+	struct table *t = deck();
+	const uint64_t at2[] = { span(2, 7), span(9, 13) | BIT(15) | BIT(16),
+		span(9, 12) | span(14, 16), BIT(1), BIT(8), BIT(17) };
+	const uint64_t at5[] = { span(9, 16), span(2, 7), BIT(1) | BIT(8),
+		BIT(17) };
+	const uint64_t at70[] = { span(8, 16) | BIT(1), span(2, 7), BIT(17) };
+	const uint64_t at100[] = { span(8, 16) | BIT(1), span(2, 7),
+		BIT(7) | BIT(17) };
+	const uint64_t two[] = { BIT(1) | BIT(8) };
+
+	(void)state;
+	expect_sets(t, 2000, 0, at2, ARRAY_LEN(at2));
+	expect_sets(t, 5000, 0, at5, ARRAY_LEN(at5));
+	expect_sets(t, 40000, 0, at5, ARRAY_LEN(at5));
+	expect_sets(t, 70000, 0, at70, ARRAY_LEN(at70));
+	expect_sets(t, 100000, 0, at100, ARRAY_LEN(at100));
+	expect_sets(t, 40000, 2, two, ARRAY_LEN(two));
+	free(t);
+}
+
+static const struct place_relaxation *
+relaxation(const struct place_answer *a, const char *pointer)
+{
+	for (size_t i = 0; i < a->nrelax; i++)
+		if (strcmp(a->relax[i].pointer, pointer) == 0)
+			return &a->relax[i];
+	return NULL;
+}
+
+static void
+expect_smallest(struct table *t, uint32_t vms, uint32_t csps, int64_t us,
+    uint64_t group)
+{
+	struct place_answer *a = ask(t, vms, 1000, csps);
+	const struct place_relaxation *r;
+
+	assert_int_equal(a->status, PLACE_INFEASIBLE);
+	assert_true(a->has_min_rtt);
+	assert_int_equal(a->min_rtt_us, us);
+	assert_int_equal(a->min_rtt_low_us, us);
+	r = relaxation(a, "/constraints/maxRttMs");
+	assert_non_null(r);
+	assert_true(r->proved);
+	assert_true(r->pair.known);
+	assert_int_equal(r->pair.rtt_us, us);
+	if (group != 0)
+		assert_int_equal(bits(r->members, r->nmembers), group);
+	place_answer_free(a);
+	/* Strict: at the value none, just above one. */
+	a = ask(t, vms, us, csps);
+	assert_int_equal(a->status, PLACE_INFEASIBLE);
+	place_answer_free(a);
+	a = ask(t, vms, us + 1, csps);
+	assert_int_equal(a->status, PLACE_OPTIMAL);
+	assert_int_equal(a->ranked[0].worst.rtt_us, us);
+	assert_int_equal(a->ranked[0].slack_us, 1);
+	place_answer_free(a);
+	t->q.limits.le = true;
+	a = ask(t, vms, us, csps);
+	assert_int_equal(a->status, PLACE_OPTIMAL);
+	place_answer_free(a);
+	t->q.limits.le = false;
+}
+
+static void
+deck_has_the_known_smallest_limits(void **state)
+{
+	struct table *t = deck();
+
+	(void)state;
+	expect_smallest(t, 5, 2, 57671,
+	    BIT(8) | BIT(10) | BIT(12) | BIT(13) | BIT(16));
+	expect_smallest(t, 3, 3, 58220, BIT(1) | BIT(8) | BIT(12));
+	expect_smallest(t, 4, 3, 61197, BIT(1) | BIT(8) | BIT(10) | BIT(12));
+	free(t);
+}
+
+static void
+deck_names_the_conflict(void **state)
+{
+	struct table *t = deck();
+	struct place_answer *a = ask(t, 3, 40000, 3);
+	const struct place_relaxation *r;
+
+	(void)state;
+	assert_int_equal(a->status, PLACE_INFEASIBLE);
+	assert_true(a->conflicts_minimal);
+	assert_int_equal(a->nconflicts, 2);
+	assert_string_equal(a->conflicts[0], "/constraints/maxRttMs");
+	assert_string_equal(a->conflicts[1], "/constraints/minCsps");
+	assert_int_equal(a->min_rtt_us, 58220);
+	place_answer_free(a);
+	t->q.mode = PLACE_GROUPS;
+	a = ask(t, 1, 40000, 3);
+	assert_int_equal(a->status, PLACE_INFEASIBLE);
+	r = relaxation(a, "/constraints/minCsps");
+	assert_non_null(r);
+	assert_int_equal(r->to, 2);
+	assert_int_equal(bits(r->members, r->nmembers), BIT(1) | BIT(8));
+	r = relaxation(a, "/constraints/maxRttMs");
+	assert_non_null(r);
+	assert_int_equal(r->above, 58220);
+	place_answer_free(a);
+	free(t);
+}
+
+/* Two cells of a deck pair, flags as counted by hand. */
+static void
+deck_flags_the_damaged_pairs(void **state)
+{
+	struct table *t = deck();
+	unsigned asymmetric = 0, minor = 0, detour = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < t->n; i++)
+		for (uint32_t j = i + 1; j < t->n; j++) {
+			unsigned f = place_pair_quality(&t->q, &t->w, i, j);
+
+			asymmetric += (f & PLACE_Q_ASYMMETRIC) != 0;
+			minor += (f & PLACE_Q_ASYMMETRIC_MINOR) != 0;
+			detour += (f & PLACE_Q_DETOUR) != 0;
+		}
+	assert_int_equal(asymmetric, 5);
+	assert_int_equal(minor, 2);
+	assert_int_equal(detour, 5);
+	free(t);
+}
+
+static void
+unknown_times_satisfy_no_limit(void **state)
+{
+	struct table *t = deck();
+	struct place_answer *a;
+
+	(void)state;
+	for (size_t i = 0; i < t->n * t->n; i++)
+		t->rtt[i] = PLACE_UNKNOWN;
+	a = ask(t, 2, 40000, 0);
+	assert_int_equal(a->status, PLACE_NO_DATA);
+	assert_int_equal(a->nranked, 0);
+	place_answer_free(a);
+	a = ask(t, 1, 40000, 0);
+	assert_int_equal(a->status, PLACE_OPTIMAL);
+	place_answer_free(a);
+	a = ask(t, 2, 0, 0);
+	assert_int_equal(a->status, PLACE_OPTIMAL);
+	assert_false(a->ranked[0].worst.known);
+	place_answer_free(a);
+	free(t);
+}
+
+static bool
+stop_now(void *arg)
+{
+	++*(int *)arg;
+	return true;
+}
+
+static void
+budget_and_stop_end_the_search_honestly(void **state)
+{
+	struct table *t = deck();
+	struct mw_err err = MW_ERR_INIT;
+	struct place_answer *a;
+	int asked = 0;
+
+	(void)state;
+	t->role.count = 5;
+	t->q.limits.max_rtt_us = 200000;
+	a = place_solve(&t->q, &t->w, 1, NULL, NULL, &err);
+	assert_non_null(a);
+	assert_int_equal(a->status, PLACE_UNDECIDED);
+	assert_int_equal(a->cut, PLACE_CUT_NODES);
+	place_answer_free(a);
+	t->q.topk = PLACE_MAX_TOPK;
+	a = place_solve(&t->q, &t->w, 0, stop_now, &asked, &err);
+	assert_non_null(a);
+	assert_int_equal(asked, 1);
+	assert_int_equal(a->cut, PLACE_CUT_STOP);
+	assert_true(
+	    a->status == PLACE_FEASIBLE_GAP || a->status == PLACE_UNDECIDED);
+	place_answer_free(a);
+	free(t);
+}
+
+static void
+emptied_groups_are_told(void **state)
+{
+	struct table *t = deck();
+	struct place_answer *a;
+
+	(void)state;
+	t->role.filter.vcpu =
+	    (struct place_range){ .min = 64, .has_min = true };
+	a = ask(t, 2, 40000, 0);
+	assert_int_equal(a->status, PLACE_INFEASIBLE);
+	assert_int_equal(a->removed[0].by[PLACE_F_VCPU], 17);
+	assert_int_equal(a->removed[0].left, 0);
+	assert_int_equal(a->nwarnings, 1);
+	assert_int_equal(a->nconflicts, 1);
+	assert_string_equal(a->conflicts[0], "/groups/0/filter/vcpu");
+	assert_int_equal(a->relax[0].to, 2);
+	place_answer_free(a);
+	free(t);
+}
+
+static void
+wrong_queries_are_refused_with_a_pointer(void **state)
+{
+	struct table *t = deck();
+	struct mw_err err = MW_ERR_INIT;
+	static const struct place_term bad = { .kind = PLACE_PERFORMANCE,
+		.metric = 7,
+		.weight = 1 };
+
+	(void)state;
+	t->q.terms = &bad;
+	t->q.nterms = 1;
+	assert_null(place_solve(&t->q, &t->w, 0, NULL, NULL, &err));
+	assert_int_equal(err.code, MW_INVALID);
+	assert_string_equal(err.pointer, "/objective/terms/0");
+	t->q.nterms = 0;
+	t->role.count = 0;
+	assert_null(place_solve(&t->q, &t->w, 0, NULL, NULL, &err));
+	assert_string_equal(err.pointer, "/groups/0/count");
+	free(t);
+}
+
+static void
+a_check_names_what_is_broken(void **state)
+{
+	static const struct place_given given[] = { { 0, 0, "vm" },
+		{ 0, 11, "vm" }, { 0, 0, "vm" } };
+	struct table *t = deck();
+	struct place_answer *a;
+
+	(void)state;
+	t->q.mode = PLACE_CHECK;
+	t->q.given = given;
+	t->q.ngiven = 3;
+	a = ask(t, 2, 40000, 3);
+	assert_int_equal(a->status, PLACE_INFEASIBLE);
+	assert_int_equal(a->nviolations, 4);
+	assert_string_equal(a->violations[0], "/groups/0/count");
+	assert_string_equal(a->violations[1], "/constraints/maxRttMs");
+	assert_string_equal(a->violations[2], "/constraints/maxPerSite");
+	assert_string_equal(a->violations[3], "/constraints/minCsps");
+	place_answer_free(a);
+	free(t);
+}
+
+/* The public latency map: not part of the project. */
+static struct table *
+map110(void)
+{
+	const char *shared = getenv("MW_SHARED");
+	struct table *t = xcalloc(1, sizeof *t);
+	char path[512];
+
+	snprintf(path, sizeof path, "%s/latency-110.csv",
+	    shared ? shared : "../shared/data");
+	if (read_table(t, path)) {
+		make_world(t);
+		return t;
+	}
+	free(t);
+	print_message("no %s: the map of 110 regions is not part of the "
+		      "sources; MW_SHARED names its folder\n",
+	    path);
+	return NULL;
+}
+
+static void
+both_directions_only(struct table *t)
+{
+	for (size_t i = 0; i < t->n; i++)
+		for (size_t j = 0; j < i; j++) {
+			uint32_t *a = &t->rtt[i * t->n + j];
+			uint32_t *b = &t->rtt[j * t->n + i];
+
+			if (*a == PLACE_UNKNOWN || *b == PLACE_UNKNOWN)
+				*a = *b = PLACE_UNKNOWN;
+		}
+}
+
+static bool
+possible(struct table *t, uint32_t k, int64_t us)
+{
+	struct place_answer *a = ask(t, k, us, 0);
+	bool yes = a->nranked > 0;
+
+	assert_true(a->cut == PLACE_NOT_CUT);
+	place_answer_free(a);
+	return yes;
+}
+
+static void
+map110_has_the_known_largest_groups(void **state)
+{
+	static const struct {
+		int64_t us;
+		uint32_t any, both;
+	} want[] = { { 5000, 5, 5 }, { 10000, 6, 6 }, { 20000, 15, 14 },
+		{ 30000, 20, 19 }, { 40000, 24, 23 }, { 50000, 26, 25 },
+		{ 100000, 27, 26 }, { 150000, 45, 44 } };
+	struct table *t = map110();
+
+	(void)state;
+	if (t == NULL)
+		skip();
+	t->q.topk = 1;
+	for (size_t i = 0; i < ARRAY_LEN(want); i++) {
+		assert_true(possible(t, want[i].any, want[i].us));
+		assert_false(possible(t, want[i].any + 1, want[i].us));
+	}
+	both_directions_only(t);
+	for (size_t i = 0; i < ARRAY_LEN(want); i++) {
+		assert_true(possible(t, want[i].both, want[i].us));
+		assert_false(possible(t, want[i].both + 1, want[i].us));
+	}
+	free(t);
+}
+
+static void
+map110_has_the_known_number_of_groups(void **state)
+{
+	static const uint32_t any[] = { 588, 1933, 3728, 3675, 1378 };
+	static const uint32_t both[] = { 555, 1791, 3367, 3241, 1190 };
+	struct table *t = map110();
+
+	(void)state;
+	if (t == NULL)
+		skip();
+	t->q.topk = PLACE_MAX_TOPK;
+	t->q.limits.max_per_csp = 1;
+	for (int pass = 0; pass < 2; pass++) {
+		for (uint32_t k = 2; k <= 6; k++) {
+			struct place_answer *a = ask(t, k, 40000, k);
+
+			assert_int_equal(a->nranked,
+			    pass == 0 ? any[k - 2] : both[k - 2]);
+			place_answer_free(a);
+		}
+		both_directions_only(t);
+	}
+	free(t);
+}
+
+static void
+map110_has_the_known_smallest_limits(void **state)
+{
+	static const struct {
+		uint32_t vms, csps;
+		int64_t us;
+	} want[] = { { 3, 3, 1611 }, { 5, 5, 2634 }, { 6, 6, 6427 },
+		{ 10, 5, 15917 }, { 20, 5, 27902 } };
+	struct table *t = map110();
+
+	(void)state;
+	if (t == NULL)
+		skip();
+	for (size_t i = 0; i < ARRAY_LEN(want); i++)
+		expect_smallest(t, want[i].vms, want[i].csps, want[i].us, 0);
+	both_directions_only(t);
+	expect_smallest(t, 20, 5, 31563, 0);
+	free(t);
+}
+
+static void
+map110_has_the_known_odd_pairs(void **state)
+{
+	struct table *t = map110();
+	unsigned asymmetric = 0, one = 0, missing = 0, detour = 0;
+
+	(void)state;
+	if (t == NULL)
+		skip();
+	for (uint32_t i = 0; i < t->n; i++)
+		for (uint32_t j = i + 1; j < t->n; j++) {
+			unsigned f = place_pair_quality(&t->q, &t->w, i, j);
+
+			asymmetric += (f & PLACE_Q_ASYMMETRIC) != 0;
+			one += (f & PLACE_Q_ONE_DIRECTION) != 0;
+			missing += (f & PLACE_Q_MISSING) != 0;
+			detour += (f & PLACE_Q_DETOUR) != 0;
+		}
+	assert_int_equal(asymmetric, 19);
+	assert_int_equal(one, 1089);
+	assert_int_equal(missing, 55);
+	assert_int_equal(detour, 773);
+	free(t);
+}
+
+static void
+map110_users_get_the_known_best_region(void **state)
+{
+	static const struct place_user users[] = {
+		{ "a", 1, "aws-ap-northeast-2", NULL },
+		{ "b", 1, "aws-us-east-1", NULL },
+		{ "c", 1, "aws-eu-central-1", NULL }
+	};
+	static const struct place_term minimax = { .kind = PLACE_USER_RTT,
+		.weight = 1,
+		.minimax = true };
+	struct table *t = map110();
+	struct place_answer *a;
+
+	(void)state;
+	if (t == NULL)
+		skip();
+	t->q.users = users;
+	t->q.nusers = 3;
+	t->q.terms = &minimax;
+	t->q.nterms = 1;
+	t->q.missing_user_rtt = PLACE_MISSING_EXCLUDE;
+	a = ask(t, 1, 0, 0);
+	assert_int_equal(a->status, PLACE_OPTIMAL);
+	assert_string_equal(t->names[a->ranked[0].members[0].site],
+	    "aws-us-west-2");
+	assert_in_range(a->ranked[0].score, 139450, 139549);
+	place_answer_free(a);
+	free(t);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(deck_has_the_known_maximal_groups),
+		cmocka_unit_test(deck_has_the_known_smallest_limits),
+		cmocka_unit_test(deck_names_the_conflict),
+		cmocka_unit_test(deck_flags_the_damaged_pairs),
+		cmocka_unit_test(unknown_times_satisfy_no_limit),
+		cmocka_unit_test(budget_and_stop_end_the_search_honestly),
+		cmocka_unit_test(emptied_groups_are_told),
+		cmocka_unit_test(wrong_queries_are_refused_with_a_pointer),
+		cmocka_unit_test(a_check_names_what_is_broken),
+		cmocka_unit_test(map110_has_the_known_largest_groups),
+		cmocka_unit_test(map110_has_the_known_number_of_groups),
+		cmocka_unit_test(map110_has_the_known_smallest_limits),
+		cmocka_unit_test(map110_has_the_known_odd_pairs),
+		cmocka_unit_test(map110_users_get_the_known_best_region),
+	};
+
+	return cmocka_run_group_tests_name("placement", tests, NULL, NULL);
+}
