@@ -28,3 +28,7 @@ twin_cloud := $(twin_world) twin/fault.c twin/replay.c twin/cloud.c \
 tests/unit/test_world_SRCS := $(twin_world)
 tests/fuzz/fuzz_world_SRCS := $(twin_world)
 tests/unit/test_cloud_SRCS := $(twin_cloud)
+tests/unit/test_wan_SRCS := twin/wan_heap.c twin/wan_flow.c twin/wan_model.c \
+	twin/calibrate.c twin/netdev.c
+tests/unit/test_vm_key_SRCS := twin/vm_key.c
+tests/fuzz/fuzz_vm_key_SRCS := twin/vm_key.c

@@ -6,7 +6,7 @@
  * template, the guard process, the init program. Everything goes with the
  * process: the kernel kills the VMs, the guard removes cgroups and files.
  *
- * Promises: calls return in about 2 ms or less; each start, stop, reboot and
+ * Promises: calls return in some ms (a start takes about 3); each start, stop, reboot and
  * destroy that returned true is completed by exactly one done callback, never
  * from inside the call. A callback may call any function here, vm_destroy
  * included. A VM pointer is valid until vm_destroy's done callback returns.

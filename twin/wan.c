@@ -3,15 +3,13 @@
  * TUN, the rules, and the calibration. Whatever the child must know is here
  * too, so that a new child can be told all of it again.
  */
-#include "twin/wan.h"
+#include "twin/wan_int.h"
 
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/pure/alloc.h"
 #include "common/pure/str.h"
-#include "twin/calibrate.h"
 #include "twin/netdev.h"
-#include "twin/wan_msg.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -32,31 +30,6 @@ enum {
 #define RESTART_MIN_NS (10 * NS_PER_MS)
 #define RESTART_MAX_NS (5 * NS_PER_S)
 
-struct slot {
-	int tun; /* -1: free */
-	struct wan_msg_host host;
-};
-
-struct wan {
-	struct loop *loop;
-	struct wan_conf conf;
-	char *exe, *ifname;
-	int32_t *rtt_us;
-	struct wan_model model;
-	struct slot *slots;
-	uint32_t nslots; /* with the reserved ones */
-	struct calibrate *cal;
-	double comp_us;
-	pid_t pid; /* 0: no child */
-	int sock;
-	struct event *ev;
-	struct loop_timer *restart;
-	int64_t started_ns, delay_ns;
-	struct wan_stats stats;
-	bool realtime;
-	uint32_t restarts;
-};
-
 static bool conf_check(const struct wan_conf *c, struct mw_err *err);
 static void conf_copy(struct wan *w, const struct wan_conf *c);
 static bool self_add(struct wan *w, struct mw_err *err);
@@ -65,17 +38,15 @@ static bool child_spawn(struct wan *w, struct mw_err *err);
 static bool child_tell(struct wan *w, struct mw_err *err);
 static bool child_wait_ready(struct wan *w, struct mw_err *err);
 static void child_reap(struct wan *w);
+static void going_close(struct wan *w, size_t n);
 static void child_lost(struct wan *w, const char *why);
 static bool send_msg(struct wan *w, const void *msg, size_t n, int fd);
 static bool send_matrix(struct wan *w);
-static bool send_rules(struct wan *w);
 static void on_message(evutil_socket_t fd, short what, void *arg);
 static void on_restart_timer(void *arg);
 static void on_comp(double comp_us, void *arg);
 static bool host_set(struct wan *w, uint32_t slot, const struct wan_msg_host *h,
     int take_tun, struct mw_err *err);
-static uint32_t end_slot(const struct wan *w, uint32_t host);
-static struct wan_point slot_point(const struct wan *w, uint32_t slot);
 
 bool
 wan_start(struct loop *l, const struct wan_conf *conf, struct wan **out,
@@ -90,6 +61,7 @@ wan_start(struct loop *l, const struct wan_conf *conf, struct wan **out,
 	w->sock = -1;
 	conf_copy(w, conf);
 	w->restart = loop_timer_new(l, on_restart_timer, w);
+	w->closer = wan_closer_new();
 	if (!child_spawn(w, err) || (w->ifname && !self_add(w, err)) ||
 	    (conf->calibrate && !hidden_add(w, err))) {
 		wan_stop(w);
@@ -114,6 +86,8 @@ wan_stop(struct wan *w)
 	for (i = 0; i < w->nslots; i++)
 		if (w->slots[i].tun >= 0)
 			close(w->slots[i].tun);
+	wan_closer_free(w->closer);
+	free(w->going);
 	free(w->slots);
 	free(w->rtt_us);
 	free(w->exe);
@@ -178,25 +152,12 @@ wan_host_del(struct wan *w, unsigned slot)
 
 	if (slot >= w->nslots || w->slots[slot].tun < 0)
 		return;
-	close(w->slots[slot].tun);
+	/* the child's close must not be the last: that takes long */
+	VEC_GROW(w->going, w->ngoing, w->cap_going);
+	w->going[w->ngoing++] = w->slots[slot].tun;
 	w->slots[slot].tun = -1;
-	send_msg(w, &m, sizeof m, -1);
-}
-
-void
-wan_host_forget(struct wan *w, unsigned slot)
-{
-	struct wan_rule *r = w->model.rules;
-	size_t i, kept = 0;
-
-	for (i = 0; i < w->model.nrules; i++)
-		if (!(r[i].a.type == WAN_HOST && r[i].a.index == slot) &&
-		    !(r[i].b.type == WAN_HOST && r[i].b.index == slot))
-			r[kept++] = r[i];
-	if (kept == w->model.nrules)
-		return;
-	w->model.nrules = kept;
-	send_rules(w);
+	if (!send_msg(w, &m, sizeof m, -1))
+		going_close(w, w->ngoing);
 }
 
 void
@@ -215,107 +176,6 @@ bool
 wan_host_partitioned(const struct wan *w, unsigned slot)
 {
 	return slot < w->nslots && w->slots[slot].host.cut;
-}
-
-bool
-wan_link_set(struct wan *w, struct wan_end a, struct wan_end b,
-    const struct wan_link *link, struct mw_err *err)
-{
-	if ((a.type == WAN_HOST && end_slot(w, a.index) >= w->nslots) ||
-	    (b.type == WAN_HOST && end_slot(w, b.index) >= w->nslots))
-		return err_set(err, MW_NOT_FOUND, 0, "no such host");
-	if (!wan_model_set(&w->model, a, b, link, err))
-		return false;
-	send_rules(w);
-	return true;
-}
-
-void
-wan_link_unset(struct wan *w, struct wan_end a, struct wan_end b, unsigned set)
-{
-	wan_model_unset(&w->model, a, b, set);
-	send_rules(w);
-}
-
-void
-wan_link_unset_all(struct wan *w)
-{
-	w->model.nrules = 0;
-	send_rules(w);
-}
-
-bool
-wan_link_get(const struct wan *w, size_t i, struct wan_end *a,
-    struct wan_end *b, struct wan_link *link)
-{
-	if (i >= w->model.nrules)
-		return false;
-	*a = w->model.rules[i].a;
-	*b = w->model.rules[i].b;
-	*link = w->model.rules[i].link;
-	return true;
-}
-
-int32_t
-wan_rtt_us(const struct wan *w, size_t site_a, size_t site_b)
-{
-	/* a host number that no rule can name: site rules only */
-	struct wan_point a = { .host = UINT32_MAX - 1,
-		.site = (uint32_t)site_a };
-	struct wan_point b = { .host = UINT32_MAX - 1,
-		.site = (uint32_t)site_b };
-	struct wan_path p = wan_model_path(&w->model, a, b);
-
-	return p.cut ? WAN_UNKNOWN : p.rtt_us;
-}
-
-int32_t
-wan_host_rtt_us(const struct wan *w, uint32_t a, uint32_t b)
-{
-	uint32_t i = end_slot(w, a), j = end_slot(w, b);
-	struct wan_path p;
-
-	if (i >= w->nslots || j >= w->nslots || w->slots[i].tun < 0 ||
-	    w->slots[j].tun < 0 || w->slots[i].host.cut || w->slots[j].host.cut)
-		return WAN_UNKNOWN;
-	p = wan_model_path(&w->model, slot_point(w, i), slot_point(w, j));
-	return p.cut ? WAN_UNKNOWN : p.rtt_us;
-}
-
-void
-wan_stats(const struct wan *w, struct wan_stats *out)
-{
-	*out = w->stats;
-	out->realtime = w->realtime;
-	out->restarts = w->restarts;
-	out->pid = (int)w->pid;
-}
-
-void
-wan_quality(const struct wan *w, struct wan_quality *out)
-{
-	const struct calibrate_filter *f =
-	    w->cal ? calibrate_state(w->cal) : NULL;
-
-	*out = (struct wan_quality){ .quality = "bestEffort",
-		.why = "",
-		.comp_us = w->comp_us,
-		.floor_us = 2 * w->comp_us };
-	if (f && f->total >= CALIBRATE_FIRST) {
-		out->has_error = true;
-		out->n = f->n;
-		out->error_p01_us = calibrate_filter_error(f, 1);
-		out->error_p50_us = calibrate_filter_error(f, 50);
-		out->error_p99_us = calibrate_filter_error(f, 99);
-	}
-	if (w->pid == 0)
-		out->why = "the network process is being started again";
-	else if (!w->realtime)
-		out->why = "no real-time scheduling here";
-	else if (!f)
-		out->why = "calibration is switched off";
-	else
-		out->quality = out->has_error ? "calibrated" : "calibrating";
 }
 
 static bool
@@ -476,7 +336,7 @@ child_spawn(struct wan *w, struct mw_err *err)
 static bool
 child_tell(struct wan *w, struct mw_err *err)
 {
-	bool ok = send_matrix(w) && send_rules(w);
+	bool ok = send_matrix(w) && wan_send_rules(w);
 	uint32_t i;
 
 	for (i = 0; i < w->nslots && ok; i++) {
@@ -534,6 +394,21 @@ child_reap(struct wan *w)
 		log_error("wan", NULL, "the network process died by signal %d",
 		    WTERMSIG(st));
 	w->pid = 0;
+	going_close(w, w->ngoing);
+}
+
+/* Nobody but us has the oldest n any more. */
+static void
+going_close(struct wan *w, size_t n)
+{
+	size_t i;
+
+	if (n == 0)
+		return;
+	for (i = 0; i < n; i++)
+		wan_closer_take(w->closer, w->going[i]);
+	w->ngoing -= n;
+	memmove(w->going, w->going + n, w->ngoing * sizeof *w->going);
 }
 
 static void
@@ -636,8 +511,8 @@ send_matrix(struct wan *w)
 	return ok;
 }
 
-static bool
-send_rules(struct wan *w)
+bool
+wan_send_rules(struct wan *w)
 {
 	size_t tail = w->model.nrules * sizeof *w->model.rules;
 	struct wan_msg *m = xcalloc(1, sizeof *m + tail);
@@ -668,6 +543,8 @@ on_message(evutil_socket_t fd, short what, void *arg)
 	if (m.type == WAN_MSG_STATS) {
 		w->stats = m.u.stats;
 		w->realtime = m.u.stats.realtime;
+	} else if (m.type == WAN_MSG_CLOSED && w->ngoing > 0) {
+		going_close(w, 1);
 	}
 }
 
@@ -680,18 +557,4 @@ on_comp(double comp_us, void *arg)
 
 	w->comp_us = comp_us;
 	send_msg(w, &m, sizeof m, -1);
-}
-
-static uint32_t
-end_slot(const struct wan *w, uint32_t host)
-{
-	return host == WAN_SELF ? w->conf.max_hosts : host;
-}
-
-static struct wan_point
-slot_point(const struct wan *w, uint32_t slot)
-{
-	return (struct wan_point){ .host = slot == w->conf.max_hosts ? WAN_SELF
-								     : slot,
-		.site = w->slots[slot].host.site };
 }

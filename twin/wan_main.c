@@ -168,13 +168,18 @@ control_frames(struct child *c)
 static bool
 control_frame(struct child *c, const struct wan_msg *m, size_t n, int fd)
 {
+	static const struct wan_msg closed = { .type = WAN_MSG_CLOSED };
+
 	if (m->type == WAN_MSG_START)
 		return child_start(c, &m->u.start, fd);
 	if (!c->fwd)
 		return false;
 	switch (m->type) {
 	case WAN_MSG_HOST_ADD: return host_add(c, &m->u.host, fd);
-	case WAN_MSG_HOST_DEL: host_del(c, m->u.host.slot); return true;
+	case WAN_MSG_HOST_DEL:
+		host_del(c, m->u.host.slot);
+		return send(WAN_CHILD_FD, &closed, sizeof closed,
+			   MSG_NOSIGNAL) > 0;
 	case WAN_MSG_HOST_CUT:
 		wan_fwd_host_cut(c->fwd, m->u.host.slot, m->u.host.cut);
 		return true;

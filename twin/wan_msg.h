@@ -18,6 +18,7 @@ enum wan_msg_type {
 	WAN_MSG_COMP,
 	WAN_MSG_READY, /* from the child */
 	WAN_MSG_STATS,
+	WAN_MSG_CLOSED, /* the child's answer to each HOST_DEL, in order */
 };
 
 struct wan_msg_start {
