@@ -168,16 +168,18 @@ out:
 	return ok;
 }
 
+/* advertise: the address of this machine that agents dial and that the link
+ * listens on; "" leaves both to the coordinator. */
 static bool
 coordinator_up(struct cli *c, const char *advertise, struct mw_err *err)
 {
 	char *log = xasprintf("%s/milkywayd.log", c->dir);
 	char *pidfile = xasprintf("%s/milkywayd.up", c->dir);
-	char *prog = beside("milkywayd"),
-	     *set = xasprintf("link.advertise=%s", advertise);
-	char *link = xasprintf("link.address=%s", advertise);
+	char *prog = beside("milkywayd");
+	char *tell = xasprintf("link.advertise=%s", advertise);
+	char *listen = xasprintf("link.address=%s", advertise);
 	char *argv[] = { prog, (char *)"--state-dir", (char *)(uintptr_t)c->dir,
-		(char *)"--set", set, (char *)"--set", link, NULL };
+		(char *)"--set", tell, (char *)"--set", listen, NULL };
 	struct str text = STR_INIT;
 	bool ok = true;
 	pid_t pid = 0;
@@ -203,19 +205,20 @@ out:
 	free(log);
 	free(pidfile);
 	free(prog);
-	free(set);
-	free(link);
+	free(tell);
+	free(listen);
 	return ok;
 }
 
 static int
 run_up(struct cli *c, int argc, char **argv)
 {
-	const char *world = NULL;
+	const char *world = NULL, *advertise = "";
 	bool no_twin = false;
 	const struct cli_opt opts[] = {
 		{ "world", 'w', OPT_STR, &world },
 		{ "no-twin", 0, OPT_FLAG, &no_twin },
+		{ "advertise", 0, OPT_STR, &advertise },
 	};
 	const struct cli_cmd *cmd = self("up");
 	struct mw_err err = MW_ERR_INIT;
@@ -237,7 +240,7 @@ run_up(struct cli *c, int argc, char **argv)
 	}
 	if (!file_mkdirs(c->dir, 0700, &err) ||
 	    (!no_twin && !twin_up(c, world, &err)) ||
-	    !coordinator_up(c, no_twin ? "" : "10.200.0.1", &err))
+	    !coordinator_up(c, no_twin ? advertise : "10.200.0.1", &err))
 		return cli_fail(&err);
 	if (!no_twin) {
 		sock = xasprintf("%s/twin.sock", c->dir);
@@ -386,6 +389,7 @@ const struct cli_cmd cmds_up[] = {
 	    "start twin and coordinator on this machine", run_up,
 	    "  -w, --world FILE   the emulated clouds (docs/world-format.md)\n"
 	    "  --no-twin          only the coordinator, for hosts of your own\n"
+	    "  --advertise ADDR   address of this machine that your hosts can dial\n"
 	    "  --dir DIR          database, token, logs (/var/lib/milkyway)\n\n"
 	    "  sudo milkyway up --world bench-data/worlds/deck17.json\n" },
 	{ "down", "", "stop them; the database stays", run_down, "" },
