@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "common/pure/alloc.h"
 #include "coordinator/actions.h"
+#include "coordinator/agents.h"
 #include "coordinator/coord.h"
 #include "coordinator/db_bench.h"
 #include "coordinator/events.h"
@@ -22,8 +23,8 @@
 #include <string.h>
 
 #define TICK_NS (500 * NS_PER_MS)
-#define AGENT_WAIT_NS (60 * NS_PER_S) /* for an agent that is not there */
-#define LOST_NS (60 * NS_PER_S) /* for a link that was cut */
+/* In beats: for an agent that is not there, for a link that was cut. */
+#define WAIT_BEATS 12
 #define RESULTS_WAIT_NS (15 * NS_PER_S) /* after the agent said done */
 #define GRACE_NS (30 * NS_PER_S) /* after the agent's own deadline */
 #define RUNS_MAX 256
@@ -58,6 +59,7 @@ static void host_unref(struct bench *b, struct host *h);
 static void on_pump(void *arg);
 static void pump_run(struct bench *b, struct run *r);
 static void try_start(struct bench *b, struct bench_job *j);
+static int64_t patience_ns(const struct bench *b);
 static bool send_job(struct bench *b, struct bench_job *j);
 static int64_t deadline_ms(const struct run *r);
 static void on_tick(void *arg);
@@ -268,7 +270,7 @@ job_check(struct bench *b, struct bench_job *j)
 		return;
 	if (j->said_done && (all || now - j->since_ns > RESULTS_WAIT_NS))
 		job_end(b, j, JOB_DONE, NULL);
-	else if (j->lost_ns && now - j->lost_ns > LOST_NS)
+	else if (j->lost_ns && now - j->lost_ns > patience_ns(b))
 		job_end(b, j, JOB_FAILED, "agentLost");
 	else if (now > j->deadline_ns)
 		job_end(b, j, JOB_FAILED, "timeout");
@@ -585,7 +587,7 @@ try_start(struct bench *b, struct bench_job *j)
 		return;
 	}
 	if (!send_job(b, j)) {
-		if (now - j->since_ns > AGENT_WAIT_NS)
+		if (now - j->since_ns > patience_ns(b))
 			job_end(b, j, JOB_FAILED, "agentSilent");
 		return;
 	}
@@ -597,6 +599,12 @@ try_start(struct bench *b, struct bench_job *j)
 	j->deadline_ns = now + deadline_ms(j->run) * NS_PER_MS + GRACE_NS;
 	j->run->started = true;
 	job_step(b, j, JOB_SENT, "sent");
+}
+
+static int64_t
+patience_ns(const struct bench *b)
+{
+	return WAIT_BEATS * agents_ttl_ms(b->c->agents) * NS_PER_MS;
 }
 
 static bool

@@ -62,6 +62,8 @@ coord_free(struct coord *c)
 	if (!c)
 		return;
 	api_stop(c);
+	if (c->env)
+		env_real_stop(c->env);
 	if (c->remote)
 		remote_free(c->remote);
 	c->remote = NULL;
@@ -170,6 +172,7 @@ identity(struct db *db, void *arg, struct mw_err *err)
 	if (err->code != MW_OK)
 		return false;
 	clock_random(r, sizeof r);
+	r[0] = (uint8_t)(0xa0 + r[0] % 0x60); /* ids start with a letter */
 	r[6] = (uint8_t)((r[6] & 0x0f) | 0x40);
 	r[8] = (uint8_t)((r[8] & 0x3f) | 0x80);
 	for (size_t i = 0; i < sizeof r; i++)

@@ -32,3 +32,24 @@ tests/unit/test_wan_SRCS := twin/wan_heap.c twin/wan_flow.c twin/wan_model.c \
 	twin/calibrate.c twin/netdev.c
 tests/unit/test_vm_key_SRCS := twin/vm_key.c
 tests/fuzz/fuzz_vm_key_SRCS := twin/vm_key.c
+# The agent without its main and agent.c.
+agent_PARTS := $(filter-out agent/main.c agent/agent.c agent/ping_main.c,\
+	$(wildcard agent/*.c))
+tests/unit/test_sysbench_SRCS := agent/sysbench.c
+tests/unit/test_spool_SRCS    := agent/spool.c
+tests/unit/test_sched_SRCS    := agent/sched.c
+tests/unit/test_echo_SRCS     := agent/echo.c
+tests/unit/test_rules_SRCS    := agent/rules.c
+tests/unit/test_sysinfo_SRCS  := agent/sysinfo.c
+tests/unit/test_pinger_SRCS   := agent/pinger.c
+tests/unit/test_prober_SRCS   := agent/prober.c agent/echo.c agent/responder.c \
+	agent/mesh.c
+tests/unit/test_msg_SRCS      := $(agent_PARTS)
+tests/unit/test_uplink_SRCS   := agent/uplink.c
+tests/fuzz/fuzz_sysbench_SRCS := agent/sysbench.c
+tests/fuzz/fuzz_agent_msg_SRCS := $(agent_PARTS)
+tests/fuzz/fuzz_echo_SRCS     := agent/echo.c
+tests/fuzz/fuzz_spool_SRCS    := agent/spool.c
+tests/fuzz/fuzz_sysinfo_SRCS  := agent/sysinfo.c
+tests/fuzz/fuzz_pinger_SRCS   := agent/pinger.c
+tests/unit/test_auth_SRCS := $(addprefix coordinator/,auth.c ca.c ssh_key.c events.c db_events.c store.c store_db.c)
