@@ -516,7 +516,7 @@ run_steps(struct ssh *s)
 static void
 kick(struct ssh *s)
 {
-	if (!s->stepping && !s->closed)
+	if (!s->closed)
 		loop_timer_set(s->again, 0);
 }
 
