@@ -28,7 +28,6 @@ struct instance {
 	struct place_term terms[4];
 	struct place_world w;
 	struct place_query q;
-	size_t perm[MAX_SITES]; /* site ids in another order */
 };
 
 static const char *const site_names[MAX_SITES] = { "s0", "s1", "s2", "s3", "s4",
@@ -566,6 +565,57 @@ check_relations(const struct instance *t, const struct place_answer *a)
 	free(c);
 }
 
+/* The same world with sites and offers in reverse order. */
+static void
+reverse(struct instance *c, const struct instance *t)
+{
+	size_t n = t->w.nsites;
+
+	memcpy(c, t, sizeof *t);
+	for (size_t i = 0; i < n; i++) {
+		c->sites[i] = t->sites[n - 1 - i];
+		for (size_t j = 0; j < n; j++)
+			c->rtt[i * n + j] = t->rtt[(n - 1 - i) * n + n - 1 - j];
+		for (size_t u = 0; u < 3; u++)
+			c->user_rtt[u * n + i] = t->user_rtt[u * n + n - 1 - i];
+	}
+	for (size_t i = 0; i < t->w.noffers; i++) {
+		c->offers[i] = t->offers[t->w.noffers - 1 - i];
+		c->offers[i].site = (uint32_t)n - 1 - c->offers[i].site;
+	}
+	c->w.sites = c->sites;
+	c->w.offers = c->offers;
+	c->w.rtt_us[PLACE_P50] = c->w.rtt_us[PLACE_P95] = c->rtt;
+	if (t->w.user_rtt_us != NULL)
+		c->w.user_rtt_us = c->user_rtt;
+}
+
+/* The order of the input is no reason for another answer. */
+static void
+check_order(const struct instance *t, const struct place_answer *a)
+{
+	struct instance *c = xcalloc(1, sizeof *c);
+	struct place_answer *b;
+	bool same;
+
+	reverse(c, t);
+	b = solve(c, 0);
+	same = b != NULL && b->nranked == a->nranked;
+	for (size_t i = 0; same && i < a->nranked; i++)
+		for (size_t m = 0; m < a->ranked[i].nmembers; m++) {
+			const struct place_member *x = &a->ranked[i].members[m];
+			const struct place_member *y = &b->ranked[i].members[m];
+
+			same = same && x->role == y->role &&
+			    x->site == t->w.nsites - 1 - y->site &&
+			    x->offer == t->w.noffers - 1 - y->offer;
+		}
+	if (!same)
+		fail(t, "the order of the input changes the answer");
+	place_answer_free(b);
+	free(c);
+}
+
 /* A cut run must not promise more than the full one keeps. */
 static void
 check_cut(const struct instance *t, const struct place_answer *a)
@@ -604,6 +654,7 @@ one_round(struct instance *t)
 	if (a->has_min_rtt)
 		check_min_rtt(t, a);
 	check_relations(t, a);
+	check_order(t, a);
 	check_cut(t, a);
 	place_answer_free(a);
 }
