@@ -15,6 +15,9 @@ struct env_real *env_real_new(struct coord *c,
 /* The reconciler begins to act; needs conns, remote, ca, agents, events. Call
  * it before actions_ready(). */
 void env_real_start(struct env_real *e);
+/* The process ends: from here on nothing is sent, committed or believed. Call
+ * it first of all. */
+void env_real_stop(struct env_real *e);
 /* Frees c->lc, too. Before it: remote_free(), conns_free(), store_close(). */
 void env_real_free(struct env_real *e);
 

@@ -580,11 +580,14 @@ void
 lc_mcis_drop(struct lc *lc, struct lc_mcis *m)
 {
 	struct lc_mcis **at = &lc->mcis;
+	struct lc_row *r;
 
 	assert(m->nslots == 0);
 	if (m->action)
 		lc_action_end(lc, m->action, LC_R_DONE);
-	lc_row(lc, LC_ROW_MCIS_DELETE)->u.mcis.mcis_id = m->row.mcis_id;
+	r = lc_row(lc, LC_ROW_MCIS_DELETE);
+	r->u.mcis = m->row;
+	r->u.mcis.description = r->u.mcis.labels = NULL;
 	while (*at != m)
 		at = &(*at)->next;
 	*at = m->next;

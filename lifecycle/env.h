@@ -70,7 +70,7 @@ struct lc_row {
 	enum lc_row_kind kind;
 	union {
 		char ns[LC_ID_LEN];
-		struct lc_mcis_row mcis; /* DELETE: mcis_id counts */
+		struct lc_mcis_row mcis; /* DELETE: without texts */
 		struct lc_slot_row slot; /* DELETE: slot_id counts */
 		struct lc_inst_row inst;
 		struct lc_action_row action;
