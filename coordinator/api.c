@@ -128,10 +128,13 @@ admit(struct httpd_req *req, const struct httpd_route *route, void *ctx,
 {
 	struct coord *c = ctx;
 	const char *type = httpd_header(req, "Content-Type");
-	bool reads = strcmp(httpd_method(req), "GET") == 0;
+	const char *who;
+	bool ok, reads = strcmp(httpd_method(req), "GET") == 0;
 
-	if (!auth_check(c->auth, httpd_header(req, "Authorization"),
-		httpd_peer(req), (enum auth_role)route->role, err))
+	ok = auth_check(c->auth, httpd_header(req, "Authorization"),
+	    httpd_peer(req), (enum auth_role)route->role, &who, err);
+	httpd_set_user(req, (void *)(uintptr_t)who);
+	if (!ok)
 		return false;
 	/* A form of a foreign page cannot send this type. */
 	if (!reads && type && !str_starts(type, "application/json"))

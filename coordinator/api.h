@@ -1,6 +1,7 @@
 /*
  * api.h - the route table. Every api_*.c exports its part as an array that
- * api.c joins; ctx of a handler is the struct coord. Roles: auth.h. The joined
+ * api.c joins; ctx of a handler is the struct coord,
+ * httpd_user() the id of the caller's token (const char *). Roles: auth.h. The joined
  * table and docs/openapi.yaml name the same routes (a test compares them).
  */
 #ifndef MW_COORDINATOR_API_H

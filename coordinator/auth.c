@@ -41,7 +41,7 @@ struct failures {
 
 struct auth {
 	struct coord *c;
-	struct token *tokens;
+	struct token **tokens;
 	size_t n, cap;
 	struct failures failed[FAIL_ADDRESSES];
 };
@@ -83,6 +83,8 @@ auth_free(struct auth *a)
 {
 	if (!a)
 		return;
+	for (size_t i = 0; i < a->n; i++)
+		free(a->tokens[i]);
 	free(a->tokens);
 	free(a);
 }
@@ -97,11 +99,12 @@ auth_token_make(struct auth *a, const char *label, enum auth_role role,
 
 bool
 auth_check(struct auth *a, const char *header, const char *peer,
-    enum auth_role need, struct mw_err *err)
+    enum auth_role need, const char **who, struct mw_err *err)
 {
 	static const char scheme[] = "Bearer ";
 	struct token *t;
 
+	*who = NULL;
 	if (need == ROLE_OPEN)
 		return true;
 	if (!header || !str_starts(header, scheme)) {
@@ -113,6 +116,7 @@ auth_check(struct auth *a, const char *header, const char *peer,
 	t = find(a, header + sizeof scheme - 1);
 	if (!t)
 		return refuse(a, peer, err);
+	*who = t->id;
 	if (t->role < need)
 		return err_set(err, MW_DENIED, 0,
 		    "this token has the role %s, %s is needed",
@@ -147,7 +151,7 @@ load(struct db *db, void *arg, struct mw_err *err)
 			return err_set(err, MW_INTERNAL, 0,
 			    "a token in the database is damaged");
 		VEC_GROW(a->tokens, a->n, a->cap);
-		t = &a->tokens[a->n++];
+		t = a->tokens[a->n++] = xcalloc(1, sizeof *t);
 		*t = (struct token){ .role = (enum auth_role)role,
 			.expires = sqlite3_column_int64(st, 3),
 			.bucket = RATE_BURST };
@@ -225,7 +229,7 @@ add(struct auth *a, const char *text, const char *label, enum auth_role role,
 	if (!store_run_now(a->c->store, put, &args, err))
 		return false;
 	VEC_GROW(a->tokens, a->n, a->cap);
-	a->tokens[a->n++] = t;
+	a->tokens[a->n++] = xmemdup(&t, sizeof t);
 	return true;
 }
 
@@ -238,7 +242,7 @@ find(struct auth *a, const char *text)
 		return NULL;
 	tls_sha256(text, TOKEN_LEN, hash);
 	for (size_t i = 0; i < a->n; i++) {
-		struct token *t = &a->tokens[i];
+		struct token *t = a->tokens[i];
 
 		if (memcmp(t->id, text + 3, ID_LEN) == 0 &&
 		    tls_equal(t->hash, hash, sizeof hash) &&

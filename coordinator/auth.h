@@ -29,9 +29,11 @@ void auth_free(struct auth *a);
 /* Makes a token of that role; the text is given out once and never kept. */
 bool auth_token_make(struct auth *a, const char *label, enum auth_role role,
     char token[80], struct mw_err *err) mw_must_check;
-/* header: the Authorization field or NULL. False: MW_DENIED or MW_LIMIT. */
+/* header: the Authorization field or NULL. False: MW_DENIED or MW_LIMIT. *who:
+ * id of the token if it is known, also when its role does not suffice; else
+ * NULL. It lives as long as a. */
 bool auth_check(struct auth *a, const char *header, const char *peer,
-    enum auth_role need, struct mw_err *err) mw_must_check;
+    enum auth_role need, const char **who, struct mw_err *err) mw_must_check;
 const char *auth_role_name(enum auth_role role);
 
 #endif

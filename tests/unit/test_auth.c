@@ -92,10 +92,12 @@ may(const char *token, enum auth_role role, enum mw_code *code)
 {
 	struct mw_err err = MW_ERR_INIT;
 	char header[128];
+	const char *who;
 	bool ok;
 
 	snprintf(header, sizeof header, "Bearer %s", token);
-	ok = auth_check(coord.auth, header, "127.0.0.1", role, &err);
+	ok = auth_check(coord.auth, header, "127.0.0.1", role, &who, &err);
+	assert_true(!ok || role == ROLE_OPEN || who != NULL);
 	*code = err.code;
 	return ok;
 }
@@ -148,6 +150,7 @@ wrong_texts_are_refused_then_slowed_down(void **state)
 		"mw_00000000_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
 		"\xff\xff" };
 	struct mw_err err = MW_ERR_INIT;
+	const char *who;
 	char token[80];
 	enum mw_code code;
 
@@ -162,8 +165,10 @@ wrong_texts_are_refused_then_slowed_down(void **state)
 	fake_ns += 61 * NS_PER_S;
 	assert_false(may("x", ROLE_VIEWER, &code));
 	assert_int_equal(code, MW_DENIED);
-	assert_false(auth_check(coord.auth, NULL, "p", ROLE_VIEWER, &err));
-	assert_false(auth_check(coord.auth, token, "p", ROLE_VIEWER, &err));
+	assert_false(
+	    auth_check(coord.auth, NULL, "p", ROLE_VIEWER, &who, &err));
+	assert_false(
+	    auth_check(coord.auth, token, "p", ROLE_VIEWER, &who, &err));
 }
 
 static void
