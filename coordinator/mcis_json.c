@@ -1,0 +1,234 @@
+/*
+ * mcis_json.c - builds the JSON of docs/api.md from the model, the catalogue
+ * and the agent registry. What is not known is null with a reason beside it.
+ */
+#include "coordinator/mcis_json.h"
+
+#include "common/pure/str.h"
+#include "coordinator/agents.h"
+#include "coordinator/conns.h"
+#include "coordinator/coord.h"
+#include "coordinator/ssh_key.h"
+
+#include <string.h>
+
+static const char *const count_keys[LC_STATUS_COUNT] = { "creating", "running",
+	"suspending", "suspended", "resuming", "rebooting", "terminating",
+	"terminated", "failed", "undefined" };
+
+/* Where a verb leads. */
+static const char *const targets[LC_V_COUNT] = {
+	[LC_V_CREATE] = "Running",
+	[LC_V_SUSPEND] = "Suspended",
+	[LC_V_RESUME] = "Running",
+	[LC_V_REBOOT] = "Running",
+	[LC_V_TERMINATE] = "Terminated",
+};
+
+static const char *
+word(const char *s)
+{
+	return s && s[0] ? s : NULL;
+}
+
+static json_t *
+labels_of(const char *text)
+{
+	json_t *j = json_loads(text, 0, NULL);
+
+	return j ? j : json_object();
+}
+
+static json_t *
+counts_json(const struct lc_mcis *m)
+{
+	json_t *j = json_object();
+	int64_t total = 0;
+
+	for (size_t i = 0; i < LC_STATUS_COUNT; i++)
+		total += m->counts[i];
+	json_put_int(j, "total", total);
+	for (size_t i = 0; i < LC_STATUS_COUNT; i++)
+		json_put_int(j, count_keys[i], m->counts[i]);
+	return j;
+}
+
+static bool
+billing(const struct lc_slot *s)
+{
+	return s->inst.phase != LC_P_NONE && s->inst.phase != LC_P_DEAD;
+}
+
+static void
+put_cost(struct coord *c, json_t *j, const struct lc_mcis *m)
+{
+	int64_t sum = 0;
+	const char *why = NULL;
+
+	for (const struct lc_slot *s = m->slots; s; s = s->next) {
+		const struct spec_row *sp;
+
+		if (!s->row.desired && !billing(s))
+			continue;
+		sp = conns_spec(c->conns, s->row.spec.connection,
+		    s->row.spec.spec);
+		if (sp && sp->cost_per_hour_micros >= 0)
+			sum += sp->cost_per_hour_micros;
+		else
+			why = sp && word(sp->cost_reason) ? sp->cost_reason
+							  : "priceUnknown";
+	}
+	if (why) {
+		json_put(j, "costPerHourMicros", NULL);
+		json_put_str(j, "costReason", why);
+	} else {
+		json_put_int(j, "costPerHourMicros", sum);
+	}
+}
+
+json_t *
+mcis_json(struct coord *c, const struct lc_mcis *m, bool tumblebug, bool vms)
+{
+	json_t *j = json_object(), *list;
+	char status[LC_GROUP_LEN];
+
+	(tumblebug ? lc_group_tumblebug : lc_group_deck)(m->counts, status);
+	json_put_str(j, "ns", m->row.ns);
+	json_put_str(j, "name", m->row.name);
+	json_put_str(j, "description", m->row.description);
+	json_put(j, "labels", labels_of(m->row.labels));
+	json_put_bool(j, "requireAgent", m->row.require_agent);
+	json_put_str(j, "onPartialFailure", lc_policy_name(m->row.policy));
+	json_put_str(j, "status", status);
+	json_put(j, "statusCounts", counts_json(m));
+	json_put_str(j, "targetAction",
+	    m->action ? lc_act_name(m->action->row.act) : NULL);
+	json_put_str(j, "actionId",
+	    m->action ? m->action->row.action_id : NULL);
+	put_cost(c, j, m);
+	json_put_time(j, "createdAt", m->row.created_at);
+	if (!vms)
+		return j;
+	list = json_array();
+	for (const struct lc_slot *s = m->slots; s; s = s->next)
+		json_array_append_new(list, mcis_vm_json(c, s));
+	json_put(j, "vms", list);
+	return j;
+}
+
+static void
+put_place(struct coord *c, json_t *j, const struct lc_slot *s)
+{
+	const struct lc_spec *want = &s->row.spec;
+	const struct conn_row *cn = conns_get(c->conns, want->connection);
+	const struct spec_row *sp =
+	    conns_spec(c->conns, want->connection, want->spec);
+	struct str id = STR_INIT;
+
+	json_put_str(j, "connection", want->connection);
+	json_put_str(j, "csp", cn ? cn->csp : NULL);
+	json_put_str(j, "region", cn ? cn->region : NULL);
+	json_put_str(j, "zone",
+	    word(s->inst.zone[0] ? s->inst.zone : want->zone));
+	if (sp)
+		str_add(&id, sp->spec_id);
+	else if (cn)
+		str_addf(&id, "%s+%s+%s", cn->csp, cn->region, want->spec);
+	json_put_str(j, "specId", id.len ? str_cstr(&id) : NULL);
+	str_free(&id);
+	json_put_str(j, "spec", want->spec);
+	json_put_str(j, "image", word(want->image));
+	if (sp) {
+		json_put_int(j, "vcpu", sp->vcpu);
+		json_put_int(j, "memoryMiB", sp->memory_mib);
+		json_put_str(j, "arch", word(sp->arch));
+	} else {
+		json_put(j, "vcpu", NULL);
+		json_put(j, "memoryMiB", NULL);
+	}
+	if (sp && sp->cost_per_hour_micros >= 0) {
+		json_put_int(j, "costPerHourMicros", sp->cost_per_hour_micros);
+	} else {
+		json_put(j, "costPerHourMicros", NULL);
+		json_put_str(j, "costReason",
+		    sp && word(sp->cost_reason) ? sp->cost_reason
+						: "priceUnknown");
+	}
+	json_put(j, "lat", cn && cn->has_location ? json_real(cn->lat) : NULL);
+	json_put(j, "lon", cn && cn->has_location ? json_real(cn->lon) : NULL);
+}
+
+static void
+put_billed(struct coord *c, json_t *j, const struct lc_slot *s)
+{
+	const struct conn_row *cn = conns_get(c->conns, s->row.spec.connection);
+	struct lc_billed b;
+	json_t *out = json_object();
+	const struct {
+		const char *key;
+		int v;
+	} parts[] = { { "compute", 0 }, { "disk", 1 }, { "ip", 2 } };
+	int v[3];
+
+	lc_billed_of(cn ? cn->csp : NULL, s, &b);
+	v[0] = b.compute;
+	v[1] = b.disk;
+	v[2] = b.ip;
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		json_put(out, parts[i].key,
+		    v[i] < 0 ? NULL : json_boolean(v[i]));
+	json_put(j, "billed", out);
+	if (b.reason)
+		json_put_str(j, "billedReason", b.reason);
+}
+
+static void
+put_status(json_t *j, const struct lc_slot *s)
+{
+	enum lc_verb v = s->inst.verb;
+
+	if (!s->row.desired && s->status == LC_TERMINATING)
+		v = LC_V_TERMINATE;
+	json_put_str(j, "status", lc_status_name(s->status));
+	json_put_str(j, "nativeStatus", word(s->inst.native));
+	json_put_str(j, "targetStatus", targets[v]);
+	json_put_str(j, "targetAction",
+	    v == LC_V_NONE ? NULL : lc_verb_name(v));
+	json_put_str(j, "statusReason", word(s->status_reason));
+	json_put_time(j, "statusSince", s->inst.status_at);
+}
+
+json_t *
+mcis_vm_json(struct coord *c, const struct lc_slot *s)
+{
+	const struct lc_inst_row *in = &s->inst;
+	json_t *j = json_object();
+	char print[SSH_FINGERPRINT_LEN] = "";
+	struct mw_err err = MW_ERR_INIT;
+
+	json_put_str(j, "vmId", s->vm_id);
+	json_put_str(j, "group", s->row.group);
+	json_put_int(j, "index", s->row.index);
+	put_place(c, j, s);
+	put_status(j, s);
+	json_put_str(j, "publicIp", word(in->public_ip));
+	json_put_str(j, "privateIp", word(in->private_ip));
+	json_put_str(j, "cspResourceId", word(in->csp_id));
+	json_put_str(j, "sshUser",
+	    word(in->ssh_user[0] ? in->ssh_user : s->ssh_user_hint));
+	json_put_int(j, "sshPort", in->ssh_port ? in->ssh_port : 22);
+	if (in->host_key[0] && !ssh_key_fingerprint(in->host_key, print, &err))
+		print[0] = '\0';
+	json_put_str(j, "hostKeySha256", word(print));
+	json_put_str(j, "hostKeyTrust", word(in->host_key_trust));
+	json_put_str(j, "installState", lc_install_state_name(in->install));
+	json_put_str(j, "installStep", word(in->install_step));
+	json_put_str(j, "installError", word(in->install_error));
+	json_put_str(j, "agentState",
+	    agent_state_name(agents_state(c->agents, s->row.slot_id, in->gen)));
+	json_put_bool(j, "rebootConfirmed", s->reboot_confirmed);
+	json_put_int(j, "generation", in->gen);
+	put_billed(c, j, s);
+	json_put(j, "labels", labels_of(s->row.labels));
+	return j;
+}
