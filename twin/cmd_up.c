@@ -32,7 +32,8 @@
 #define DEFAULT_WORLD "deck17"
 
 struct up {
-	const char *world, *state_dir, *bench, *time_scale, *slots, *log_path;
+	const char *world, *state_dir, *bench, *time_scale, *slots, *log_path,
+	    *disk;
 	bool detach, no_calibrate, debug;
 };
 
@@ -51,8 +52,9 @@ struct twin {
 static char *
 world_path(const char *name)
 {
-	static const char *const dirs[] = { "../share/milkyway/bench-data/worlds",
-		"../../bench-data/worlds" };
+	static const char *const dirs[] = {
+		"../share/milkyway/bench-data/worlds", "../../bench-data/worlds"
+	};
 	char exe[512];
 	ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
 	char *slash;
@@ -167,6 +169,30 @@ host_id(char *out, size_t size)
 	snprintf(out, size, "twin-%04x", (unsigned)(h & 0xffff));
 }
 
+/* Disks in memory unless a directory was named that can hold them. */
+static bool
+disk_of(const struct up *u, enum vm_disk *out, struct mw_err *err)
+{
+	static const struct {
+		const char *name;
+		enum vm_disk disk;
+	} names[] = {
+		{ "auto", VM_DISK_AUTO },
+		{ "tmpfs", VM_DISK_TMPFS },
+		{ "dir", VM_DISK_DIR },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (strcmp(names[i].name, u->disk) != 0)
+			continue;
+		*out = names[i].disk;
+		if (i == 0 && strcmp(u->state_dir, CMD_STATE_DIR) == 0)
+			*out = VM_DISK_TMPFS;
+		return true;
+	}
+	return err_set(err, MW_INVALID, 0, "--disk auto, tmpfs or dir");
+}
+
 static bool
 start_network(struct twin *t, const struct up *u, unsigned slots,
     struct mw_err *err)
@@ -192,6 +218,8 @@ start_network(struct twin *t, const struct up *u, unsigned slots,
 		.arg = t,
 	};
 
+	if (!disk_of(u, &vc.disk, err))
+		return false;
 	if (!wan_start(t->loop, &wc, &t->wan, err))
 		return err_wrap(err, "network");
 	vc.wan = t->wan;
@@ -417,7 +445,9 @@ up(struct cmd *c, const struct up *u, const char *socket)
 int
 cmd_up(struct cmd *c)
 {
-	struct up u = { .world = DEFAULT_WORLD, .state_dir = CMD_STATE_DIR };
+	struct up u = { .world = DEFAULT_WORLD,
+		.state_dir = CMD_STATE_DIR,
+		.disk = "auto" };
 	const struct cmd_opt opts[] = {
 		{ "--world", &u.world, NULL },
 		{ "--state", &u.state_dir, NULL },
@@ -425,6 +455,7 @@ cmd_up(struct cmd *c)
 		{ "--time-scale", &u.time_scale, NULL },
 		{ "--vms", &u.slots, NULL },
 		{ "--log", &u.log_path, NULL },
+		{ "--disk", &u.disk, NULL },
 		{ "--detach", NULL, &u.detach },
 		{ "--no-calibrate", NULL, &u.no_calibrate },
 		{ "--debug", NULL, &u.debug },

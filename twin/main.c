@@ -34,8 +34,8 @@ static const char help[] =
     "\n"
     "A VM is named by its id or its name; A, B, X, Y are sites, VMs,\n"
     "coordinator or '*'. up also takes --state DIR, --vms N (addresses,\n"
-    "1024), --bench replay|measured, --time-scale X, --no-calibrate, --log\n"
-    "FILE. All take --socket PATH (or $MILKYWAY_TWIN_SOCKET) and --json.\n";
+    "1024), --bench replay|measured, --time-scale X, --disk tmpfs|dir,\n"
+    "--no-calibrate, --log FILE, --debug. All take --socket PATH (or $MILKYWAY_TWIN_SOCKET) and --json.\n";
 
 static int
 panic_vm(struct cmd *c)
