@@ -34,6 +34,7 @@
 #define RATE_PER_S 15 /* results sent: the coordinator allows 20 frames */
 #define RESEND_NS (60 * NS_PER_S) /* without any acknowledgement */
 #define TRIM_NS (2 * NS_PER_S)
+#define TRIM_BEAT_NS (50 * NS_PER_MS) /* after a beat went out */
 #define RENEW_RETRY_NS (3600 * NS_PER_S)
 #define STOP_NS (5 * NS_PER_S)
 #define TOOL_NAME_MAX 64
@@ -294,6 +295,9 @@ on_beat(void *arg)
 	}
 	flush_spool(a);
 	loop_timer_set(a->beat, a->ttl_ns);
+	/* A beat maps some 2 MB of code back in; rest without them. */
+	if (a->ttl_ns >= TRIM_NS)
+		loop_timer_set(a->trim, TRIM_BEAT_NS);
 }
 
 static void

@@ -163,17 +163,21 @@ describe(const struct child_end *end, struct mw_err *err)
 		    end->exited ? "status" : "signal", end->code);
 }
 
-/* Text of a failed run: sysbench says FATAL on standard output. */
+/* Text of a failed run: FATAL is on standard output, complaints about options
+ * are on standard error. */
 static void
 explain(const struct child_end *end, enum kind k, enum sysbench_dialect d,
     struct mw_err *err)
 {
+	const struct str *texts[] = { &end->out, &end->err };
 	struct sysbench_out out;
 
+	for (size_t i = 0; !end->timed_out && i < ARRAY_LEN(texts); i++)
+		if (!sysbench_parse(k, d, str_cstr(texts[i]), texts[i]->len,
+			&out, err) &&
+		    err->code == MW_REMOTE)
+			return;
 	describe(end, err);
-	if (!end->timed_out &&
-	    sysbench_parse(k, d, str_cstr(&end->out), end->out.len, &out, err))
-		describe(end, err);
 }
 
 static void
