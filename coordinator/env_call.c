@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/pure/alloc.h"
 #include "common/pure/str.h"
+#include "coordinator/agents.h"
 #include "coordinator/ca.h"
 #include "coordinator/conns.h"
 #include "coordinator/link.h"
@@ -456,9 +457,19 @@ on_done(void *arg, const struct remote_end *end)
 		.user = end->user[0] ? end->user : NULL,
 	};
 
+	struct env_real *e = in->e;
+	int64_t slot_id = in->slot_id, gen = in->gen;
+	const struct agent *agent;
+
 	in->job = NULL;
 	answer_install(in, &r);
 	free(why);
+	/* an agent that was left alone says no new hello */
+	agent = end->ok && !end->changed && !e->stopped
+	    ? agents_get(e->c->agents, slot_id, gen)
+	    : NULL;
+	if (agent && agent->state == AGENT_UP)
+		env_real_agent_up(e, slot_id, gen, agent->boot_id);
 }
 
 static void
