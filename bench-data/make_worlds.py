@@ -3,10 +3,9 @@
 
 Usage: make_worlds.py [--deck DIR] [OUTPUT_DIR]
 
-deck17.json needs the two tables of the public deck (deck-rtt-17x17.csv and
-deck-cpu.csv) in DIR and is left alone without --deck. global100.json and
-tiny.json are made from the tables below. Where every number comes from is told
-in bench-data/README.md. Same input, same bytes.
+deck17.json comes from the two tables deck-rtt-17x17.csv and deck-cpu.csv in DIR
+(bench-data/deck), global100.json and tiny.json from the tables below. Where
+every number comes from is told in bench-data/README.md. Same input, same bytes.
 """
 import argparse
 import csv
@@ -384,13 +383,12 @@ def dump(value, indent=0):
 def main():
     here = pathlib.Path(__file__).resolve().parent
     p = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    p.add_argument("--deck", type=pathlib.Path, help="folder of the tables")
+    p.add_argument("--deck", type=pathlib.Path, default=here / "deck",
+                   help="folder of the deck's tables")
     p.add_argument("out", type=pathlib.Path, nargs="?",
                    default=here / "worlds")
     args = p.parse_args()
-    worlds = [global100(), tiny()]
-    if args.deck:
-        worlds.append(deck17(args.deck))
+    worlds = [deck17(args.deck), global100(), tiny()]
     args.out.mkdir(parents=True, exist_ok=True)
     for w in worlds:
         path = args.out / (w["name"] + ".json")

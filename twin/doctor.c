@@ -168,23 +168,34 @@ check_overlay(struct doctor *d)
 						 : "no child");
 }
 
+/* The directory itself, or the nearest one above that exists. */
+static bool
+stat_above(const char *path, struct statfs *fs)
+{
+	char at[256];
+	char *slash;
+
+	str_copy(at, sizeof at, path);
+	while (statfs(at, fs) < 0) {
+		slash = strrchr(at, '/');
+		if (!slash)
+			return false;
+		slash[slash == at] = '\0'; /* "/" stays */
+		if (errno != ENOENT)
+			return false;
+	}
+	return true;
+}
+
 static void
 check_state(struct doctor *d, const char *state_dir)
 {
-	struct mw_err err = MW_ERR_INIT;
 	struct statfs fs;
 
-	if (geteuid() == 0 && !file_mkdirs(state_dir, 0755, &err)) {
+	if (!stat_above(state_dir, &fs))
 		add(d, "state", DOCTOR_FAIL, "choose another with --state",
-		    "%s", err.msg);
-		return;
-	}
-	if (statfs(state_dir, &fs) < 0) {
-		add(d, "state", DOCTOR_LIMITED, "run it with sudo", "%s: %s",
-		    state_dir, strerror(errno));
-		return;
-	}
-	if (fs.f_type == OVERLAY_MAGIC)
+		    "%s: %s", state_dir, strerror(errno));
+	else if (fs.f_type == OVERLAY_MAGIC)
 		add(d, "state", DOCTOR_LIMITED,
 		    "give a directory on a real file system with --state",
 		    "%s is on an overlay: disks of VMs are tmpfs", state_dir);

@@ -532,7 +532,7 @@ parse_head(struct world *w, const struct json_at *root, struct mw_err *err)
 	if (!json_no_others(root, known, err) ||
 	    !get_word(w, root, "name", true, &w->name, err) ||
 	    !get_text(w, root, "about", 4000, &w->about, err) ||
-	    !json_get_int(root, "seed", true, 1, 0, INT64_MAX, &seed, err) ||
+	    !json_get_int(root, "seed", true, 0, 0, INT64_MAX, &seed, err) ||
 	    !json_get_num(root, "timeScale", true, 1, 0, 10, &w->time_scale,
 		err) ||
 	    !json_get_num(root, "cpuScale", true, 1, 0.01, 10, &w->cpu_scale,
