@@ -37,7 +37,6 @@ const char *init_home(const struct init_conf *c);
 /* init_file.c: each dies if it cannot. */
 void init_mkdir(const char *path, unsigned mode);
 void init_put(const char *path, unsigned mode, const char *text);
-void init_put_bytes(const char *path, unsigned mode, const void *p, size_t n);
 void init_append(const char *path, const char *text);
 void init_owner(const char *path, unsigned id);
 /* Whole file into out; false if it cannot be read. */

@@ -30,12 +30,6 @@ init_put(const char *path, unsigned mode, const char *text)
 }
 
 void
-init_put_bytes(const char *path, unsigned mode, const void *p, size_t n)
-{
-	put(path, O_TRUNC, mode, p, n);
-}
-
-void
 init_append(const char *path, const char *text)
 {
 	put(path, O_APPEND, 0644, text, strlen(text));

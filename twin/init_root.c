@@ -16,30 +16,36 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-/* Of the state directory; "own" ones are mounted at /NAME. */
+/* Of the state directory. rootfs is the VM's /, on its own disk. */
 static const struct {
 	const char *name;
 	unsigned mode;
-	bool own;
 } state_dirs[] = {
-	{ "usr.upper", 0755, false },
-	{ "usr.work", 0755, false },
-	{ "etc.upper", 0755, false },
-	{ "etc.work", 0755, false },
-	{ "root.mnt", 0755, false },
-	{ "var", 0755, true },
-	{ "home", 0755, true },
-	{ "root", 0700, true },
-	{ "opt", 0755, true },
-	{ "srv", 0755, true },
-	{ "tmp", 01777, true },
+	{ "usr.upper", 0755 },
+	{ "usr.work", 0755 },
+	{ "etc.upper", 0755 },
+	{ "etc.work", 0755 },
+	{ "rootfs", 0755 },
+	{ "rootfs/dev", 0755 },
+	{ "rootfs/etc", 0755 },
+	{ "rootfs/home", 0755 },
+	{ "rootfs/opt", 0755 },
+	{ "rootfs/proc", 0555 },
+	{ "rootfs/root", 0700 },
+	{ "rootfs/run", 0755 },
+	{ "rootfs/srv", 0755 },
+	{ "rootfs/sys", 0555 },
+	{ "rootfs/tmp", 01777 },
+	{ "rootfs/usr", 0755 },
+	{ "rootfs/var", 0755 },
+	{ "rootfs/var/lib", 0755 },
 };
 
 static void state_make(struct init_conf *c);
 static void overlay(const struct init_conf *c, const char *lower,
     const char *name);
 static void links_make(void);
-static void mount_own(const struct init_conf *c);
+static void packages_show(void);
 static void mount_kernel(void);
 static void mount_dev(void);
 static void root_pivot(void);
@@ -56,14 +62,14 @@ init_root(struct init_conf *c)
 
 	state_make(c);
 	do_mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
-	snprintf(path, sizeof path, "%s/root.mnt", c->dir);
-	do_mount("tmpfs", path, "tmpfs", 0, "mode=755,size=1m");
+	snprintf(path, sizeof path, "%s/rootfs", c->dir);
+	do_mount(path, path, NULL, MS_BIND, NULL);
 	if (chdir(path))
 		init_die("%s: %s", path, strerror(errno));
 	overlay(c, "/usr", "usr");
 	overlay(c, NULL, "etc");
 	links_make();
-	mount_own(c);
+	packages_show();
 	mount_kernel();
 	mount_dev();
 	root_pivot();
@@ -79,7 +85,7 @@ state_make(struct init_conf *c)
 	size_t i;
 
 	/* written last by init_files(): a first boot that was cut is repeated */
-	snprintf(path, sizeof path, "%s" INIT_BOOTED, c->dir);
+	snprintf(path, sizeof path, "%s/rootfs" INIT_BOOTED, c->dir);
 	c->first_boot = access(path, F_OK) != 0;
 	for (i = 0; i < ARRAY_LEN(state_dirs); i++) {
 		snprintf(path, sizeof path, "%s/%s", c->dir,
@@ -98,7 +104,6 @@ overlay(const struct init_conf *c, const char *lower, const char *name)
 	    "lowerdir=%s/%s%s%s,upperdir=%s/%s.upper,workdir=%s/%s.work",
 	    c->template, name, lower ? ":" : "", lower ? lower : "", c->dir,
 	    name, c->dir, name);
-	init_mkdir(name, 0755);
 	do_mount("overlay", name, "overlay", 0, opt);
 }
 
@@ -125,33 +130,22 @@ links_make(void)
 		if (n <= 0)
 			continue;
 		target[n] = '\0';
-		if (symlink(target, links[i]))
+		/* there since the first boot */
+		if (symlink(target, links[i]) && errno != EEXIST)
 			init_die("%s: %s", path, strerror(errno));
 	}
 }
 
+/* Package queries answer as on the host; nobody changes it. */
 static void
-mount_own(const struct init_conf *c)
+packages_show(void)
 {
-	char path[PATH_MAX];
-	size_t i;
-
-	for (i = 0; i < ARRAY_LEN(state_dirs); i++) {
-		if (!state_dirs[i].own)
-			continue;
-		init_mkdir(state_dirs[i].name, state_dirs[i].mode);
-		snprintf(path, sizeof path, "%s/%s", c->dir,
-		    state_dirs[i].name);
-		do_mount(path, state_dirs[i].name, NULL, MS_BIND, NULL);
-	}
-	/* package queries answer as on the host; nobody changes it */
-	init_mkdir("var/lib", 0755);
-	if (access("/var/lib/dpkg/status", R_OK) == 0) {
-		init_mkdir("var/lib/dpkg", 0755);
-		do_mount("/var/lib/dpkg", "var/lib/dpkg", NULL, MS_BIND, NULL);
-		do_mount(NULL, "var/lib/dpkg", NULL,
-		    MS_BIND | MS_REMOUNT | MS_RDONLY, NULL);
-	}
+	if (access("/var/lib/dpkg/status", R_OK) != 0)
+		return;
+	init_mkdir("var/lib/dpkg", 0755);
+	do_mount("/var/lib/dpkg", "var/lib/dpkg", NULL, MS_BIND, NULL);
+	do_mount(NULL, "var/lib/dpkg", NULL, MS_BIND | MS_REMOUNT | MS_RDONLY,
+	    NULL);
 }
 
 static void
@@ -159,9 +153,6 @@ mount_kernel(void)
 {
 	const unsigned long quiet = MS_NOSUID | MS_NODEV | MS_NOEXEC;
 
-	init_mkdir("proc", 0555);
-	init_mkdir("sys", 0555);
-	init_mkdir("run", 0755);
 	do_mount("proc", "proc", "proc", quiet, NULL);
 	do_mount("sysfs", "sys", "sysfs", quiet | MS_RDONLY, NULL);
 	do_mount("tmpfs", "run", "tmpfs", MS_NOSUID | MS_NODEV,
@@ -194,7 +185,6 @@ mount_dev(void)
 	};
 	size_t i;
 
-	init_mkdir("dev", 0755);
 	do_mount("tmpfs", "dev", "tmpfs", MS_NOSUID, "mode=755,size=64k");
 	for (i = 0; i < ARRAY_LEN(nodes); i++)
 		if (mknod(nodes[i].path, S_IFCHR | 0666,

@@ -53,7 +53,6 @@ static void child_exec(const char *const argv[], int in, int out, int log);
 static void ssh_child(int c);
 static void relay(int c, int server, uint32_t kib);
 static bool copy_some(int from, int to, uint64_t *count);
-static void disk_fill(void);
 mw_noreturn static void shut_down(int how);
 
 void
@@ -176,7 +175,6 @@ on_frame(void)
 				init_host_key(f.text,
 				    f.text + strlen(f.text) + 1);
 			break;
-		case VM_BOOT_FILL: disk_fill(); break;
 		default: break;
 		}
 	}
@@ -322,27 +320,6 @@ copy_some(int from, int to, uint64_t *count)
 	}
 	*count += n > 0 ? (uint64_t)n : 0;
 	return n > 0;
-}
-
-/* Only asked for where the disk is a tmpfs of limited size. */
-static void
-disk_fill(void)
-{
-	int fd = open("/var/.full", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	size_t chunk;
-	off_t at = 0;
-
-	for (chunk = (size_t)64 << 20; fd >= 0 && chunk >= 4096;) {
-		if (fallocate(fd, 0, at, (off_t)chunk) == 0)
-			at += (off_t)chunk;
-		else if (errno == ENOSPC)
-			chunk /= 4;
-		else if (errno != EINTR)
-			break;
-	}
-	if (fd >= 0)
-		close(fd);
-	init_log("disk filled with %lld bytes", (long long)at);
 }
 
 /* In a PID namespace reboot(2) ends init by a signal that tells control what

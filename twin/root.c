@@ -11,11 +11,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -129,6 +131,23 @@ root_disk_make(const char *dir, uint32_t size_mib, struct mw_err *err)
 		return err_set(err, MW_INTERNAL, errno, "tmpfs on %s: %s", dir,
 		    strerror(errno));
 	return true;
+}
+
+/* By its limit: to write it full would count as memory of the VM. */
+bool
+root_disk_fill(const char *dir, struct mw_err *err)
+{
+	struct statfs fs;
+	char opt[64];
+
+	if (statfs(dir, &fs) == 0 && fs.f_type == TMPFS_MAGIC) {
+		snprintf(opt, sizeof opt, "size=%llu",
+		    (unsigned long long)(fs.f_blocks - fs.f_bfree) *
+			(unsigned long long)fs.f_bsize);
+		if (mount(NULL, dir, NULL, MS_REMOUNT, opt) == 0)
+			return true;
+	}
+	return err_set(err, MW_INTERNAL, errno, "%s: %s", dir, strerror(errno));
 }
 
 void

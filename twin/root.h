@@ -16,6 +16,8 @@ bool root_template(const char *dir, struct mw_err *err) mw_must_check;
 /* Makes the directory of a VM's disk; size_mib > 0: as a tmpfs. */
 bool root_disk_make(const char *dir, uint32_t size_mib,
     struct mw_err *err) mw_must_check;
+/* Makes a tmpfs as small as what is in it. */
+bool root_disk_fill(const char *dir, struct mw_err *err) mw_must_check;
 /* Takes a tmpfs away; files are the guard's business. */
 void root_disk_drop(const char *dir);
 

@@ -177,14 +177,12 @@ vm_thaw(struct vm *vm, struct mw_err *err)
 bool
 vm_fill_disk(struct vm *vm, struct mw_err *err)
 {
-	struct vm_boot_frame f = { .type = VM_BOOT_FILL };
-
+	if (!vm->made)
+		return refuse(vm, "fill the disk of", err);
 	if (!vm->set->tmpfs)
 		return err_set(err, MW_UNSUPPORTED, 0,
 		    "the disks are directories without a size limit");
-	if (vm->state != VM_UP || !frame_send(vm, &f))
-		return refuse(vm, "fill the disk of", err);
-	return true;
+	return root_disk_fill(vm->dir, err);
 }
 
 bool

@@ -38,7 +38,6 @@ enum vm_boot_type {
 	VM_BOOT_READY, /* from init: port 22 answers */
 	VM_BOOT_FAULT, /* to init */
 	VM_BOOT_HOST_KEY, /* to init: text is private, NUL, public */
-	VM_BOOT_FILL, /* to init: fill the disk */
 };
 
 struct vm_boot_frame {
