@@ -1,78 +1,20 @@
 /*
- * actions.c - the table of actions, who waits for their end, and their routes.
+ * actions.c - the table of actions and what the store keeps of it.
  */
-#include "coordinator/actions.h"
+#include "coordinator/actions_int.h"
 
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/pure/alloc.h"
 #include "common/pure/num.h"
 #include "common/pure/str.h"
-#include "coordinator/api.h"
 #include "coordinator/db_actions.h"
 #include "coordinator/events.h"
 #include "lifecycle/lifecycle.h"
 
 #include <string.h>
 
-#define WAIT_MAX_S 25
 #define STEPS_MAX 10000
-#define KINDS_MAX 16
-
-struct step {
-	char *target, *step, *message;
-	enum action_state state;
-};
-
-struct watch {
-	void (*cb)(void *arg, enum action_state state);
-	void *arg;
-};
-
-struct action {
-	int64_t n;
-	char id[ACTION_ID_LEN];
-	char *kind, *target;
-	enum action_state state;
-	const char *outcome; /* static; NULL while it runs */
-	int64_t done, failed, total, started, ended;
-	char *error_code, *error, *hint;
-	json_t *stored; /* steps of an earlier process */
-	struct step *steps;
-	size_t nsteps, steps_cap;
-	struct watch *watches;
-	size_t nwatches, watches_cap;
-	bool lifecycle, claimed;
-	struct action *next; /* newest first */
-};
-
-/* A request that waits for the store, then for the end of an action. */
-struct waiter {
-	struct actions *a;
-	struct httpd_req *req; /* NULL: the client left */
-	char id[ACTION_ID_LEN];
-	json_t *extra;
-	int64_t wait_ns;
-	bool durable, over;
-	struct loop_timer *timer;
-	struct waiter *next;
-};
-
-struct canceler {
-	const char *kind;
-	bool (*cancel)(void *arg, const char *id, struct mw_err *err);
-	void *arg;
-};
-
-struct actions {
-	struct coord *c;
-	struct action *list;
-	size_t n;
-	int64_t next_n;
-	struct waiter *waiters;
-	struct canceler cancelers[KINDS_MAX];
-	size_t ncancelers;
-};
 
 struct save_job {
 	struct store_job job;
@@ -81,28 +23,26 @@ struct save_job {
 	size_t nstrings;
 };
 
-struct barrier_job {
-	struct store_job job;
-	struct waiter *w;
-};
-
 static const char *const state_names[] = { "pending", "running", "done",
 	"failed", "canceled" };
 
-static struct action *find(const struct actions *a, const char *id);
 static struct action *add(struct actions *a, int64_t n);
 static void evict(struct actions *a);
 static void load_one(void *arg, const struct db_action *row);
 static void save(struct actions *a, const struct action *x);
-static json_t *to_json(const struct action *x, bool steps);
 static json_t *steps_json(const struct action *x);
 static void ended(struct actions *a, struct action *x);
-static void waiter_pump(struct waiter *w);
 
 static bool
 load(struct db *db, void *arg, struct mw_err *err)
 {
 	return db_action_load(db, ACTIONS_KEEP, load_one, arg, err);
+}
+
+const char *
+action_state_name(enum action_state s)
+{
+	return state_names[s];
 }
 
 struct actions *
@@ -139,40 +79,12 @@ action_free(struct action *x)
 	free(x);
 }
 
-static void
-waiter_unlink(struct waiter *w)
-{
-	struct waiter **at = &w->a->waiters;
-
-	while (*at && *at != w)
-		at = &(*at)->next;
-	if (*at)
-		*at = w->next;
-}
-
-static void
-waiter_free(void *p)
-{
-	struct waiter *w = p;
-
-	loop_timer_free(w->timer);
-	json_decref(w->extra);
-	free(w);
-}
-
 void
 actions_free(struct actions *a)
 {
 	if (!a)
 		return;
-	while (a->waiters) {
-		struct waiter *w = a->waiters;
-
-		a->waiters = w->next;
-		if (w->req)
-			httpd_on_gone(w->req, NULL, NULL);
-		waiter_free(w);
-	}
+	waiters_free(a);
 	while (a->list) {
 		struct action *x = a->list;
 
@@ -247,8 +159,8 @@ actions_ready(struct actions *a)
 
 /* ---- the table ----------------------------------------------------------- */
 
-static struct action *
-find(const struct actions *a, const char *id)
+struct action *
+action_find(const struct actions *a, const char *id)
 {
 	struct action *x = a->list;
 
@@ -323,7 +235,7 @@ actions_new(struct actions *a, const char *kind, const char *target,
 bool
 actions_claim(struct actions *a, const char *id)
 {
-	struct action *x = find(a, id);
+	struct action *x = action_find(a, id);
 
 	if (!x || x->state > ACTION_RUNNING)
 		return false;
@@ -353,7 +265,7 @@ void
 actions_step(struct actions *a, const char *id, const char *target,
     const char *step, enum action_state state, const char *message)
 {
-	struct action *x = find(a, id);
+	struct action *x = action_find(a, id);
 	struct step *s;
 
 	if (!x || x->state > ACTION_RUNNING)
@@ -382,7 +294,7 @@ actions_step(struct actions *a, const char *id, const char *target,
 void
 actions_progress(struct actions *a, const char *id, int64_t done, int64_t total)
 {
-	struct action *x = find(a, id);
+	struct action *x = action_find(a, id);
 
 	if (!x || x->state > ACTION_RUNNING)
 		return;
@@ -394,7 +306,7 @@ void
 actions_end(struct actions *a, const char *id, enum action_state state,
     const char *outcome, const struct mw_err *err)
 {
-	struct action *x = find(a, id);
+	struct action *x = action_find(a, id);
 	struct event ev = { .type = "action.end" };
 
 	if (!x || x->state > ACTION_RUNNING)
@@ -422,7 +334,7 @@ actions_put(struct actions *a, const struct lc_action_row *row)
 {
 	static const enum action_state states[] = { ACTION_RUNNING, ACTION_DONE,
 		ACTION_FAILED, ACTION_CANCELED };
-	struct action *x = find(a, row->action_id);
+	struct action *x = action_find(a, row->action_id);
 	int64_t n = 0;
 
 	if (!x) {
@@ -483,7 +395,7 @@ bool
 actions_watch(struct actions *a, const char *id,
     void (*cb)(void *arg, enum action_state state), void *arg)
 {
-	struct action *x = find(a, id);
+	struct action *x = action_find(a, id);
 	struct late_watch *l;
 
 	if (!x)
@@ -503,7 +415,7 @@ void
 actions_on_cancel(struct actions *a, const char *kind,
     bool (*cancel)(void *arg, const char *id, struct mw_err *err), void *arg)
 {
-	if (a->ncancelers < KINDS_MAX)
+	if (a->ncancelers < ACTION_KINDS_MAX)
 		a->cancelers[a->ncancelers++] =
 		    (struct canceler){ kind, cancel, arg };
 }
@@ -511,7 +423,7 @@ actions_on_cancel(struct actions *a, const char *kind,
 bool
 actions_cancel(struct actions *a, const char *id, struct mw_err *err)
 {
-	struct action *x = find(a, id);
+	struct action *x = action_find(a, id);
 	uint64_t txn;
 
 	if (!x)
@@ -616,7 +528,7 @@ steps_json(const struct action *x)
 char *
 actions_steps_text(const struct actions *a, const char *id)
 {
-	const struct action *x = find(a, id);
+	const struct action *x = action_find(a, id);
 	json_t *j;
 	char *text;
 
@@ -628,8 +540,8 @@ actions_steps_text(const struct actions *a, const char *id)
 	return text;
 }
 
-static json_t *
-to_json(const struct action *x, bool steps)
+json_t *
+action_json(const struct action *x, bool steps)
 {
 	json_t *j = json_object(), *p = json_object(), *e = NULL;
 
@@ -659,186 +571,7 @@ to_json(const struct action *x, bool steps)
 json_t *
 actions_json(const struct actions *a, const char *id)
 {
-	const struct action *x = find(a, id);
+	const struct action *x = action_find(a, id);
 
-	return x ? to_json(x, true) : NULL;
-}
-
-/* ---- answering ----------------------------------------------------------- */
-
-static void
-waiter_end(struct waiter *w)
-{
-	waiter_unlink(w);
-	loop_reap(w->a->c->loop, waiter_free, w);
-}
-
-static void
-waiter_pump(struct waiter *w)
-{
-	struct action *x = find(w->a, w->id);
-	json_t *body;
-	char *where;
-
-	if (!w->durable)
-		return;
-	if (!w->req) {
-		waiter_end(w);
-		return;
-	}
-	if (x && x->state <= ACTION_RUNNING && w->wait_ns > 0 && !w->over)
-		return;
-	body = x ? to_json(x, true) : json_object();
-	if (w->extra)
-		json_object_update(body, w->extra);
-	where = xasprintf("/v1/actions/%s", w->id);
-	httpd_on_gone(w->req, NULL, NULL);
-	httpd_reply_header(w->req, "Location", where);
-	httpd_reply_json(w->req,
-	    x && x->state > ACTION_RUNNING && w->wait_ns > 0 ? 200 : 202, body);
-	free(where);
-	w->req = NULL;
-	waiter_end(w);
-}
-
-static void
-waiter_over(void *arg)
-{
-	struct waiter *w = arg;
-
-	w->over = true;
-	waiter_pump(w);
-}
-
-static void
-waiter_gone(void *arg)
-{
-	struct waiter *w = arg;
-
-	w->req = NULL;
-	waiter_pump(w);
-}
-
-static bool
-barrier_run(struct db *db, struct store_job *job, struct mw_err *err)
-{
-	(void)db;
-	(void)job;
-	(void)err;
-	return true;
-}
-
-static void
-barrier_done(struct store_job *job, bool ok, const struct mw_err *err)
-{
-	struct barrier_job *b = container_of(job, struct barrier_job, job);
-
-	(void)ok;
-	(void)err;
-	b->w->durable = true;
-	waiter_pump(b->w);
-	free(b);
-}
-
-void
-actions_reply(struct actions *a, struct httpd_req *req, const char *id)
-{
-	actions_reply_with(a, req, id, NULL);
-}
-
-void
-actions_reply_with(struct actions *a, struct httpd_req *req, const char *id,
-    json_t *take_extra)
-{
-	struct mw_err err = MW_ERR_INIT;
-	struct barrier_job *b;
-	struct waiter *w;
-	int64_t wait_s;
-
-	if (!api_query_int(req, "waitS", 0, 0, WAIT_MAX_S, &wait_s, &err)) {
-		json_decref(take_extra);
-		httpd_reply_err(req, &err);
-		return;
-	}
-	w = xcalloc(1, sizeof *w);
-	w->a = a;
-	w->req = req;
-	str_copy(w->id, sizeof w->id, id);
-	w->extra = take_extra;
-	w->wait_ns = wait_s * NS_PER_S;
-	w->next = a->waiters;
-	a->waiters = w;
-	httpd_on_gone(req, waiter_gone, w);
-	if (wait_s > 0) {
-		httpd_extend(req, (wait_s + 10) * 1000);
-		w->timer = loop_timer_new(a->c->loop, waiter_over, w);
-		loop_timer_set(w->timer, w->wait_ns);
-	}
-	b = xcalloc(1, sizeof *b);
-	b->job.run = barrier_run;
-	b->job.done = barrier_done;
-	b->w = w;
-	store_submit(a->c->store, &b->job);
-}
-
-/* ---- routes -------------------------------------------------------------- */
-
-void
-actions_get_all(struct httpd_req *req, void *ctx)
-{
-	const struct coord *c = ctx;
-	struct mw_err err = MW_ERR_INIT;
-	const char *state = httpd_query(req, "state");
-	json_t *out, *items;
-	int64_t limit;
-
-	if (!api_query_int(req, "limit", 100, 1, ACTIONS_KEEP, &limit, &err)) {
-		httpd_reply_err(req, &err);
-		return;
-	}
-	out = json_object();
-	items = json_array();
-	for (const struct action *x = c->actions->list;
-	     x && json_array_size(items) < (size_t)limit; x = x->next) {
-		if (!state || str_eq(state, state_names[x->state]))
-			json_array_append_new(items, to_json(x, false));
-	}
-	json_put(out, "items", items);
-	httpd_reply_json(req, 200, out);
-}
-
-void
-actions_get_one(struct httpd_req *req, void *ctx)
-{
-	struct coord *c = ctx;
-	const char *id = httpd_param(req, "id");
-	struct mw_err err = MW_ERR_INIT;
-	struct action *x = find(c->actions, id);
-
-	if (!x) {
-		err_set(&err, MW_NOT_FOUND, 0, "no action %s", id);
-		err_hint(&err, "the newest %d are kept: GET /v1/actions",
-		    ACTIONS_KEEP);
-		httpd_reply_err(req, &err);
-		return;
-	}
-	if (x->state <= ACTION_RUNNING && httpd_query(req, "waitS")) {
-		actions_reply(c->actions, req, id);
-		return;
-	}
-	httpd_reply_json(req, 200, to_json(x, true));
-}
-
-void
-actions_delete(struct httpd_req *req, void *ctx)
-{
-	struct coord *c = ctx;
-	const char *id = httpd_param(req, "id");
-	struct mw_err err = MW_ERR_INIT;
-
-	if (!actions_cancel(c->actions, id, &err)) {
-		httpd_reply_err(req, &err);
-		return;
-	}
-	actions_reply(c->actions, req, id);
+	return x ? action_json(x, true) : NULL;
 }
