@@ -54,3 +54,5 @@ tests/fuzz/fuzz_sysinfo_SRCS  := agent/sysinfo.c
 tests/fuzz/fuzz_pinger_SRCS   := agent/pinger.c
 tests/unit/test_auth_SRCS := $(addprefix coordinator/,auth.c ca.c ssh_key.c events.c db_events.c store.c store_db.c)
 tests/unit/test_bench_SRCS := $(addprefix coordinator/,bench.c bench_in.c bench_save.c db_bench.c store.c store_db.c)
+tests/unit/test_mcis_file_SRCS := coordinator/mcis_file.c
+tests/fuzz/fuzz_mcis_file_SRCS := coordinator/mcis_file.c

@@ -9,7 +9,8 @@
  * asks of the world and starts again from the rows that were committed.
  *
  * Oracle: never two live VMs of one slot; every VM has a committed row at its
- * birth; no stranger and no wanted VM is terminated; after the faults stop
+ * birth; no stranger and no wanted VM is terminated; a VM that is not Terminated
+ * can always be terminated; after the faults stop
  * everything comes to rest, and then exactly the wanted VMs live.
  *
  * MW_SEED=n runs one seed with a trace; MW_SEEDS=n runs that many.
@@ -824,6 +825,28 @@ act(struct world *w, enum lc_act a, bool one)
 		say(w, "refused", 0, 0, err.msg);
 }
 
+/* Whatever happened: each VM that is not Terminated can be terminated. */
+static void
+check_legal(struct world *w)
+{
+	struct lc_mcis *m = lc_mcis_first(w->lc);
+	struct lc_who who = { .actor = "sim",
+		.target = "/m",
+		.action_id = "ac-0" };
+	struct mw_err err = MW_ERR_INIT;
+	struct lc_reply r;
+
+	for (struct lc_slot *s = m ? m->slots : NULL; s; s = s->next) {
+		if (lc_do(w->lc, m, s->vm_id, LC_A_TERMINATE, LC_DRY_RUN, &who,
+			&r, &err) &&
+		    (r.answer != LC_NOOP || s->status == LC_TERMINATED))
+			lc_reply_free(&r);
+		else
+			violation(w, "STUCK", s->row.slot_id,
+			    lc_status_name(s->status));
+	}
+}
+
 static void
 user(struct world *w)
 {
@@ -838,6 +861,7 @@ user(struct world *w)
 		.epoch = -1 });
 	if (w->dead || !w->lc)
 		return;
+	check_legal(w);
 	if (r < 4) {
 		wish(w, (int64_t)n, rng_below(&w->rng, 5) ? "s1" : "s2",
 		    (enum lc_policy)(r % 3));

@@ -1,0 +1,755 @@
+/*
+ * test_lifecycle.c - golden tables of the lifecycle: native states of every
+ * cloud, VM status by pending action, group status strings, legal verbs,
+ * tokens; and the reconciler on a small world without faults.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "common/pure/alloc.h"
+#include "common/pure/rng.h"
+#include "common/pure/str.h"
+#include "lifecycle/priv.h"
+
+#include <string.h>
+
+/* ---- tables -------------------------------------------------------------- */
+
+/* clang-format off */
+static const struct {
+	const char *csp, *native;
+	enum lc_class cls;
+} words[] = {
+	{ "aws", "pending", LC_C_BOOT }, { "aws", "running", LC_C_RUN },
+	{ "aws", "stopping", LC_C_STOPPING }, { "aws", "stopped", LC_C_STOPPED },
+	{ "aws", "shutting-down", LC_C_DELETING },
+	/* AWS terminated is Terminated, GCP TERMINATED is Suspended. */
+	{ "aws", "terminated", LC_C_GONE }, { "gcp", "TERMINATED", LC_C_STOPPED },
+	{ "gcp", "PROVISIONING", LC_C_BOOT }, { "gcp", "STAGING", LC_C_BOOT },
+	{ "gcp", "RUNNING", LC_C_RUN }, { "gcp", "REPAIRING", LC_C_RUN },
+	{ "gcp", "STOPPING", LC_C_STOPPING },
+	{ "gcp", "SUSPENDING", LC_C_STOPPING },
+	{ "gcp", "SUSPENDED", LC_C_STOPPED }, { "gcp", "STOPPED", LC_C_STOPPED },
+	{ "gcp", "DEPROVISIONING", LC_C_DELETING },
+	{ "azure", "PowerState/starting", LC_C_BOOT },
+	{ "azure", "ProvisioningState/creating", LC_C_BOOT },
+	{ "azure", "PowerState/running", LC_C_RUN },
+	{ "azure", "PowerState/stopping", LC_C_STOPPING },
+	{ "azure", "PowerState/deallocating", LC_C_STOPPING },
+	{ "azure", "PowerState/stopped", LC_C_STOPPED },
+	{ "azure", "PowerState/deallocated", LC_C_STOPPED },
+	{ "azure", "ProvisioningState/deleting", LC_C_DELETING },
+	{ "azure", "ProvisioningState/failed", LC_C_ERROR },
+	/* Both codes: deleting, failed, creating win over the power state. */
+	{ "azure", "PowerState/running,ProvisioningState/deleting", LC_C_DELETING },
+	{ "azure", "ProvisioningState/failed PowerState/running", LC_C_ERROR },
+	{ "azure", "ProvisioningState/succeeded,PowerState/running", LC_C_RUN },
+	{ "azure", "ProvisioningState/updating", LC_C_KEEP },
+	{ "azure", "XPowerState/running", LC_C_KEEP },
+	{ "openstack", "BUILD", LC_C_BOOT }, { "openstack", "BUILD/null", LC_C_BOOT },
+	{ "openstack", "BUILD/scheduling", LC_C_BOOT },
+	{ "openstack", "BUILD/block_device_mapping", LC_C_BOOT },
+	{ "openstack", "SHUTOFF/powering-on", LC_C_BOOT },
+	{ "openstack", "SUSPENDED/resuming", LC_C_BOOT },
+	{ "openstack", "ACTIVE", LC_C_RUN }, { "openstack", "ACTIVE/null", LC_C_RUN },
+	{ "openstack", "ACTIVE/powering-off", LC_C_STOPPING },
+	{ "openstack", "ACTIVE/suspending", LC_C_STOPPING },
+	{ "openstack", "SHUTOFF", LC_C_STOPPED }, { "openstack", "SUSPENDED", LC_C_STOPPED },
+	{ "openstack", "PAUSED", LC_C_STOPPED },
+	{ "openstack", "SHELVED_OFFLOADED", LC_C_STOPPED },
+	{ "openstack", "REBOOT/rebooting", LC_C_REBOOT },
+	{ "openstack", "HARD_REBOOT/rebooting_hard", LC_C_REBOOT },
+	{ "openstack", "ACTIVE/deleting", LC_C_DELETING },
+	{ "openstack", "BUILD/deleting", LC_C_DELETING },
+	{ "openstack", "SOFT_DELETED", LC_C_DELETING },
+	{ "openstack", "DELETED", LC_C_GONE }, { "openstack", "ERROR", LC_C_ERROR },
+	{ "openstack", "RESIZE", LC_C_KEEP }, { "openstack", "UNKNOWN", LC_C_KEEP },
+	{ "nhn", "ACTIVE", LC_C_RUN }, { "kt", "SHUTOFF", LC_C_STOPPED },
+	{ "alibaba", "Pending", LC_C_BOOT }, { "alibaba", "Starting", LC_C_BOOT },
+	{ "alibaba", "Running", LC_C_RUN }, { "alibaba", "Stopping", LC_C_STOPPING },
+	{ "alibaba", "Stopped", LC_C_STOPPED },
+	{ "tencent", "PENDING", LC_C_BOOT }, { "tencent", "RUNNING", LC_C_RUN },
+	{ "tencent", "REBOOTING", LC_C_REBOOT },
+	{ "tencent", "TERMINATING", LC_C_DELETING },
+	{ "tencent", "SHUTDOWN", LC_C_GONE },
+	{ "tencent", "LAUNCH_FAILED", LC_C_ERROR },
+	{ "ibm", "pending", LC_C_BOOT }, { "ibm", "resuming", LC_C_BOOT },
+	{ "ibm", "pausing", LC_C_STOPPING }, { "ibm", "paused", LC_C_STOPPED },
+	{ "ibm", "restarting", LC_C_REBOOT }, { "ibm", "failed", LC_C_ERROR },
+	{ "ncp", "setting up", LC_C_BOOT }, { "ncp", "shutting down", LC_C_STOPPING },
+	{ "ncp", "hard shutting down", LC_C_DELETING },
+	{ "ncp", "hard rebooting", LC_C_REBOOT },
+	{ "cloudit", "CREATING", LC_C_BOOT }, { "cloudit", "DESTROYING", LC_C_DELETING },
+	{ "cloudit", "FAILED", LC_C_ERROR }, { "ktclassic", "Terminating", LC_C_DELETING },
+	{ "spider", "NotExist", LC_C_GONE }, { "spider", "Failed", LC_C_KEEP },
+	{ "aws", "RUNNING", LC_C_KEEP }, { "aws", "", LC_C_KEEP },
+	{ "nowhere", "running", LC_C_KEEP }, { "", "running", LC_C_KEEP },
+	{ "stack nhn", "ACTIVE", LC_C_KEEP },
+};
+
+#define COLUMNS 6
+static const enum lc_status golden[][COLUMNS + 1] = {
+	/* class, none, create, suspend, resume, reboot, terminate */
+	{ (enum lc_status)LC_C_BOOT, LC_CREATING, LC_CREATING, LC_SUSPENDING,
+	    LC_RESUMING, LC_REBOOTING, LC_TERMINATING },
+	{ (enum lc_status)LC_C_RUN, LC_RUNNING, LC_RUNNING, LC_SUSPENDING,
+	    LC_RUNNING, LC_REBOOTING, LC_TERMINATING },
+	{ (enum lc_status)LC_C_STOPPING, LC_SUSPENDING, LC_SUSPENDING,
+	    LC_SUSPENDING, LC_RESUMING, LC_REBOOTING, LC_TERMINATING },
+	{ (enum lc_status)LC_C_STOPPED, LC_SUSPENDED, LC_SUSPENDED,
+	    LC_SUSPENDED, LC_RESUMING, LC_REBOOTING, LC_TERMINATING },
+	{ (enum lc_status)LC_C_REBOOT, LC_REBOOTING, LC_CREATING, LC_REBOOTING,
+	    LC_RESUMING, LC_REBOOTING, LC_TERMINATING },
+	{ (enum lc_status)LC_C_DELETING, LC_TERMINATING, LC_TERMINATING,
+	    LC_TERMINATING, LC_TERMINATING, LC_TERMINATING, LC_TERMINATING },
+	{ (enum lc_status)LC_C_GONE, LC_UNDEFINED, LC_UNDEFINED, LC_UNDEFINED,
+	    LC_UNDEFINED, LC_UNDEFINED, LC_TERMINATED },
+	{ (enum lc_status)LC_C_ERROR, LC_FAILED, LC_FAILED, LC_FAILED, LC_FAILED,
+	    LC_FAILED, LC_TERMINATING },
+};
+
+static const struct {
+	int64_t counts[LC_STATUS_COUNT];
+	const char *deck, *tumblebug;
+} groups[] = {
+	{ { [LC_RUNNING] = 100 }, "Running-(100/100)", "Running:100 (R:100/100)" },
+	{ { [LC_RUNNING] = 9, [LC_FAILED] = 1 }, "Failed-(1/10)",
+	    "Partial-Running:9 (R:9/10)" },
+	{ { [LC_RUNNING] = 7, [LC_SUSPENDED] = 3 }, "Partial-Running-(7/10)",
+	    "Partial-Running:7 (R:7/10)" },
+	{ { [LC_RUNNING] = 5, [LC_SUSPENDED] = 5 }, "Partial-Suspended-(5/10)",
+	    "Partial-Suspended:5 (R:5/10)" },
+	{ { [LC_RUNNING] = 5, [LC_FAILED] = 5 }, "Failed-(5/10)",
+	    "Partial-Failed:5 (R:5/10)" },
+	{ { [LC_RUNNING] = 4, [LC_CREATING] = 4, [LC_UNDEFINED] = 2 },
+	    "Partial-Creating-(4/10)", "Partial-Running:4 (R:4/10)" },
+	{ { [LC_TERMINATED] = 2, [LC_TERMINATING] = 2 },
+	    "Partial-Terminating-(2/4)", "Partial-Terminated:2 (R:0/4)" },
+	{ { [LC_FAILED] = 3 }, "Failed-(3/3)", "Failed:3 (R:0/3)" },
+	{ { 0 }, "Empty", "Empty" },
+};
+/* clang-format on */
+
+static void
+native_words_have_their_class(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		enum lc_class c = lc_class_of(words[i].csp, words[i].native);
+
+		if (c != words[i].cls)
+			fail_msg("%s %s: %s, not %s", words[i].csp,
+			    words[i].native, lc_class_name(c),
+			    lc_class_name(words[i].cls));
+	}
+	assert_int_equal(lc_class_of("aws", NULL), LC_C_KEEP);
+	assert_int_equal(lc_class_of(NULL, "running"), LC_C_KEEP);
+}
+
+static void
+status_follows_class_and_verb(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(golden); i++) {
+		for (int v = 0; v < COLUMNS; v++)
+			assert_int_equal(
+			    lc_status_of((enum lc_class)golden[i][0],
+				(enum lc_verb)v, false),
+			    golden[i][v + 1]);
+	}
+	/* A machine that ever ran and boots again is not a new one. */
+	assert_int_equal(lc_status_of(LC_C_BOOT, LC_V_NONE, true), LC_RESUMING);
+}
+
+static void
+group_strings_of_both_styles(void **state)
+{
+	char out[LC_GROUP_LEN];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
+		lc_group_deck(groups[i].counts, out);
+		assert_string_equal(out, groups[i].deck);
+		lc_group_tumblebug(groups[i].counts, out);
+		assert_string_equal(out, groups[i].tumblebug);
+	}
+}
+
+static void
+every_status_but_terminated_has_a_legal_verb(void **state)
+{
+	(void)state;
+	for (int st = 0; st < LC_STATUS_COUNT; st++) {
+		for (int exists = 0; exists < 2; exists++) {
+			bool legal = false;
+
+			for (int v = LC_V_SUSPEND; v <= LC_V_TERMINATE; v++)
+				legal |= lc_verb_answer((enum lc_status)st,
+					     exists, (enum lc_verb)v) == LC_GO;
+			if (st == LC_TERMINATED)
+				assert_false(legal);
+			else if (st == LC_TERMINATING)
+				assert_int_equal(lc_verb_answer(LC_TERMINATING,
+						     exists, LC_V_TERMINATE),
+				    LC_JOIN);
+			else
+				assert_true(legal);
+		}
+	}
+}
+
+/* ---- a world without faults ---------------------------------------------- */
+
+#define VMS_MAX 300
+#define TODO_MAX 4096
+
+struct world {
+	int64_t now, wake;
+	struct rng rng;
+	struct lc *lc;
+	const char *csp;
+	struct lc_txn *txns[TODO_MAX];
+	struct csp_req *reqs[TODO_MAX];
+	struct lc_install installs[TODO_MAX];
+	size_t ntxns, nreqs, ninstalls;
+	size_t rows, creates, mutations;
+	const char *native[VMS_MAX]; /* by slot id, NULL: none */
+	enum csp_class create_class[VMS_MAX];
+	enum csp_reason create_reason[VMS_MAX];
+	enum csp_class verb_class;
+	bool no_install;
+};
+
+static int64_t
+w_mono(void *ctx)
+{
+	return ((struct world *)ctx)->now;
+}
+
+static uint64_t
+w_rand(void *ctx)
+{
+	return rng_u64(&((struct world *)ctx)->rng);
+}
+
+static void
+w_sha(void *ctx, const void *p, size_t n, uint8_t out[32])
+{
+	uint64_t h = n;
+
+	(void)ctx;
+	for (size_t i = 0; i < n; i++)
+		h = rng_mix(h * 31 + ((const uint8_t *)p)[i]);
+	for (int i = 0; i < 4; i++) {
+		h = rng_mix(h);
+		memcpy(out + 8 * i, &h, 8);
+	}
+}
+
+static bool
+w_caps(void *ctx, const char *connection, struct csp_caps *out)
+{
+	(void)ctx;
+	(void)connection;
+	*out = (struct csp_caps){
+		.flags = CSP_CAP_IDEM_TOKEN | CSP_CAP_LIST_BY_TAG,
+		.late_apply_max_s = 30,
+		.list_visible_max_s = 5,
+	};
+	return true;
+}
+
+static const char *
+w_csp(void *ctx, const char *connection)
+{
+	(void)connection;
+	return ((struct world *)ctx)->csp;
+}
+
+static void
+w_wake(void *ctx, int64_t at)
+{
+	((struct world *)ctx)->wake = at;
+}
+
+static void
+w_commit(void *ctx, struct lc_txn *t)
+{
+	struct world *w = ctx;
+
+	assert_true(w->ntxns < TODO_MAX);
+	w->txns[w->ntxns++] = t;
+	for (size_t i = 0; i < t->n; i++)
+		w->rows += t->rows[i].kind != LC_ROW_EVENT;
+}
+
+static void
+w_call(void *ctx, struct csp_req *q)
+{
+	struct world *w = ctx;
+
+	assert_true(w->nreqs < TODO_MAX);
+	w->reqs[w->nreqs++] = q;
+	w->creates += q->op == CSP_VM_CREATE;
+	w->mutations += csp_op_mutates(q->op);
+}
+
+static void
+w_install(void *ctx, const struct lc_install *req)
+{
+	struct world *w = ctx;
+
+	assert_true(w->ninstalls < TODO_MAX);
+	w->installs[w->ninstalls++] = *req;
+}
+
+static void
+show(struct world *w, int64_t slot, struct csp_answer *a, struct csp_vm *v)
+{
+	struct lc_slot *s = lc_slot_find(w->lc, slot);
+	struct csp_tag *t = arena_array(a->arena, 3, sizeof *t);
+
+	t[0] = (struct csp_tag){ "mw-deployment", "dep" };
+	t[1] = (struct csp_tag){ "mw-slot",
+		arena_printf(a->arena, "%lld", (long long)slot) };
+	t[2] = (struct csp_tag){ "mw-gen",
+		arena_printf(a->arena, "%lld",
+		    (long long)(s ? s->inst.gen : 1)) };
+	v->csp_id = arena_printf(a->arena, "i-%lld", (long long)slot);
+	v->native = w->native[slot];
+	v->public_ip = "10.0.0.1";
+	v->tags = t;
+	v->ntags = 3;
+}
+
+static void
+answer(struct world *w, const struct csp_req *q)
+{
+	struct csp_answer *a = csp_answer_new(q);
+	struct csp_vm *vms = arena_array(a->arena, VMS_MAX, sizeof *vms);
+	const char *tag = csp_tag_get(q->tags, q->ntags, "mw-slot");
+	int64_t slot = tag ? strtoll(tag, NULL, 10) : 0;
+
+	a->cls = CSP_OK;
+	a->vms = vms;
+	if (q->op == CSP_VM_LIST) {
+		for (int64_t i = 1; i < VMS_MAX; i++) {
+			if (w->native[i])
+				show(w, i, a, &vms[a->nvms++]);
+		}
+	} else if (q->op == CSP_VM_CREATE && w->create_class[slot] != CSP_OK) {
+		a->cls = w->create_class[slot];
+		a->reason = w->create_reason[slot];
+	} else if (q->op == CSP_VM_CREATE) {
+		w->native[slot] = "running";
+		show(w, slot, a, &vms[a->nvms++]);
+		a->csp_id = vms[0].csp_id;
+	} else if (w->verb_class != CSP_OK) {
+		a->cls = w->verb_class;
+	} else if (q->op == CSP_VM_TERMINATE) {
+		w->native[slot] = "terminated";
+	} else if (q->op == CSP_VM_SUSPEND) {
+		w->native[slot] = "stopped";
+	} else {
+		w->native[slot] = "running";
+	}
+	lc_on_csp(w->lc, a);
+	csp_answer_free(a);
+}
+
+/* Serves everything that is asked until the given time has passed. */
+static void
+spin(struct world *w, int64_t for_s)
+{
+	int64_t end = w->now + for_s * NS_PER_S;
+
+	for (;;) {
+		if (w->ntxns > 0) {
+			struct lc_txn *t = w->txns[0];
+
+			memmove(w->txns, w->txns + 1,
+			    --w->ntxns * sizeof *w->txns);
+			lc_on_commit(w->lc, t);
+		} else if (w->nreqs > 0) {
+			struct csp_req *q = w->reqs[0];
+
+			memmove(w->reqs, w->reqs + 1,
+			    --w->nreqs * sizeof *w->reqs);
+			answer(w, q);
+			csp_req_free(q);
+		} else if (w->ninstalls > 0) {
+			struct lc_install in = w->installs[--w->ninstalls];
+			struct lc_install_result r = { .id = in.id,
+				.ok = !w->no_install,
+				.definite = true,
+				.step = "login",
+				.reason = "no",
+				.user = "debian" };
+
+			lc_on_install(w->lc, &r);
+			if (r.ok)
+				lc_on_agent(w->lc, in.slot_id, in.gen, "b1");
+		} else if (w->wake && w->wake <= end) {
+			w->now = w->wake > w->now ? w->wake : w->now;
+			w->wake = 0;
+			lc_on_timer(w->lc);
+		} else {
+			break;
+		}
+	}
+	w->now = end;
+}
+
+static int
+setup(void **state)
+{
+	struct world *w = xcalloc(1, sizeof *w);
+	const struct lc_env env = { w, w_mono, w_mono, w_rand, w_sha, w_caps,
+		w_csp, w_wake, w_commit, w_call, w_install };
+	struct lc_conf conf;
+
+	w->now = NS_PER_S;
+	w->csp = "aws";
+	rng_seed(&w->rng, 1);
+	lc_conf_defaults(&conf);
+	str_copy(conf.deployment, sizeof conf.deployment, "dep");
+	w->lc = lc_new(&env, &conf);
+	lc_start(w->lc);
+	*state = w;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct world *w = *state;
+
+	for (size_t i = 0; i < w->nreqs; i++)
+		csp_req_free(w->reqs[i]);
+	while (w->ntxns > 0) {
+		struct lc_txn *t = w->txns[--w->ntxns];
+
+		arena_free(t->arena);
+		free(t->rows);
+		free(t->slots);
+		free(t);
+	}
+	lc_free(w->lc);
+	free(w);
+	return 0;
+}
+
+static enum lc_answer
+put(struct world *w, int64_t count, const char *spec, enum lc_policy policy,
+    unsigned flags)
+{
+	static int n;
+	struct lc_wish_group g = { "g", count, { "c1", "", "img", "" }, "{}" };
+	struct lc_wish x = { "default", "m", "", "{}", true, policy, &g, 1 };
+	char id[LC_ACTION_LEN];
+	struct lc_who who = { id, "test", "/m" };
+	struct mw_err err = MW_ERR_INIT;
+	struct str t = STR_INIT;
+	struct lc_reply r;
+	enum lc_answer a;
+
+	str_addf(&t, "ac-%d", ++n);
+	str_copy(id, sizeof id, str_cstr(&t));
+	str_free(&t);
+	str_copy(g.spec.spec, sizeof g.spec.spec, spec);
+	if (!lc_apply(w->lc, &x, flags, &who, &r, &err))
+		return LC_NO;
+	a = r.answer;
+	lc_reply_free(&r);
+	return a;
+}
+
+static enum lc_answer
+act(struct world *w, const char *vm, enum lc_act what)
+{
+	static int n;
+	char id[LC_ACTION_LEN];
+	struct lc_who who = { id, "test", "/m" };
+	struct mw_err err = MW_ERR_INIT;
+	struct str t = STR_INIT;
+	struct lc_reply r;
+	enum lc_answer a;
+
+	str_addf(&t, "ac-9%d", ++n);
+	str_copy(id, sizeof id, str_cstr(&t));
+	str_free(&t);
+	if (!lc_do(w->lc, lc_mcis_find(w->lc, "default", "m"), vm, what, 0,
+		&who, &r, &err))
+		return LC_NO;
+	a = r.answer;
+	lc_reply_free(&r);
+	return a;
+}
+
+static const char *
+status(struct world *w)
+{
+	static char out[LC_GROUP_LEN];
+	struct lc_mcis *m = lc_mcis_find(w->lc, "default", "m");
+
+	if (!m)
+		return "";
+	lc_group_deck(m->counts, out);
+	return out;
+}
+
+static void
+tokens_are_stable_and_distinct(void **state)
+{
+	struct world *w = *state;
+	char a[LC_TOKEN_LEN], b[LC_TOKEN_LEN];
+
+	lc_token(w->lc, 12, 1, a);
+	lc_token(w->lc, 12, 1, b);
+	assert_string_equal(a, b);
+	assert_int_equal(strlen(a), 52);
+	assert_int_equal(strspn(a, "abcdefghijklmnopqrstuvwxyz234567"), 52);
+	lc_token(w->lc, 1, 21, b); /* not by gluing digits */
+	assert_string_not_equal(a, b);
+	lc_token(w->lc, 12, 2, b);
+	assert_string_not_equal(a, b);
+}
+
+static void
+the_same_file_again_changes_nothing(void **state)
+{
+	struct world *w = *state;
+	size_t rows, mutations;
+
+	assert_int_equal(put(w, 17, "s1", LC_CONTINUE, 0), LC_GO);
+	spin(w, 60);
+	assert_string_equal(status(w), "Running-(17/17)");
+	assert_true(lc_at_rest(w->lc));
+	assert_int_equal(w->creates, 17);
+	rows = w->rows;
+	mutations = w->mutations;
+	assert_int_equal(put(w, 17, "s1", LC_CONTINUE, 0), LC_NOOP);
+	spin(w, 60);
+	assert_int_equal(w->rows, rows);
+	assert_int_equal(w->mutations, mutations);
+}
+
+static void
+less_and_other_need_a_word(void **state)
+{
+	struct world *w = *state;
+
+	put(w, 5, "s1", LC_CONTINUE, 0);
+	spin(w, 60);
+	assert_int_equal(put(w, 3, "s1", LC_CONTINUE, 0), LC_NO);
+	assert_int_equal(put(w, 5, "s2", LC_CONTINUE, 0), LC_NO);
+	assert_int_equal(put(w, 3, "s1", LC_CONTINUE, LC_ALLOW_REMOVE), LC_GO);
+	spin(w, 60);
+	assert_string_equal(status(w), "Running-(3/3)");
+	assert_null(lc_vm_find(lc_mcis_first(w->lc), "g-4"));
+	assert_int_equal(put(w, 3, "s2", LC_CONTINUE, LC_ALLOW_REPLACE), LC_GO);
+	spin(w, 300);
+	assert_string_equal(status(w), "Running-(3/3)");
+	assert_int_equal(lc_vm_find(lc_mcis_first(w->lc), "g-1")->inst.gen, 2);
+	assert_int_equal(put(w, 6, "s2", LC_CONTINUE, 0), LC_GO);
+	spin(w, 60);
+	assert_string_equal(status(w), "Running-(6/6)");
+}
+
+static void
+verbs_go_round_and_repeat_as_noop(void **state)
+{
+	struct world *w = *state;
+
+	put(w, 10, "s1", LC_CONTINUE, 0);
+	assert_int_equal(act(w, NULL, LC_A_SUSPEND), LC_NO);
+	spin(w, 30);
+	assert_int_equal(act(w, NULL, LC_A_RESUME), LC_NOOP);
+	assert_int_equal(act(w, NULL, LC_A_SUSPEND), LC_GO);
+	assert_int_equal(act(w, NULL, LC_A_SUSPEND), LC_JOIN);
+	spin(w, 30);
+	assert_string_equal(status(w), "Suspended-(10/10)");
+	assert_int_equal(act(w, NULL, LC_A_SUSPEND), LC_NOOP);
+	assert_int_equal(act(w, NULL, LC_A_REBOOT), LC_NO);
+	assert_int_equal(act(w, "g-3", LC_A_RESUME), LC_GO);
+	spin(w, 30);
+	assert_string_equal(status(w), "Partial-Suspended-(9/10)");
+	assert_int_equal(act(w, NULL, LC_A_RESUME), LC_GO);
+	spin(w, 30);
+	assert_string_equal(status(w), "Running-(10/10)");
+	assert_int_equal(act(w, NULL, LC_A_REBOOT), LC_GO);
+	spin(w, 30);
+	assert_string_equal(status(w), "Running-(10/10)");
+	assert_int_equal(act(w, NULL, LC_A_TERMINATE), LC_GO);
+	spin(w, 60);
+	assert_string_equal(status(w), "Terminated-(10/10)");
+	assert_int_equal(act(w, NULL, LC_A_TERMINATE), LC_NOOP);
+	assert_int_equal(act(w, NULL, LC_A_REFINE), LC_GO);
+	spin(w, 30);
+	assert_string_equal(status(w), "Empty");
+	assert_true(lc_at_rest(w->lc));
+}
+
+static void
+a_failed_part_goes_on_back_or_away(void **state)
+{
+	static const struct {
+		enum lc_policy policy;
+		const char *status;
+	} t[] = { { LC_CONTINUE, "Failed-(3/18)" }, { LC_ROLLBACK, "Empty" },
+		{ LC_REFINE, "Running-(15/15)" } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		void *st = NULL;
+		struct world *w;
+
+		setup(&st);
+		w = st;
+		for (int k = 3; k <= 9; k += 3) {
+			w->create_class[k] = CSP_DEFINITE;
+			w->create_reason[k] = CSP_R_CAPACITY;
+		}
+		put(w, 18, "s1", t[i].policy, 0);
+		spin(w, 300);
+		assert_string_equal(status(w), t[i].status);
+		assert_null(lc_mcis_first(w->lc)->action);
+		assert_true(lc_at_rest(w->lc));
+		teardown(&st);
+	}
+}
+
+/* A verb never sticks: whatever the cloud answers, it ends by its deadline and
+ * the next command is taken. */
+static void
+verbs_leave_their_state(void **state)
+{
+	static const enum csp_class ends[] = { CSP_NOT_FOUND, CSP_CONFLICT,
+		CSP_THROTTLED, CSP_DEFINITE, CSP_AMBIGUOUS };
+	static const enum lc_act acts[] = { LC_A_SUSPEND, LC_A_REBOOT };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(ends) * ARRAY_LEN(acts); i++) {
+		enum lc_act a = acts[i % ARRAY_LEN(acts)];
+		void *st = NULL;
+		struct world *w;
+
+		setup(&st);
+		w = st;
+		put(w, 2, "s1", LC_CONTINUE, 0);
+		spin(w, 30);
+		w->verb_class = ends[i / ARRAY_LEN(acts)];
+		assert_int_equal(act(w, NULL, a), LC_GO);
+		spin(w, 3 * 600 + 60);
+		assert_string_equal(status(w), "Running-(2/2)");
+		assert_null(lc_mcis_first(w->lc)->action);
+		w->verb_class = CSP_OK;
+		assert_int_equal(act(w, NULL, a), LC_GO);
+		spin(w, 60);
+		assert_string_equal(status(w),
+		    a == LC_A_SUSPEND ? "Suspended-(2/2)" : "Running-(2/2)");
+		teardown(&st);
+	}
+}
+
+static void
+an_agent_that_fails_is_a_failed_part_but_a_running_vm(void **state)
+{
+	struct world *w = *state;
+
+	w->no_install = true;
+	put(w, 2, "s1", LC_CONTINUE, 0);
+	spin(w, 60);
+	assert_string_equal(status(w), "Running-(2/2)");
+	assert_int_equal(lc_vm_find(lc_mcis_first(w->lc), "g-1")->inst.install,
+	    LC_I_FAILED);
+	assert_null(lc_mcis_first(w->lc)->action);
+	w->no_install = false;
+	/* The same file again tries the installation, not the VM. */
+	assert_int_equal(put(w, 2, "s1", LC_CONTINUE, 0), LC_GO);
+	spin(w, 60);
+	assert_int_equal(lc_vm_find(lc_mcis_first(w->lc), "g-1")->inst.install,
+	    LC_I_READY);
+	assert_int_equal(w->creates, 2);
+}
+
+static void
+a_deleted_group_is_forgotten_and_its_ids_stay_unused(void **state)
+{
+	struct world *w = *state;
+	int64_t id;
+
+	put(w, 2, "s1", LC_CONTINUE, 0);
+	spin(w, 30);
+	id = lc_vm_find(lc_mcis_first(w->lc), "g-2")->row.slot_id;
+	assert_int_equal(act(w, NULL, LC_A_DELETE), LC_GO);
+	spin(w, 60);
+	assert_null(lc_mcis_first(w->lc));
+	put(w, 1, "s1", LC_CONTINUE, 0);
+	spin(w, 30);
+	assert_true(lc_vm_find(lc_mcis_first(w->lc), "g-1")->row.slot_id > id);
+}
+
+static void
+a_vanished_vm_is_told_and_reconcile_replaces_it(void **state)
+{
+	struct world *w = *state;
+
+	put(w, 3, "s1", LC_CONTINUE, 0);
+	spin(w, 30);
+	w->native[2] = "terminated";
+	spin(w, 60);
+	assert_string_equal(status(w), "Partial-Running-(2/3)");
+	assert_int_equal(lc_vm_find(lc_mcis_first(w->lc), "g-2")->status,
+	    LC_UNDEFINED);
+	assert_int_equal(act(w, NULL, LC_A_RECONCILE), LC_GO);
+	spin(w, 600);
+	assert_string_equal(status(w), "Running-(3/3)");
+	assert_int_equal(lc_vm_find(lc_mcis_first(w->lc), "g-2")->inst.gen, 2);
+}
+
+static void
+abort_of_a_create_takes_back_what_it_added(void **state)
+{
+	struct world *w = *state;
+	struct mw_err err = MW_ERR_INIT;
+	uint64_t txn;
+
+	put(w, 2, "s1", LC_CONTINUE, 0);
+	spin(w, 30);
+	put(w, 6, "s1", LC_CONTINUE, 0);
+	assert_true(lc_abort(w->lc, lc_mcis_first(w->lc)->action->row.action_id,
+	    &txn, &err));
+	spin(w, 120);
+	assert_string_equal(status(w), "Running-(2/2)");
+	assert_null(lc_mcis_first(w->lc)->action);
+}
+
+#define T(f) cmocka_unit_test(f)
+#define W(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(native_words_have_their_class),
+		T(status_follows_class_and_verb),
+		T(group_strings_of_both_styles),
+		T(every_status_but_terminated_has_a_legal_verb),
+		W(tokens_are_stable_and_distinct),
+		W(the_same_file_again_changes_nothing),
+		W(less_and_other_need_a_word),
+		W(verbs_go_round_and_repeat_as_noop),
+		T(a_failed_part_goes_on_back_or_away),
+		T(verbs_leave_their_state),
+		W(an_agent_that_fails_is_a_failed_part_but_a_running_vm),
+		W(a_deleted_group_is_forgotten_and_its_ids_stay_unused),
+		W(a_vanished_vm_is_told_and_reconcile_replaces_it),
+		W(abort_of_a_create_takes_back_what_it_added),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
