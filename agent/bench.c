@@ -4,17 +4,12 @@
  * a measurement, no process and no file left at on_end. Called by jobs.c and
  * main.c.
  */
-#include "agent/bench.h"
+#include "agent/bench_int.h"
 
-#include "agent/dbbench.h"
-#include "agent/rules.h"
-#include "agent/sysbench.h"
-#include "common/child.h"
 #include "common/clock.h"
 #include "common/file.h"
 #include "common/log.h"
 #include "common/pure/alloc.h"
-#include "common/pure/rng.h"
 #include "common/pure/str.h"
 
 #include <errno.h>
@@ -23,50 +18,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LANES KIND_RTT
-#define FIO_MASK (1u << KIND_FIOR | 1u << KIND_FIOW)
-#define DB_MASK (1u << KIND_DBR | 1u << KIND_DBW)
-#define MEM_MASK (1u << KIND_MEMR | 1u << KIND_MEMW)
-#define MEM_NEED_MIB 160
 #define VERSION_MS 10000
-#define PREPARE_MIN_MS 60000
 #define REP_SLACK_MS 10000
 #define FAILURES_MAX 2
-
-struct lane {
-	struct result r;
-	double rate; /* events/s of the last repetition */
-	unsigned failures;
-	bool open; /* wants more repetitions */
-};
-
-struct bench {
-	struct bench_conf conf;
-	const struct bench_ops *ops;
-	void *arg;
-	const struct rules_profile *profile;
-	char *dir, *run_id;
-	char program[256], version[32];
-	enum sysbench_dialect dialect;
-	struct rng rng;
-	struct lane lanes[LANES];
-	uint32_t order[LANES]; /* of this sweep */
-	size_t norder, next;
-	enum kind current;
-	struct child *child;
-	struct dbbench *db;
-	struct loop_timer *deadline;
-	struct sysinfo_cpu cpu0;
-	uint64_t psi0;
-	int64_t db_cpu0, wall0, mono0;
-	bool has_cpu0, has_psi0, ending;
-	struct mw_err why_end;
-};
-
-static void next_rep(struct bench *b);
-static void prepare_files(struct bench *b);
-static void prepare_db(struct bench *b);
-static void finish(struct bench *b);
 
 static bool
 in_mask(enum kind k, unsigned mask)
@@ -74,9 +28,17 @@ in_mask(enum kind k, unsigned mask)
 	return (mask >> k & 1) != 0;
 }
 
+/* The twin's sysbench prints numbers of its world; results say so. */
+bool
+bench_replays(const struct bench *b)
+{
+	return strcmp(b->conf.facts->emulated, "replay") == 0;
+}
+
 /* Ends those kinds without a value. */
-static void
-fail_kinds(struct bench *b, unsigned mask, const char *why, const char *detail)
+void
+bench_fail_kinds(struct bench *b, unsigned mask, const char *why,
+    const char *detail)
 {
 	for (unsigned k = 0; k < LANES; k++) {
 		struct lane *l = &b->lanes[k];
@@ -95,8 +57,8 @@ fail_kinds(struct bench *b, unsigned mask, const char *why, const char *detail)
 	}
 }
 
-static bool
-any_open(const struct bench *b, unsigned mask)
+bool
+bench_any_open(const struct bench *b, unsigned mask)
 {
 	for (unsigned k = 0; k < LANES; k++)
 		if (b->lanes[k].open && in_mask((enum kind)k, mask))
@@ -104,8 +66,8 @@ any_open(const struct bench *b, unsigned mask)
 	return false;
 }
 
-static struct sysbench_plan
-plan_of(const struct bench *b, enum kind k)
+struct sysbench_plan
+bench_plan(const struct bench *b, enum kind k)
 {
 	const struct rules_profile *p = b->profile;
 	struct sysbench_plan plan = { .kind = k,
@@ -128,8 +90,8 @@ plan_of(const struct bench *b, enum kind k)
 	return plan;
 }
 
-static bool
-run_sysbench(struct bench *b, const struct sysbench_plan *plan,
+bool
+bench_sysbench(struct bench *b, const struct sysbench_plan *plan,
     int64_t deadline_ms,
     void (*done)(struct child *, const struct child_end *, void *),
     struct mw_err *err)
@@ -146,8 +108,8 @@ run_sysbench(struct bench *b, const struct sysbench_plan *plan,
 }
 
 /* Why a child of ours has no result, as a substatus. */
-static const char *
-substatus(const struct child_end *end)
+const char *
+bench_substatus(const struct child_end *end)
 {
 	return end->timed_out ? "TIMEOUT" : "PARSE";
 }
@@ -165,8 +127,8 @@ describe(const struct child_end *end, struct mw_err *err)
 
 /* Text of a failed run: FATAL is on standard output, complaints about options
  * are on standard error. */
-static void
-explain(const struct child_end *end, enum kind k, enum sysbench_dialect d,
+void
+bench_explain(const struct child_end *end, enum kind k, enum sysbench_dialect d,
     struct mw_err *err)
 {
 	const struct str *texts[] = { &end->out, &end->err };
@@ -197,7 +159,7 @@ window_end(struct bench *b, const struct child_end *end,
 	double span_s = (double)(clock_mono_ns() - b->mono0) / 1e9;
 	struct sysinfo_cpu c;
 	uint64_t psi;
-	struct sysbench_plan plan = plan_of(b, b->current);
+	struct sysbench_plan plan = bench_plan(b, b->current);
 
 	*w = (struct rules_window){ .wall_s = (double)end->wall_ns / 1e9,
 		.cpu_s = (double)end->cpu_ns / 1e9,
@@ -234,7 +196,7 @@ lane_failed(struct bench *b, struct lane *l, const char *why,
 	log_warn("agent", b->run_id, "%s\tkind=%s why=%s", err->msg,
 	    kind_info(l->r.kind)->name, why);
 	if (++l->failures >= FAILURES_MAX || l->r.nsamples == 0)
-		fail_kinds(b, 1u << l->r.kind, why, err->msg);
+		bench_fail_kinds(b, 1u << l->r.kind, why, err->msg);
 }
 
 static void
@@ -249,6 +211,8 @@ add_sample(struct bench *b, struct lane *l, const struct sysbench_out *out,
 	s->at_wall_ns = b->wall0;
 	s->value = sysbench_value(l->r.kind, out);
 	rules_judge(b->profile, l->r.kind, &w, s);
+	if (l->r.replay) /* nothing ran that could be disturbed */
+		s->contended = false;
 	s->warmup = l->r.nsamples == 0;
 	if (l->r.nsamples++ == 0)
 		l->r.at_wall_ns = b->wall0;
@@ -274,12 +238,12 @@ on_rep(struct child *c, const struct child_end *end, void *arg)
 	(void)c;
 	b->child = NULL;
 	if (b->ending) {
-		finish(b);
+		bench_finish(b);
 		return;
 	}
 	if (!end->exited || end->code != 0 || end->timed_out) {
-		explain(end, b->current, b->dialect, &err);
-		lane_failed(b, l, substatus(end), &err);
+		bench_explain(end, b->current, b->dialect, &err);
+		lane_failed(b, l, bench_substatus(end), &err);
 	} else if (!sysbench_parse(b->current, b->dialect, str_cstr(&end->out),
 		       end->out.len, &out, &err) ||
 	    !(sysbench_value(b->current, &out) <= kind_info(b->current)->max)) {
@@ -289,7 +253,7 @@ on_rep(struct child *c, const struct child_end *end, void *arg)
 	} else {
 		add_sample(b, l, &out, end);
 	}
-	next_rep(b);
+	bench_next(b);
 }
 
 static void
@@ -313,8 +277,8 @@ new_sweep(struct bench *b)
 	rng_shuffle(&b->rng, b->order, b->norder);
 }
 
-static void
-next_rep(struct bench *b)
+void
+bench_next(struct bench *b)
 {
 	struct mw_err err = MW_ERR_INIT;
 	struct sysbench_plan plan;
@@ -325,208 +289,22 @@ next_rep(struct bench *b)
 	if (b->next == b->norder)
 		new_sweep(b);
 	if (b->norder == 0) {
-		finish(b);
+		bench_finish(b);
 		return;
 	}
 	b->current = (enum kind)b->order[b->next++];
-	plan = plan_of(b, b->current);
+	plan = bench_plan(b, b->current);
 	step_text(b, &b->lanes[b->current]);
 	limit_ms = plan.seconds * 1000 + REP_SLACK_MS;
 	window_begin(b);
-	if (run_sysbench(b, &plan, limit_ms, on_rep, &err))
+	if (bench_sysbench(b, &plan, limit_ms, on_rep, &err))
 		return;
-	fail_kinds(b, 1u << b->current,
+	bench_fail_kinds(b, 1u << b->current,
 	    err.code == MW_UNSUPPORTED || err.code == MW_NOT_FOUND
 		? "TOOL_MISSING"
 		: "PARSE",
 	    err.msg);
-	next_rep(b);
-}
-
-static void
-on_db_prepared(struct child *c, const struct child_end *end, void *arg)
-{
-	struct bench *b = arg;
-	struct mw_err err = MW_ERR_INIT;
-
-	(void)c;
-	b->child = NULL;
-	if (b->ending) {
-		finish(b);
-		return;
-	}
-	if (!end->exited || end->code != 0) {
-		explain(end, KIND_DBR, b->dialect, &err);
-		fail_kinds(b, DB_MASK, "DB_SETUP", err.msg);
-	}
-	next_rep(b);
-}
-
-static void
-on_db_ready(void *arg)
-{
-	struct bench *b = arg;
-	struct mw_err err = MW_ERR_INIT;
-	struct sysbench_plan plan = plan_of(b, KIND_DBR);
-
-	plan.step = SYSBENCH_PREPARE;
-	if (run_sysbench(b, &plan, 2 * PREPARE_MIN_MS, on_db_prepared, &err))
-		return;
-	fail_kinds(b, DB_MASK, "DB_SETUP", err.msg);
-	next_rep(b);
-}
-
-static void
-on_db_failed(void *arg, const char *why, const struct mw_err *err)
-{
-	struct bench *b = arg;
-
-	fail_kinds(b, DB_MASK, why, err->msg);
-	/* If a child runs, its end goes on; else we were waiting for this. */
-	if (b->child == NULL && !b->ending)
-		next_rep(b);
-}
-
-static void
-on_db_gone(void *arg)
-{
-	struct bench *b = arg;
-
-	b->db = NULL;
-	finish(b);
-}
-
-static bool
-db_room(struct bench *b, char *why, size_t size)
-{
-	const struct rules_profile *p = b->profile;
-	int64_t mib = sysinfo_available_mib("");
-	struct mw_err err = MW_ERR_INIT;
-	struct sysinfo_fs fs;
-	char text[120];
-
-	if (!sysinfo_fs(b->dir, &fs, &err)) {
-		fail_kinds(b, DB_MASK, "NO_SPACE", err.msg);
-		return false;
-	}
-	why[0] = '\0';
-	if (fs.free_mib < p->db_disk_mib)
-		str_copy(why, size, "NO_SPACE");
-	else if (mib >= 0 && mib < p->db_memory_mib)
-		str_copy(why, size, "NO_MEMORY");
-	if (why[0] == '\0')
-		return true;
-	snprintf(text, sizeof text,
-	    "the database needs %lld MiB of disk and %lld of memory; "
-	    "%lld and %lld are free",
-	    (long long)p->db_disk_mib, (long long)p->db_memory_mib,
-	    (long long)fs.free_mib, (long long)mib);
-	fail_kinds(b, DB_MASK, why, text);
-	return false;
-}
-
-static void
-prepare_db(struct bench *b)
-{
-	static const struct dbbench_ops ops = { on_db_ready, on_db_failed,
-		on_db_gone };
-	struct dbbench_conf conf = { .loop = b->conf.loop,
-		.dir = b->dir,
-		.pool_mib = b->profile->pool_mib,
-		.log_mib = b->profile->db_log_mib,
-		.life_ms = (b->conf.deadline_ns - clock_mono_ns()) / NS_PER_MS +
-		    60000 };
-	struct mw_err err = MW_ERR_INIT;
-	char why[32];
-
-	if (any_open(b, DB_MASK) && b->dialect == SYSBENCH_0_4)
-		fail_kinds(b, DB_MASK, "TOOL_MISSING",
-		    "the database kinds need sysbench 1.0 or later");
-	if (!any_open(b, DB_MASK) || !db_room(b, why, sizeof why)) {
-		next_rep(b);
-		return;
-	}
-	b->ops->on_step(b->arg, "prepare database");
-	if (dbbench_start(&conf, &ops, b, &b->db, &err))
-		return;
-	fail_kinds(b, DB_MASK,
-	    err.code == MW_UNSUPPORTED ? "TOOL_MISSING" : "DB_SETUP", err.msg);
-	next_rep(b);
-}
-
-static void
-on_files_prepared(struct child *c, const struct child_end *end, void *arg)
-{
-	struct bench *b = arg;
-	struct mw_err err = MW_ERR_INIT;
-
-	(void)c;
-	b->child = NULL;
-	if (b->ending) {
-		finish(b);
-		return;
-	}
-	if (!end->exited || end->code != 0) {
-		explain(end, KIND_FIOR, b->dialect, &err);
-		fail_kinds(b, FIO_MASK, substatus(end), err.msg);
-	}
-	prepare_db(b);
-}
-
-/* Files in memory would measure memory: that is refused, not flagged. */
-static bool
-files_honest(struct bench *b)
-{
-	struct mw_err err = MW_ERR_INIT;
-	struct sysinfo_fs fs;
-	char text[120];
-
-	if (!sysinfo_fs(b->dir, &fs, &err)) {
-		fail_kinds(b, FIO_MASK, "NO_SPACE", err.msg);
-	} else if (fs.memory) {
-		fail_kinds(b, FIO_MASK, "REFUSED",
-		    "the working folder is on tmpfs: this would measure "
-		    "memory, not a disk");
-	} else if (fs.free_mib < 2 * b->profile->file_mib) {
-		snprintf(text, sizeof text, "%lld MiB free, %lld needed",
-		    (long long)fs.free_mib,
-		    (long long)(2 * b->profile->file_mib));
-		fail_kinds(b, FIO_MASK, "NO_SPACE", text);
-	}
-	return any_open(b, FIO_MASK);
-}
-
-static void
-prepare_files(struct bench *b)
-{
-	struct mw_err err = MW_ERR_INIT;
-	struct sysbench_plan plan = plan_of(b, KIND_FIOR);
-	/* 20 MiB/s must do. */
-	int64_t limit_ms = PREPARE_MIN_MS + b->profile->file_mib * 50;
-
-	if (!any_open(b, FIO_MASK) || !files_honest(b)) {
-		prepare_db(b);
-		return;
-	}
-	plan.step = SYSBENCH_PREPARE;
-	b->ops->on_step(b->arg, "prepare files");
-	if (run_sysbench(b, &plan, limit_ms, on_files_prepared, &err))
-		return;
-	fail_kinds(b, FIO_MASK, "PARSE", err.msg);
-	prepare_db(b);
-}
-
-static void
-check_memory(struct bench *b)
-{
-	int64_t mib = sysinfo_available_mib("");
-	char text[80];
-
-	if (mib < 0 || mib >= MEM_NEED_MIB)
-		return;
-	snprintf(text, sizeof text, "%lld MiB of memory free, %d needed",
-	    (long long)mib, MEM_NEED_MIB);
-	fail_kinds(b, MEM_MASK, "NO_MEMORY", text);
+	bench_next(b);
 }
 
 static void
@@ -538,17 +316,16 @@ on_version(struct child *c, const struct child_end *end, void *arg)
 	(void)c;
 	b->child = NULL;
 	if (b->ending) {
-		finish(b);
+		bench_finish(b);
 		return;
 	}
 	if (!sysbench_version(str_cstr(&end->out), end->out.len, &b->dialect,
 		b->version, &err)) {
-		fail_kinds(b, BENCH_KINDS, "TOOL_MISSING", err.msg);
-		finish(b);
+		bench_fail_kinds(b, BENCH_KINDS, "TOOL_MISSING", err.msg);
+		bench_finish(b);
 		return;
 	}
-	check_memory(b);
-	prepare_files(b);
+	bench_prepare(b);
 }
 
 /* validity of a kind with too few quiet repetitions: what disturbed them. */
@@ -600,8 +377,8 @@ bench_free(void *p)
 }
 
 /* Called again until child and database are gone. */
-static void
-finish(struct bench *b)
+void
+bench_finish(struct bench *b)
 {
 	struct mw_err err = MW_ERR_INIT;
 
@@ -628,7 +405,7 @@ stop_work(struct bench *b)
 {
 	b->ending = true;
 	if (b->child != NULL)
-		child_cancel(b->child); /* its done calls finish() */
+		child_cancel(b->child); /* its done calls bench_finish() */
 	else if (b->db != NULL)
 		dbbench_stop(b->db);
 }
@@ -651,7 +428,8 @@ on_deadline(void *arg)
 		return;
 	log_warn("agent", b->run_id,
 	    "deadline\taction=\"end with what is in\"");
-	fail_kinds(b, BENCH_KINDS, "TIMEOUT", "the job's deadline passed");
+	bench_fail_kinds(b, BENCH_KINDS, "TIMEOUT",
+	    "the job's deadline passed");
 	stop_work(b);
 }
 
@@ -663,7 +441,7 @@ lanes_init(struct bench *b)
 
 		l->open = in_mask((enum kind)k, b->conf.kinds);
 		l->r.kind = (enum kind)k;
-		l->r.replay = strcmp(b->conf.facts->emulated, "replay") == 0;
+		l->r.replay = bench_replays(b);
 		str_copy(l->r.run_id, sizeof l->r.run_id, b->run_id);
 		str_copy(l->r.variant, sizeof l->r.variant, "std");
 		str_copy(l->r.profile, sizeof l->r.profile, b->profile->name);
@@ -687,8 +465,9 @@ end_without_tool(void *arg)
 {
 	struct bench *b = arg;
 
-	fail_kinds(b, BENCH_KINDS, "TOOL_MISSING", "sysbench is not installed");
-	finish(b);
+	bench_fail_kinds(b, BENCH_KINDS, "TOOL_MISSING",
+	    "sysbench is not installed");
+	bench_finish(b);
 }
 
 bool
@@ -704,7 +483,7 @@ bench_start(const struct bench_conf *conf, const struct bench_ops *ops,
 	b->arg = arg;
 	b->profile = rules_profile(conf->profile);
 	b->run_id = xstrdup(conf->run_id);
-	b->dir = xasprintf("%s/bench-XXXXXX", conf->dir);
+	b->dir = xasprintf("%s/milkyway-bench-XXXXXX", conf->dir);
 	rng_seed(&b->rng, conf->seed);
 	if (b->profile == NULL || b->conf.kinds == 0) {
 		err_set(err, MW_INVALID, 0, "unknown profile or no kind");

@@ -97,9 +97,11 @@ cmd_uninstall_files(const struct options *o)
 		"/opt/milkyway/bin/supervise",
 		"/opt/milkyway/bin/milkyway-ping",
 		"/opt/milkyway/bin/milkyway-agent",
-		"/opt/milkyway/bin",
 		"/opt/milkyway",
 		"/var/lib/milkyway-agent",
+		"/var/log/milkyway-agent.log",
+		"/run/milkyway-agent.pid",
+		"user and group milkyway-agent",
 	};
 
 	(void)o;
@@ -173,25 +175,20 @@ kinds_of(const char *list, unsigned *kinds, struct mw_err *err)
 	return true;
 }
 
-/* A folder of our own, owned by whom we become: a database refuses root. */
+/* A database refuses to run as root, and nothing here needs it. */
 static bool
-local_dir(const struct options *o, char *dir, size_t size, struct mw_err *err)
+local_user(const struct options *o, struct mw_err *err)
 {
 	uid_t uid;
 	gid_t gid;
 
-	snprintf(dir, size, "%s/milkyway-bench-XXXXXX",
-	    o->dir != NULL ? o->dir : "/var/tmp");
-	if (mkdtemp(dir) == NULL)
-		return err_set(err, MW_INTERNAL, 0, "cannot make %s", dir);
 	if (geteuid() != 0)
 		return true;
 	if (!confine_user(o->user != NULL ? o->user : USER_DEFAULT, &uid, &gid,
 		err) &&
 	    (o->user != NULL || !confine_user("nobody", &uid, &gid, err)))
 		return false;
-	return confine_own(dir, uid, gid, err) &&
-	    confine_drop(uid, gid, false, err);
+	return confine_drop(uid, gid, false, err);
 }
 
 static bool
@@ -202,11 +199,11 @@ run_local(const struct options *o, struct local *l, struct mw_err *err)
 	struct sysinfo_facts facts;
 	struct bench_conf conf = { .loop = l->loop,
 		.facts = &facts,
+		.dir = o->dir != NULL ? o->dir : "/var/tmp",
 		.run_id = "local",
 		.profile = o->profile != NULL ? o->profile : "quick",
 		.seed = (uint64_t)o->seed,
 		.deadline_ns = clock_mono_ns() + 7200 * NS_PER_S };
-	char dir[256];
 	bool ok;
 
 	if (o->nrest != 1)
@@ -216,9 +213,8 @@ run_local(const struct options *o, struct local *l, struct mw_err *err)
 	if (strcmp(o->rest[0], "all") != 0 &&
 	    !kinds_of(o->rest[0], &conf.kinds, err))
 		return false;
-	if (!local_dir(o, dir, sizeof dir, err))
+	if (!local_user(o, err))
 		return false;
-	conf.dir = dir;
 	sysinfo_read(&facts, "");
 	conf.monitor = sysinfo_monitor_new("");
 	loop_on_signal(l->loop, local_signal, l);
@@ -226,7 +222,6 @@ run_local(const struct options *o, struct local *l, struct mw_err *err)
 	if (ok)
 		loop_run(l->loop);
 	sysinfo_monitor_free(conf.monitor);
-	rmdir(dir);
 	return ok;
 }
 

@@ -16,7 +16,7 @@
 
 #define PEM_MAX 16384
 #define SEED_MAX (INT64_C(1) << 53)
-#define DEADLINE_MAX_MS (2 * 3600 * INT64_C(1000))
+#define DEADLINE_MAX_MS (7 * 86400 * INT64_C(1000))
 #define RATE_MAX_PER_S 2000 /* packets of one agent, whatever is asked */
 
 /* A word like "b-01" or "01J..": what ids look like, without blanks. */

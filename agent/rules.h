@@ -1,7 +1,7 @@
 /*
  * rules.h - how often and how long each kind is repeated, and which
  * repetitions are thrown out. Pure; the figures are explained in
- * docs/decisions/quick-profile.md and docs/measurement.md.
+ * docs/decisions/quick-profile.md.
  */
 #ifndef MW_AGENT_RULES_H
 #define MW_AGENT_RULES_H

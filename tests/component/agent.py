@@ -202,6 +202,12 @@ class Lab:
     def agent_dir(self, i):
         return "%s/agent%d" % (self.dir, i)
 
+    def work_dir(self):
+        d = self.dir + "/work"
+        os.makedirs(d, exist_ok=True)
+        shutil.chown(d, "nobody", "nogroup")
+        return d
+
     def enroll(self, i):
         d = self.agent_dir(i)
         os.mkdir(d, 0o700)
@@ -468,6 +474,53 @@ def test_renewal(lab, co):
     assert open(path).read() == cert
 
 
+def test_all_kinds_locally(lab, co):
+    """The eight kinds with a real database; nothing is left behind."""
+    work = lab.work_dir()
+    out = subprocess.run([AGENT, "bench", "all", "--dir", work, "--user",
+                          "nobody", "--seed", "5"], capture_output=True)
+    results = json.loads(out.stdout)
+    assert out.returncode == 0, out
+    assert [r["kind"] for r in results] == [
+        "cpus", "cpum", "memR", "memW", "fioR", "fioW", "dbR", "dbW"]
+    for r in results:
+        assert r["value"] > 0 and 6 <= r["n"] <= 8, r
+        assert r["nValid"] + r["nContended"] == r["n"], r
+        assert r["toolVersion"].startswith("1.0"), r
+        print("    %s %.1f %s, %s" % (r["kind"], r["value"], r["unit"],
+                                      r["validity"]))
+    assert os.listdir(work) == []
+    assert subprocess.run(["pgrep", "-f", work + "/"],
+                          capture_output=True).returncode == 1
+
+
+def test_memory_is_no_disk(lab, co):
+    mnt = lab.dir + "/tmpfs"
+    os.mkdir(mnt)
+    run("mount", "-t", "tmpfs", "-o", "mode=1777", "tmpfs", mnt)
+    try:
+        out = subprocess.run([AGENT, "bench", "fioR", "--dir", mnt, "--user",
+                              "nobody"], capture_output=True)
+    finally:
+        run("umount", mnt)
+    (r,) = json.loads(out.stdout)
+    assert out.returncode == 12, out
+    assert r["value"] is None and r["substatus"] == "REFUSED", r
+    assert "tmpfs" in r["detail"], r
+
+
+def test_missing_tool(lab, co):
+    """No value, and the reason; never 0."""
+    out = subprocess.run(["ip", "netns", "exec", ns(1), "sh", "-c",
+                          "mount --bind /dev/null /usr/bin/sysbench && "
+                          "exec \"$@\"", "sh", AGENT, "bench", "cpus",
+                          "--dir", lab.work_dir(), "--user", "nobody"],
+                         capture_output=True)
+    (r,) = json.loads(out.stdout)
+    assert r["value"] is None and r["validity"] == "failed", r
+    assert r["substatus"] == "TOOL_MISSING", r
+
+
 def test_stop(lab, co):
     for i in range(1, AGENTS + 1):
         assert lab.kill(i, signal.SIGTERM) == 0
@@ -475,7 +528,8 @@ def test_stop(lab, co):
 
 TESTS = [test_enroll, test_hello, test_unprivileged, test_bench, test_cancel,
          test_refusals, test_matrix, test_matrix_hole, test_echo_is_silent,
-         test_rtt, test_renewal, test_replay, test_stop]
+         test_rtt, test_renewal, test_replay, test_stop,
+         test_all_kinds_locally, test_memory_is_no_disk, test_missing_tool]
 
 
 def inside():

@@ -1,6 +1,6 @@
 /*
  * sysbench_golden.h - what sysbench prints: 1.0.20 recorded on Debian 12;
- * 0.4.12 put together from the lines that docs/measurement.md lists.
+ * 0.4.12 put together from its known lines.
  */
 #ifndef MW_TESTS_SYSBENCH_GOLDEN_H
 #define MW_TESTS_SYSBENCH_GOLDEN_H
