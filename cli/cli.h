@@ -31,9 +31,13 @@ struct cli {
 	bool color; /* standard output is a terminal that wants colour */
 	bool live; /* standard error is a terminal */
 	bool yes, no_wait, help;
+	int width; /* columns of the terminal; 0 = not a terminal */
 	int64_t timeout_s; /* of waiting; 0 = no limit */
 	char *token; /* read at the first call */
 	void *curl;
+	/* Not NULL: cli_opts() only lists its long options here, one a line,
+	 * and fails; so no command does anything. For completion. */
+	struct str *describe;
 };
 
 struct cli_cmd {
@@ -46,8 +50,28 @@ struct cli_cmd {
 
 /* ---- commands, by file ---- */
 extern const struct cli_cmd cmds_up[], cmds_mcis[], cmds_bench[], cmds_matrix[],
-    cmds_place[], cmds_exec[], cmds_agent[], cmds_sys[], cmds_report[];
+    cmds_place[], cmds_exec[], cmds_agent[], cmds_sys[], cmds_report[],
+    cmds_completion[];
+
+struct cli_room {
+	const char *title;
+	const struct cli_cmd *cmds; /* ends with a NULL name */
+};
+extern const struct cli_room cli_rooms[]; /* ends with a NULL title */
+
+/* The command named by the first one or two words, and how many; or NULL. */
 const struct cli_cmd *cli_find(int argc, char **argv, int *words);
+/* The command of a table by its whole name; it must be there. */
+const struct cli_cmd *cli_cmd(const struct cli_cmd *table, const char *name);
+/* Says that there is no such command, and which was meant; returns 2. */
+int cli_unknown(int argc, char **argv);
+/* Edits (one letter more, less, other, or two swapped) from a to b; both of at
+ * most 63 bytes count, longer ones are never near. */
+unsigned cli_distance(const char *a, const char *b);
+/* True if a slip of the fingers makes typed out of word. */
+bool cli_near(const char *typed, const char *word);
+void cli_help_all(void);
+int cli_help(const struct cli_cmd *cmd);
 
 /* ---- options ---- */
 struct cli_opt {
@@ -69,6 +93,18 @@ struct cli_opt {
  */
 int cli_opts(struct cli *c, const struct cli_cmd *cmd, int argc, char **argv,
     const struct cli_opt *opts, size_t nopts, int min, int max);
+
+/* ---- files ---- */
+enum cli_file {
+	FILE_WORLD,
+	FILE_QUERY,
+	FILE_MCIS
+};
+
+/* A JSON file that should be of that kind: if it clearly is another one, the
+ * error says so. New reference, or NULL. */
+json_t *cli_load(const char *path, enum cli_file kind, size_t max,
+    struct mw_err *err);
 
 /* ---- the API ---- */
 
@@ -119,10 +155,31 @@ struct cli_table *table_new(const char *const *heads);
 void table_add(struct cli_table *t, const char *fmt, ...) mw_printf(2, 3);
 /* The next cell in an ANSI colour (e.g. 31); 0 = none. */
 void table_color(struct cli_table *t, int color);
-void table_print(struct cli_table *t, const struct cli *c); /* frees it */
+/* Frees the table. On a terminal the last column breaks at its spaces. */
+void table_print(struct cli_table *t, const struct cli *c);
+/* Text that starts at column indent and goes on there, at most width wide. */
+void cli_wrap(const char *text, int indent, int width);
 void cli_print_json(const json_t *j);
 /* 1234567 micro-USD as "1.2346". */
 void cli_money(int64_t micros, char out[32]);
+
+/* A placement's answer; query (may be NULL) tells mode and operator. Returns
+ * the exit status: EXIT_NO if there is no group or the given one is wrong. */
+int answer_print(struct cli *c, const json_t *answer, const json_t *query);
+
+/* A table of n x n numbers; NAN is unknown. */
+struct heat {
+	const json_t *vms;
+	const void *ctx;
+	double (*value)(const void *ctx, size_t i, size_t j);
+	double limit; /* mark what is not under it; 0 = none */
+	int decimals;
+	bool colored;
+};
+/* Colour, size and form fit the terminal; too many VMs give a summary. */
+void heat_print(const struct cli *c, const struct heat *h);
+/* The 256-colour background of an RTT, and black or white on it. */
+void heat_colors(double ms, int *background, int *foreground);
 
 /* Self-contained HTML page; files of JSON made by earlier commands. */
 struct report_input {

@@ -5,8 +5,6 @@
 
 #include "common/pure/alloc.h"
 
-static const struct cli_cmd *self(const char *name);
-
 static int
 run_list(struct cli *c, int argc, char **argv)
 {
@@ -17,7 +15,8 @@ run_list(struct cli *c, int argc, char **argv)
 	json_t *a = NULL, *g;
 	size_t i;
 
-	if (cli_opts(c, self("agent list"), argc, argv, NULL, 0, 0, 1) < 0)
+	if (cli_opts(c, cli_cmd(cmds_agent, "agent list"), argc, argv, NULL, 0,
+		0, 1) < 0)
 		return 2;
 	if (!cli_call(c, "GET", "/v1/agents", NULL, &a, &err))
 		return cli_fail(&err);
@@ -60,7 +59,8 @@ act(struct cli *c, int argc, char **argv, const char *cmd, const char *verb)
 	char *path;
 	int rc;
 
-	if (cli_opts(c, self(cmd), argc, argv, NULL, 0, 1, 1) < 0)
+	if (cli_opts(c, cli_cmd(cmds_agent, cmd), argc, argv, NULL, 0, 1, 1) <
+	    0)
 		return 2;
 	path = cli_mcis_path(c, argv[1], "/agents");
 	if (!path)
@@ -101,13 +101,3 @@ const struct cli_cmd cmds_agent[] = {
 	    run_uninstall, "" },
 	{ NULL, NULL, NULL, NULL, NULL },
 };
-
-static const struct cli_cmd *
-self(const char *name)
-{
-	const struct cli_cmd *p = cmds_agent;
-
-	while (p->name && !str_eq(p->name, name))
-		p++;
-	return p;
-}

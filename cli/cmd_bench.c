@@ -9,7 +9,6 @@
 #include <math.h>
 #include <string.h>
 
-static const struct cli_cmd *self(const char *name);
 static void bench_print(struct cli *c, const json_t *run);
 
 /* "cpus,cpum" to ["cpus","cpum"]; NULL after a message. */
@@ -45,7 +44,7 @@ run_run(struct cli *c, int argc, char **argv)
 		{ "kind", 'k', OPT_STR, &kinds },
 		{ "profile", 'p', OPT_STR, &profile },
 	};
-	const struct cli_cmd *cmd = self("bench run");
+	const struct cli_cmd *cmd = cli_cmd(cmds_bench, "bench run");
 	struct mw_err err = MW_ERR_INIT;
 	json_t *body, *end = NULL, *run = NULL, *list;
 	char *path, *rest;
@@ -72,8 +71,8 @@ run_run(struct cli *c, int argc, char **argv)
 	free(path);
 	/* The action's target is the run: .../benchmarks/b-12 */
 	if (end && strrchr(js(end, "target"), '/') && js(end, "state")[0]) {
-		rest = xasprintf("/benchmarks%s",
-		    strrchr(js(end, "target"), '/'));
+		rest =
+		    xasprintf("/benchmarks%s", strrchr(js(end, "target"), '/'));
 		path = cli_mcis_path(c, argv[1], rest);
 		if (cli_call(c, "GET", path, NULL, &run, &err))
 			bench_print(c, run);
@@ -99,7 +98,8 @@ run_show(struct cli *c, int argc, char **argv)
 	json_t *run = NULL;
 	char *path, *rest;
 
-	if (cli_opts(c, self("bench show"), argc, argv, opts, 2, 1, 1) < 0)
+	if (cli_opts(c, cli_cmd(cmds_bench, "bench show"), argc, argv, opts, 2,
+		1, 1) < 0)
 		return 2;
 	rest = id ? xasprintf("/benchmarks/%s", id)
 		  : xasprintf("/results?latest=1%s%s", kind ? "&kind=" : "",
@@ -129,7 +129,8 @@ run_list(struct cli *c, int argc, char **argv)
 	char *path;
 	size_t i;
 
-	if (cli_opts(c, self("bench list"), argc, argv, NULL, 0, 1, 1) < 0)
+	if (cli_opts(c, cli_cmd(cmds_bench, "bench list"), argc, argv, NULL, 0,
+		1, 1) < 0)
 		return 2;
 	path = cli_mcis_path(c, argv[1], "/benchmarks");
 	if (!path)
@@ -303,13 +304,3 @@ const struct cli_cmd cmds_bench[] = {
 	{ "bench list", "NAME", "runs so far", run_list, "" },
 	{ NULL, NULL, NULL, NULL, NULL },
 };
-
-static const struct cli_cmd *
-self(const char *name)
-{
-	const struct cli_cmd *p = cmds_bench;
-
-	while (p->name && !str_eq(p->name, name))
-		p++;
-	return p;
-}

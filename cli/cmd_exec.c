@@ -40,6 +40,60 @@ print_outputs(struct cli *c, const json_t *cmd)
 	return worst;
 }
 
+/* {"key":"value"} of "key=value"; NULL without "=". */
+static json_t *
+selector_of(const char *label)
+{
+	const char *value = strchr(label, '=');
+	json_t *sel;
+	char *key;
+
+	if (!value)
+		return NULL;
+	sel = json_object();
+	key = xstrndup(label, (size_t)(value - label));
+	json_put_str(sel, key, value + 1);
+	free(key);
+	return sel;
+}
+
+/* One word is a shell line, like ssh's; several are an argument list. */
+static json_t *
+body_of(int n, char **words, int64_t timeout)
+{
+	json_t *body = json_object(), *list = json_array();
+
+	for (int i = 0; i < n; i++)
+		json_array_append_new(list, json_string(words[i]));
+	if (n == 1)
+		json_put_str(body, "command", words[0]);
+	else
+		json_put(body, "argv", json_incref(list));
+	json_decref(list);
+	json_put_int(body, "timeoutS", timeout);
+	return body;
+}
+
+/* The outputs of a command that has ended. */
+static int
+show(struct cli *c, const char *mcis, const char *id)
+{
+	char *rest = xasprintf("/commands/%s", id);
+	char *path = cli_mcis_path(c, mcis, rest);
+	struct mw_err err = MW_ERR_INIT;
+	json_t *out = NULL;
+	int rc;
+
+	if (cli_call(c, "GET", path, NULL, &out, &err))
+		rc = print_outputs(c, out);
+	else
+		rc = cli_fail(&err);
+	json_decref(out);
+	free(rest);
+	free(path);
+	return rc;
+}
+
 static int
 run_exec(struct cli *c, int argc, char **argv)
 {
@@ -49,64 +103,34 @@ run_exec(struct cli *c, int argc, char **argv)
 		{ "label", 'l', OPT_STR, &label },
 		{ "command-timeout", 0, OPT_INT, &timeout },
 	};
-	struct mw_err err = MW_ERR_INIT;
-	json_t *body, *list, *end = NULL, *out = NULL, *sel;
-	int split = argc, rc;
-	char *path, *rest;
+	json_t *body, *end = NULL, *sel = NULL;
+	int split = 0, rc, shown;
+	char *path;
 
-	for (int i = 1; i < argc; i++)
-		if (str_eq(argv[i], "--")) {
-			split = i;
-			break;
-		}
-	if (split >= argc - 1) {
-		fprintf(stderr,
-		    "usage: milkyway exec NAME [OPTIONS] -- COMMAND [ARG...]\n");
+	while (split < argc && !str_eq(argv[split], "--"))
+		split++;
+	if (cli_opts(c, cmds_exec, split, argv, opts, ARRAY_LEN(opts), 1, 1) <
+	    0)
 		return 2;
-	}
-	if (cli_opts(c, cmds_exec, split, argv, opts, 2, 1, 1) < 0)
-		return 2;
-	body = json_object();
-	list = json_array();
-	for (int i = split + 1; i < argc; i++)
-		json_array_append_new(list, json_string(argv[i]));
-	if (json_array_size(list) == 1)
-		/* one word is a shell line, like ssh's */
-		json_put(body, "command", json_incref(json_array_get(list, 0)));
-	else
-		json_put(body, "argv", json_incref(list));
-	json_decref(list);
-	json_put_int(body, "timeoutS", timeout);
-	if (label && strchr(label, '=')) {
-		char *key =
-		    xstrndup(label, (size_t)(strchr(label, '=') - label));
-
-		sel = json_object();
-		json_put_str(sel, key, strchr(label, '=') + 1);
-		json_put(body, "selector", sel);
-		free(key);
-	}
+	if (split >= argc - 1)
+		return cli_usage(cmds_exec, "no command after --");
+	if (label && !(sel = selector_of(label)))
+		return cli_usage(cmds_exec, "--label: KEY=VALUE, not %s",
+		    label);
 	path = cli_mcis_path(c, argv[1], "/commands");
 	if (!path) {
-		json_decref(body);
+		json_decref(sel);
 		return 2;
 	}
+	body = body_of(argc - split - 1, argv + split + 1, timeout);
+	if (sel)
+		json_put(body, "selector", sel);
 	rc = cli_act(c, "POST", path, body, &end);
 	free(path);
 	if (end && js(end, "commandId")[0]) {
-		rest = xasprintf("/commands/%s", js(end, "commandId"));
-		path = cli_mcis_path(c, argv[1], rest);
-		if (cli_call(c, "GET", path, NULL, &out, &err)) {
-			int worst = print_outputs(c, out);
-
-			rc = rc ? rc : worst;
-		} else {
-			rc = cli_fail(&err);
-		}
-		free(rest);
-		free(path);
+		shown = show(c, argv[1], js(end, "commandId"));
+		rc = rc ? rc : shown;
 	}
-	json_decref(out);
 	json_decref(end);
 	return rc;
 }
@@ -116,7 +140,7 @@ const struct cli_cmd cmds_exec[] = {
 	    "run a command on all VMs, with output and exit code", run_exec,
 	    "One word is a shell line; several words are an argument list.\n"
 	    "{{publicIp}} {{region}} {{index}} {{vmId}} are filled in per VM.\n\n"
-	    "  -l KEY=VALUE          only VMs with this label\n"
+	    "  -l, --label KEY=VALUE only VMs with this label\n"
 	    "  --command-timeout S   per VM (60)\n\n"
 	    "  milkyway exec demo17 -- uname -r\n"
 	    "  milkyway exec demo17 -- 'echo {{region}} >/tmp/where'\n" },

@@ -11,8 +11,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static const struct cli_cmd *self(const char *name);
-
 /* "p95" to the name of the cell's field; NULL if there is none. */
 static const char *
 stat_field(const char *stat)
@@ -33,59 +31,6 @@ cell(const json_t *matrix, size_t i, size_t j, const char *field)
 {
 	return jnum(json_array_get(json_array_get(ja(matrix, "cells"), i), j),
 	    field, NAN);
-}
-
-/* Green below a few ms, then yellow, orange, red: 256-colour backgrounds. */
-static int
-heat(double ms)
-{
-	static const struct {
-		double below;
-		int color;
-	} steps[] = { { 1, 22 }, { 5, 28 }, { 20, 34 }, { 40, 64 }, { 70, 100 },
-		{ 100, 136 }, { 150, 166 }, { 200, 160 }, { 1e9, 124 } };
-
-	for (size_t i = 0; i < ARRAY_LEN(steps); i++)
-		if (ms < steps[i].below)
-			return steps[i].color;
-	return 124;
-}
-
-static void
-grid(struct cli *c, const json_t *vms, double limit,
-    double (*value)(const void *ctx, size_t i, size_t j), const void *ctx,
-    int decimals, bool colored)
-{
-	size_t n = json_array_size(vms);
-
-	printf("%3s %-34s", "", "");
-	for (size_t j = 0; j < n; j++)
-		printf(" %6zu", j + 1);
-	putchar('\n');
-	for (size_t i = 0; i < n; i++) {
-		const json_t *vm = json_array_get(vms, i);
-
-		printf("%3zu %-34.34s", i + 1,
-		    js(vm, "site")[0] ? js(vm, "site") : js(vm, "vmId"));
-		for (size_t j = 0; j < n; j++) {
-			double v = value(ctx, i, j);
-			char text[32];
-
-			if (isnan(v))
-				snprintf(text, sizeof text, "%6s",
-				    i == j ? "." : "-");
-			else
-				snprintf(text, sizeof text, "%6.*f", decimals,
-				    v);
-			if (c->color && colored && !isnan(v))
-				printf(" \033[48;5;%dm%s%s\033[0m", heat(v),
-				    limit > 0 && v >= limit ? "\033[4m" : "",
-				    text);
-			else
-				printf(" %s", text);
-		}
-		putchar('\n');
-	}
 }
 
 struct view {
@@ -215,11 +160,20 @@ truth_print(struct cli *c, const struct view *v, const json_t *vms)
 {
 	struct truth_error e;
 
+	struct heat h = { .vms = vms,
+		.ctx = v,
+		.value = view_truth,
+		.decimals = 1,
+		.colored = true };
+
 	truth_error_of(v, &e);
 	printf("\ntrue RTT of the emulated world, ms\n");
-	grid(c, vms, 0, view_truth, v, 1, true);
+	heat_print(c, &h);
 	printf("\nerror of the measurement, us\n");
-	grid(c, vms, 0, view_error_us, v, 0, false);
+	h.value = view_error_us;
+	h.decimals = 0;
+	h.colored = false;
+	heat_print(c, &h);
 	printf("\nerror over %zu pairs: median %+.0f us, |error| median %.0f "
 	       "us, p95 %.0f us, max %.0f us; %zu pairs without a value\n",
 	    e.pairs, e.median, e.abs_median, e.abs_p95, e.abs_max, e.unknown);
@@ -302,89 +256,113 @@ matrix_table(struct cli *c, const json_t *m, const char *stat,
 	struct view v = { .matrix = m,
 		.field = field,
 		.n = json_array_size(vms) };
+	struct heat h = { .vms = vms,
+		.ctx = &v,
+		.value = view_measured,
+		.limit = limit,
+		.decimals = 1,
+		/* the colours are of times, not of per cent */
+		.colored = !str_eq(stat, "loss") };
 	size_t over, unknown;
 
-	printf("RTT %s, ms, measured %s by %s (row = source)\n", stat,
-	    js(m, "measuredAt"), js(m, "method"));
-	grid(c, vms, limit, view_measured, &v, 1, true);
+	printf("RTT %s, %s, measured %s by %s (row = source)\n", stat,
+	    h.colored ? "ms" : "%", js(m, "measuredAt"), js(m, "method"));
+	heat_print(c, &h);
 	breaches(&v, limit, &over, &unknown);
 	if (unknown)
-		printf("%zu directed pairs are unknown (-o json says why)\n",
+		printf("unknown directed pairs: %zu (-o json says why)\n",
 		    unknown);
 	if (limit > 0)
-		printf("%zu directed pairs are not under %.3f ms\n", over,
-		    limit);
+		printf("directed pairs not under %.3f ms: %zu\n", limit, over);
+}
+
+struct wish {
+	const char *stat, *truth;
+	bool fresh, check;
+	int64_t k, window;
+	double limit;
+};
+
+/* In the form that was asked for; true if every pair is known and under the
+ * limit. */
+static bool
+matrix_print(struct cli *c, const struct wish *q, json_t *m, json_t *truth)
+{
+	struct view v = { .matrix = m,
+		.field = stat_field(q->stat),
+		.n = json_array_size(ja(m, "vms")) };
+	double *values = NULL;
+	size_t over, unknown;
+
+	if (truth)
+		v.truth = values = truth_values(truth, ja(m, "vms"), v.n);
+	if (c->out == OUT_JSON) {
+		if (truth)
+			json_put(m, "truth", truth_json(&v));
+		cli_print_json(m);
+	} else if (c->out == OUT_CSV) {
+		matrix_csv(m, v.field);
+	} else {
+		matrix_table(c, m, q->stat, v.field, q->limit);
+		if (truth)
+			truth_print(c, &v, ja(m, "vms"));
+	}
+	breaches(&v, q->limit, &over, &unknown);
+	free(values);
+	return over + unknown == 0;
+}
+
+static int
+measure(struct cli *c, const char *path, const struct wish *q)
+{
+	json_t *body = json_object();
+
+	if (q->k)
+		json_put_int(body, "k", q->k);
+	if (q->window)
+		json_put_int(body, "windowMs", q->window);
+	return cli_act(c, "POST", path, body, NULL);
 }
 
 static int
 run_matrix(struct cli *c, int argc, char **argv)
 {
-	const char *stat = "p50", *truth = NULL;
-	bool fresh = false, check = false;
-	int64_t k = 0, window = 0;
-	double limit = 0;
+	struct wish q = { .stat = "p50" };
 	const struct cli_opt opts[] = {
-		{ "stat", 0, OPT_STR, &stat },
-		{ "limit", 0, OPT_NUM, &limit },
-		{ "truth", 0, OPT_STR, &truth },
-		{ "run", 0, OPT_FLAG, &fresh },
-		{ "check", 0, OPT_FLAG, &check },
-		{ "k", 0, OPT_INT, &k },
-		{ "window", 0, OPT_INT, &window },
+		{ "stat", 0, OPT_STR, &q.stat },
+		{ "limit", 0, OPT_NUM, &q.limit },
+		{ "truth", 0, OPT_STR, &q.truth },
+		{ "run", 0, OPT_FLAG, &q.fresh },
+		{ "check", 0, OPT_FLAG, &q.check },
+		{ "k", 0, OPT_INT, &q.k },
+		{ "window", 0, OPT_INT, &q.window },
 	};
-	const struct cli_cmd *cmd = self("matrix");
+	const struct cli_cmd *cmd = cli_cmd(cmds_matrix, "matrix");
 	struct mw_err err = MW_ERR_INIT;
-	json_t *m = NULL, *t = NULL, *body;
-	size_t over, unknown;
-	double *values = NULL;
-	struct view v;
+	json_t *m = NULL, *t = NULL;
 	char *path;
 	int rc = 0;
 
 	if (cli_opts(c, cmd, argc, argv, opts, ARRAY_LEN(opts), 1, 1) < 0)
 		return 2;
-	if (!stat_field(stat))
+	if (!stat_field(q.stat))
 		return cli_usage(cmd, "--stat: min avg p50 p95 jitter loss");
 	path = cli_mcis_path(c, argv[1], "/matrix");
 	if (!path)
 		return 2;
-	if (fresh) {
-		body = json_object();
-		if (k)
-			json_put_int(body, "k", k);
-		if (window)
-			json_put_int(body, "windowMs", window);
-		rc = cli_act(c, "POST", path, body, NULL);
-		if (rc && rc != EXIT_PARTIAL)
-			goto out;
-	}
+	if (q.fresh)
+		rc = measure(c, path, &q);
+	if (rc && rc != EXIT_PARTIAL)
+		goto out;
 	if (!cli_call(c, "GET", path, NULL, &m, &err) ||
-	    (truth && !(t = truth_load(c, truth, &err)))) {
+	    (q.truth && !(t = truth_load(c, q.truth, &err)))) {
 		rc = cli_fail(&err);
 		goto out;
 	}
-	v = (struct view){ .matrix = m,
-		.field = stat_field(stat),
-		.n = json_array_size(ja(m, "vms")) };
-	if (t)
-		v.truth = values = truth_values(t, ja(m, "vms"), v.n);
-	if (c->out == OUT_JSON) {
-		if (t)
-			json_put(m, "truth", truth_json(&v));
-		cli_print_json(m);
-	} else if (c->out == OUT_CSV) {
-		matrix_csv(m, stat_field(stat));
-	} else {
-		matrix_table(c, m, stat, stat_field(stat), limit);
-		if (t)
-			truth_print(c, &v, ja(m, "vms"));
-	}
-	breaches(&v, limit, &over, &unknown);
-	if (check && over + unknown)
+	if (!matrix_print(c, &q, m, t) && q.check)
 		rc = EXIT_NO;
 out:
 	free(path);
-	free(values);
 	json_decref(m);
 	json_decref(t);
 	return rc;
@@ -400,7 +378,8 @@ run_rtt(struct cli *c, int argc, char **argv)
 	int n, rc;
 	char *path;
 
-	n = cli_opts(c, self("rtt"), argc, argv, opts, 1, 2, 33);
+	n = cli_opts(c, cli_cmd(cmds_matrix, "rtt"), argc, argv, opts, 1, 2,
+	    33);
 	if (n < 0)
 		return 2;
 	body = json_object();
@@ -433,7 +412,7 @@ const struct cli_cmd cmds_matrix[] = {
 	    "  --run             measure a round now\n"
 	    "  --k N --window MS probes per pair and the time they spread over\n"
 	    "  --stat S          min avg p50 p95 jitter loss (p50)\n"
-	    "  --limit MS        underline pairs that are not under it\n"
+	    "  --limit MS        mark pairs that are not under it\n"
 	    "  --check           exit status 4 unless every pair is known and under it\n"
 	    "  --truth FILE      compare: the twin's socket, or its rtt --dump\n\n"
 	    "A pair without a value is unknown, never 0; -o json gives the reason.\n\n"
@@ -442,13 +421,3 @@ const struct cli_cmd cmds_matrix[] = {
 	    run_rtt, "  --count N   probes per address (5)\n" },
 	{ NULL, NULL, NULL, NULL, NULL },
 };
-
-static const struct cli_cmd *
-self(const char *name)
-{
-	const struct cli_cmd *p = cmds_matrix;
-
-	while (p->name && !str_eq(p->name, name))
-		p++;
-	return p;
-}

@@ -7,78 +7,102 @@
 
 #include <string.h>
 
-static const struct cli_cmd *self(const char *name);
 static void mcis_print(struct cli *c, const json_t *m);
 static int act_simple(struct cli *c, int argc, char **argv, const char *verb,
     bool ask);
 
+struct wish {
+	const char *file, *placement, *name;
+	bool dry, remove, replace;
+	int64_t rank;
+};
+
+/* The request of a wish, to be freed; or an exit status after a message. */
+static int
+wish_request(struct cli *c, const struct wish *w, json_t **body, char **path,
+    char **name)
+{
+	struct mw_err err = MW_ERR_INIT;
+	char *rest;
+
+	if (w->placement) {
+		*body = json_object();
+		json_put_str(*body, "name", w->name);
+		json_put_str(*body, "fromPlacement", w->placement);
+		json_put_int(*body, "rank", w->rank);
+		*path = xasprintf("/v1/ns/%s/mcis%s", c->ns,
+		    w->dry ? "?dryRun=1" : "");
+		*name = xstrdup(w->name);
+		return 0;
+	}
+	*body = cli_load(w->file, FILE_MCIS, JSON_BODY_MAX, &err);
+	if (!*body)
+		return cli_fail(&err);
+	if (w->name)
+		json_put_str(*body, "name", w->name);
+	rest = xasprintf("?%s%s%s", w->dry ? "dryRun=1&" : "",
+	    w->remove ? "allowRemove=1&" : "",
+	    w->replace ? "allowReplace=1" : "");
+	*name = xstrdup(js(*body, "name"));
+	*path = cli_mcis_path(c, *name, rest);
+	free(rest);
+	if (*path)
+		return 0;
+	json_decref(*body);
+	free(*name);
+	return 2;
+}
+
+static void
+show_after(struct cli *c, const char *name)
+{
+	char *path = cli_mcis_path(c, name, "");
+	struct mw_err err = MW_ERR_INIT;
+	json_t *m = NULL;
+
+	if (path && cli_call(c, "GET", path, NULL, &m, &err))
+		mcis_print(c, m);
+	json_decref(m);
+	free(path);
+}
+
 static int
 run_create(struct cli *c, int argc, char **argv)
 {
-	const char *file = NULL, *placement = NULL, *name = NULL;
-	bool dry = false, remove = false, replace = false;
-	int64_t rank = 1;
+	struct wish w = { .rank = 1 };
 	const struct cli_opt opts[] = {
-		{ "file", 'f', OPT_STR, &file },
-		{ "from-placement", 0, OPT_STR, &placement },
-		{ "rank", 0, OPT_INT, &rank },
-		{ "name", 0, OPT_STR, &name },
-		{ "dry-run", 0, OPT_FLAG, &dry },
-		{ "allow-remove", 0, OPT_FLAG, &remove },
-		{ "allow-replace", 0, OPT_FLAG, &replace },
+		{ "file", 'f', OPT_STR, &w.file },
+		{ "from-placement", 0, OPT_STR, &w.placement },
+		{ "rank", 0, OPT_INT, &w.rank },
+		{ "name", 0, OPT_STR, &w.name },
+		{ "dry-run", 0, OPT_FLAG, &w.dry },
+		{ "allow-remove", 0, OPT_FLAG, &w.remove },
+		{ "allow-replace", 0, OPT_FLAG, &w.replace },
 	};
-	const struct cli_cmd *cmd = self("mcis create");
-	struct mw_err err = MW_ERR_INIT;
-	json_t *body = NULL, *end = NULL, *m = NULL;
-	char *path, *rest;
+	const struct cli_cmd *cmd = cli_cmd(cmds_mcis, "mcis create");
+	json_t *body, *end = NULL;
+	char *path = NULL, *name = NULL;
 	int rc;
 
 	if (cli_opts(c, cmd, argc, argv, opts, ARRAY_LEN(opts), 0, 0) < 0)
 		return 2;
-	if (!file == !placement)
+	if (!w.file == !w.placement)
 		return cli_usage(cmd, "give -f FILE or --from-placement ID");
-	if (placement) {
-		if (!name)
-			return cli_usage(cmd, "--from-placement needs --name");
-		body = json_object();
-		json_put_str(body, "name", name);
-		json_put_str(body, "fromPlacement", placement);
-		json_put_int(body, "rank", rank);
-		path = xasprintf("/v1/ns/%s/mcis%s", c->ns,
-		    dry ? "?dryRun=1" : "");
-	} else {
-		body = json_load_path(file, JSON_BODY_MAX, &err);
-		if (!body)
-			return cli_fail(&err);
-		if (name)
-			json_put_str(body, "name", name);
-		name = js(body, "name");
-		rest = xasprintf("?%s%s%s", dry ? "dryRun=1&" : "",
-		    remove ? "allowRemove=1&" : "",
-		    replace ? "allowReplace=1" : "");
-		path = cli_mcis_path(c, name, rest);
-		free(rest);
-		if (!path) {
-			json_decref(body);
-			return 2;
-		}
-	}
-	name = xstrdup(name);
-	rc = cli_act(c, placement ? "POST" : "PUT", path, body, &end);
-	free(path);
-	if (dry && end) {
+	if (w.placement && !w.name)
+		return cli_usage(cmd, "--from-placement needs --name");
+	rc = wish_request(c, &w, &body, &path, &name);
+	if (rc)
+		return rc;
+	rc = cli_act(c, w.placement ? "POST" : "PUT", path, body, &end);
+	if (w.dry && end)
 		cli_print_json(end);
-	} else if (end && json_is_false(json_object_get(end, "changed"))) {
+	else if (end && json_is_false(json_object_get(end, "changed")))
 		fprintf(stderr, "%s: nothing to change\n", name);
-	}
-	if (!dry && end && (path = cli_mcis_path(c, name, ""))) {
-		if (cli_call(c, "GET", path, NULL, &m, &err))
-			mcis_print(c, m);
-		free(path);
-	}
-	json_decref(m);
+	if (!w.dry && end)
+		show_after(c, name);
 	json_decref(end);
-	free((void *)(uintptr_t)name);
+	free(path);
+	free(name);
 	return rc;
 }
 
@@ -93,7 +117,8 @@ run_list(struct cli *c, int argc, char **argv)
 	char *path, money[32];
 	size_t i;
 
-	if (cli_opts(c, self("mcis list"), argc, argv, NULL, 0, 0, 0) < 0)
+	if (cli_opts(c, cli_cmd(cmds_mcis, "mcis list"), argc, argv, NULL, 0, 0,
+		0) < 0)
 		return 2;
 	path = xasprintf("/v1/ns/%s/mcis", c->ns);
 	if (!cli_call(c, "GET", path, NULL, &a, &err)) {
@@ -131,7 +156,8 @@ run_show(struct cli *c, int argc, char **argv)
 	json_t *m = NULL;
 	char *path, *rest;
 
-	if (cli_opts(c, self("mcis show"), argc, argv, opts, 1, 1, 1) < 0)
+	if (cli_opts(c, cli_cmd(cmds_mcis, "mcis show"), argc, argv, opts, 1, 1,
+		1) < 0)
 		return 2;
 	rest =
 	    xasprintf("%s%s", style ? "?statusStyle=" : "", style ? style : "");
@@ -217,7 +243,8 @@ act_simple(struct cli *c, int argc, char **argv, const char *verb, bool ask)
 	int rc;
 
 	snprintf(name, sizeof name, "mcis %s", verb);
-	if (cli_opts(c, self(name), argc, argv, opts, 1, 1, 1) < 0)
+	if (cli_opts(c, cli_cmd(cmds_mcis, name), argc, argv, opts, 1, 1, 1) <
+	    0)
 		return 2;
 	if (ask &&
 	    !cli_confirm(c, "%s %s%s%s: its VMs will be gone. Go on?", verb,
@@ -253,7 +280,8 @@ run_delete(struct cli *c, int argc, char **argv)
 	char *path;
 	int rc;
 
-	if (cli_opts(c, self("mcis delete"), argc, argv, NULL, 0, 1, 1) < 0)
+	if (cli_opts(c, cli_cmd(cmds_mcis, "mcis delete"), argc, argv, NULL, 0,
+		1, 1) < 0)
 		return 2;
 	if (!cli_confirm(c, "delete %s: its VMs and its record. Go on?",
 		argv[1]))
@@ -275,7 +303,7 @@ const struct cli_cmd cmds_mcis[] = {
 	{ "mcis create", "-f FILE | --from-placement ID --name N",
 	    "create or change a group of VMs", run_create,
 	    "The same file again changes nothing; a larger count adds VMs.\n\n"
-	    "  -f FILE                the wish as JSON (docs/api.md, \"MCIS file\")\n"
+	    "  -f, --file FILE        the wish as JSON (docs/api.md, \"MCIS file\")\n"
 	    "  --from-placement ID    the members of a placement's answer\n"
 	    "  --rank N               which ranked group of it (1)\n"
 	    "  --name NAME            name of the group\n"
@@ -300,13 +328,3 @@ const struct cli_cmd cmds_mcis[] = {
 	    run_delete, "" },
 	{ NULL, NULL, NULL, NULL, NULL },
 };
-
-static const struct cli_cmd *
-self(const char *name)
-{
-	const struct cli_cmd *p = cmds_mcis;
-
-	while (p->name && !str_eq(p->name, name))
-		p++;
-	return p;
-}

@@ -8,7 +8,6 @@
 #include "common/pure/alloc.h"
 #include "placement/io/place_io.h"
 
-#include <math.h>
 #include <string.h>
 
 struct question {
@@ -38,6 +37,13 @@ names_of(const char *list)
 	return a;
 }
 
+static bool
+objective_known(const char *name)
+{
+	return str_eq(name, "price") || str_eq(name, "rtt") ||
+	    str_eq(name, "performance") || str_starts(name, "performance:");
+}
+
 static json_t *
 objective_of(const char *name)
 {
@@ -46,7 +52,7 @@ objective_of(const char *name)
 	json_put_str(o, "mode", "weighted");
 	if (str_starts(name, "performance")) {
 		json_put_str(t, "term", "performance");
-		json_put_str(t, "metric", name[11] == ':' ? name + 12 : "cpum");
+		json_put_str(t, "metric", name[11] ? name + 12 : "cpum");
 		json_put_int(t, "weightMicrosPerPoint", 1000);
 	} else if (str_eq(name, "rtt")) {
 		json_put_str(t, "term", "pairRttMean");
@@ -69,7 +75,8 @@ build(const struct question *q)
 
 	json_put_str(body, "mode", q->groups ? "groups" : "place");
 	json_put_str(g, "name", "vm");
-	json_put_int(g, "count", q->vms ? q->vms : 1);
+	if (!q->groups)
+		json_put_int(g, "count", q->vms);
 	json_array_append_new(groups, g);
 	json_put(body, "groups", groups);
 	if (q->max_rtt > 0)
@@ -78,128 +85,11 @@ build(const struct question *q)
 	put_pos(lim, "minCsps", q->csps);
 	put_pos(lim, "budgetPerHourMicros", q->budget);
 	json_put(body, "constraints", lim);
-	json_put(body, "objective", objective_of(q->objective));
-	put_pos(body, "topK", q->top);
+	if (!q->groups) {
+		json_put(body, "objective", objective_of(q->objective));
+		put_pos(body, "topK", q->top);
+	}
 	return body;
-}
-
-static void
-print_ranking(struct cli *c, const json_t *a)
-{
-	static const char *const heads[] = { ">#", ">USD/H", ">WORST PAIR MS",
-		">SLACK MS", ">SCORE", "GROUP", NULL };
-	struct cli_table *t = table_new(heads);
-	char money[32];
-	json_t *r, *m;
-	size_t i, k;
-
-	json_array_foreach(ja(a, "ranking"), i, r)
-	{
-		struct str group = STR_INIT;
-
-		cli_money(ji(r, "costPerHourMicros", -1), money);
-		table_add(t, "%lld", (long long)ji(r, "rank", 0));
-		table_add(t, "%s", money);
-		for (int f = 0; f < 2; f++) {
-			double v = jnum(r, f ? "slackMs" : "worstRttMs", NAN);
-
-			if (isnan(v))
-				table_add(t, "%s", "");
-			else
-				table_add(t, "%.3f", v);
-		}
-		table_add(t, "%.0f", jnum(r, "score", NAN));
-		json_array_foreach(ja(r, "members"), k, m)
-		    str_addf(&group, "%s%s", k ? " " : "", js(m, "site"));
-		table_add(t, "%s", str_cstr(&group));
-		str_free(&group);
-	}
-	table_print(t, c);
-}
-
-static void
-print_worst(const json_t *a)
-{
-	const json_t *r = json_array_get(ja(a, "ranking"), 0);
-	const json_t *w = json_object_get(r, "worstPair");
-	json_t *m;
-	size_t i;
-
-	printf("best: ");
-	json_array_foreach(ja(r, "members"), i, m)
-	    printf("%s%s", i ? ", " : "", js(m, "specId"));
-	putchar('\n');
-	if (json_is_object(w))
-		printf("worst pair: %s and %s, %s, n %lld\n", js(w, "a"),
-		    js(w, "b"), js(w, "direction"), (long long)ji(w, "n", 0));
-}
-
-static void
-print_no(const json_t *a)
-{
-	json_t *x, *s;
-	size_t i, k;
-
-	printf("no group meets all of:");
-	json_array_foreach(ja(a, "conflicts"), i, x) printf(" %s",
-	    json_is_string(x) ? json_string_value(x) : js(x, "pointer"));
-	putchar('\n');
-	json_array_foreach(ja(a, "relaxations"), i, x)
-	{
-		printf("  possible if %s ", js(x, "pointer"));
-		if (json_is_number(json_object_get(x, "above")))
-			printf("is above %.3f ms", jnum(x, "above", NAN));
-		else if (json_is_number(json_object_get(x, "to")))
-			printf("is %lld", (long long)ji(x, "to", 0));
-		else
-			printf("is dropped");
-		if (ja(x, "group")) {
-			printf(": ");
-			json_array_foreach(ja(x, "group"), k, s)
-			    printf("%s%s", k ? ", " : "",
-				json_is_string(s) ? json_string_value(s)
-						  : js(s, "site"));
-		}
-		putchar('\n');
-	}
-	if (json_is_number(json_object_get(a, "minFeasibleRttMs")))
-		printf("smallest possible worst pair: %.3f ms\n",
-		    jnum(a, "minFeasibleRttMs", NAN));
-}
-
-/* People's form; the exit status says whether there is an answer. */
-static int
-answer_print(struct cli *c, const json_t *a)
-{
-	const char *status = js(a, "status");
-	bool yes = json_array_size(ja(a, "ranking")) > 0 ||
-	    json_array_size(ja(a, "sets")) > 0;
-	json_t *w;
-	size_t i;
-
-	if (c->out == OUT_JSON) {
-		cli_print_json(a);
-		return yes ? 0 : EXIT_NO;
-	}
-	if (c->out == OUT_TABLE)
-		printf("%s%s%s\n", js(a, "placementId"),
-		    js(a, "placementId")[0] ? "  " : "", status);
-	if (json_array_size(ja(a, "ranking")) > 0) {
-		print_ranking(c, a);
-		if (c->out == OUT_TABLE)
-			print_worst(a);
-	} else if (!yes) {
-		print_no(a);
-	}
-	json_array_foreach(ja(a, "warnings"), i, w)
-	    fprintf(stderr, "note: %s\n",
-		json_is_string(w) ? json_string_value(w) : js(w, "detail"));
-	if (yes && js(a, "placementId")[0] && c->out == OUT_TABLE)
-		fprintf(stderr,
-		    "create it: milkyway mcis create --from-placement %s "
-		    "--name NAME\n",
-		    js(a, "placementId"));
-	return yes ? 0 : EXIT_NO;
 }
 
 static json_t *online(struct cli *c, const struct question *q, json_t *query,
@@ -207,17 +97,36 @@ static json_t *online(struct cli *c, const struct question *q, json_t *query,
 static json_t *offline(const struct question *q, json_t *query,
     struct mw_err *err);
 
+/* False after a message: the words do not make a question. */
+static bool
+complete(const struct question *q)
+{
+	const char *wrong = NULL;
+
+	if (!q->file && !q->vms && !q->groups)
+		wrong = "give --vms N, --groups or -f QUERY.json";
+	else if (q->groups && q->vms)
+		wrong = "--groups lists sets of sites: it takes no --vms";
+	else if (!q->world && !q->from && !q->file)
+		wrong = "give --from MCIS (its measurements) or --world FILE";
+	else if (!objective_known(q->objective))
+		wrong = "--objective: price, performance[:KIND] or rtt";
+	if (wrong)
+		cli_usage(cmds_place, "%s", wrong);
+	return !wrong;
+}
+
 static int
 run_place(struct cli *c, int argc, char **argv)
 {
 	struct question q = { .objective = "price", .per_site = 1, .top = 5 };
 	const struct cli_opt opts[] = {
-		{ "file", 'f', OPT_STR, &q.file },
-		{ "query", 0, OPT_STR, &q.file },
+		{ "query", 'f', OPT_STR, &q.file },
 		{ "world", 0, OPT_STR, &q.world },
 		{ "from", 0, OPT_STR, &q.from },
 		{ "site-by", 0, OPT_STR, &q.site_by },
 		{ "vms", 0, OPT_INT, &q.vms },
+		{ "groups", 0, OPT_FLAG, &q.groups },
 		{ "csps", 0, OPT_INT, &q.csps },
 		{ "max-rtt", 0, OPT_NUM, &q.max_rtt },
 		{ "per-site", 0, OPT_INT, &q.per_site },
@@ -230,26 +139,20 @@ run_place(struct cli *c, int argc, char **argv)
 	int rc;
 
 	if (cli_opts(c, cmds_place, argc, argv, opts, ARRAY_LEN(opts), 0, 0) <
-	    0)
+		0 ||
+	    !complete(&q))
 		return 2;
-	if (!q.file && !q.vms)
-		return cli_usage(cmds_place, "give --vms N or -f QUERY.json");
-	if (!q.world && !q.from && !q.file)
-		return cli_usage(cmds_place,
-		    "give --from MCIS (its measurements) or --world FILE");
-	query =
-	    q.file ? json_load_path(q.file, JSON_BODY_MAX, &err) : build(&q);
+	query = q.file ? cli_load(q.file, FILE_QUERY, JSON_BODY_MAX, &err)
+		       : build(&q);
 	if (!query)
 		return cli_fail(&err);
 	a = q.world ? offline(&q, query, &err) : online(c, &q, query, &err);
-	if (!a)
-		return cli_fail(&err);
-	rc = answer_print(c, a);
+	rc = a ? answer_print(c, a, query) : cli_fail(&err);
+	json_decref(query);
 	json_decref(a);
 	return rc;
 }
 
-/* Takes query. */
 static json_t *
 online(struct cli *c, const struct question *q, json_t *query,
     struct mw_err *err)
@@ -265,7 +168,7 @@ online(struct cli *c, const struct question *q, json_t *query,
 	} else {
 		json_decref(from);
 	}
-	if (!cli_call(c, "POST", "/v1/placements", query, &a, err))
+	if (!cli_call(c, "POST", "/v1/placements", json_incref(query), &a, err))
 		return NULL;
 	return a;
 }
@@ -276,34 +179,51 @@ past(void *arg)
 	return cli_interrupted() || clock_mono_ns() > *(int64_t *)arg;
 }
 
-/* Takes query. The world is read from the file, or from the query itself. */
+static struct place_answer *
+solve(const struct question *q, json_t *world, json_t *query,
+    struct arena *arena, struct place_query *pq, struct place_world *w,
+    struct mw_err *err)
+{
+	struct json_at at;
+	int64_t until;
+
+	if (!json_at_root(&at, world, err) ||
+	    !place_io_world(&at, arena, w, err)) {
+		err_wrap(err, "%s", q->world);
+		return NULL;
+	}
+	if (!json_at_root(&at, query, err) ||
+	    !place_io_query(&at, w, arena, pq, err)) {
+		if (q->file)
+			err_wrap(err, "%s", q->file);
+		return NULL;
+	}
+	/* what a file says itself is meant; else there is time here */
+	until = clock_mono_ns() +
+	    (json_object_get(query, "deadlineMs") ? pq->deadline_ms : 5000) *
+		NS_PER_MS;
+	return place_solve(pq, w, pq->max_nodes, past, &until, err);
+}
+
+/* Without any coordinator. */
 static json_t *
 offline(const struct question *q, json_t *query, struct mw_err *err)
 {
-	json_t *file = json_load_path(q->world, PLACE_IO_FILE_MAX, err);
+	json_t *world = cli_load(q->world, FILE_WORLD, PLACE_IO_FILE_MAX, err);
 	struct arena *arena = arena_new();
 	struct place_answer *found = NULL;
 	struct place_query pq;
 	struct place_world w;
-	struct json_at at, wat;
-	int64_t until;
 	json_t *a = NULL;
 
 	json_object_del(query, "from");
-	if (file && json_at_root(&wat, file, err) &&
-	    place_io_world(&wat, arena, &w, err) &&
-	    json_at_root(&at, query, err) &&
-	    place_io_query(&at, &w, arena, &pq, err)) {
-		until = clock_mono_ns() +
-		    (pq.deadline_ms ? pq.deadline_ms : 5000) * NS_PER_MS;
-		found = place_solve(&pq, &w, pq.max_nodes, past, &until, err);
-		if (found)
-			a = place_io_answer(found, &pq, &w);
-	}
+	if (world)
+		found = solve(q, world, query, arena, &pq, &w, err);
+	if (found)
+		a = place_io_answer(found, &pq, &w);
 	place_answer_free(found);
 	arena_free(arena);
-	json_decref(file);
-	json_decref(query);
+	json_decref(world);
 	return a;
 }
 
@@ -330,7 +250,7 @@ run_list(struct cli *c, int argc, char **argv)
 	}
 	free(path);
 	if (n) {
-		n = answer_print(c, a);
+		n = answer_print(c, a, json_object_get(a, "query"));
 		json_decref(a);
 		return n;
 	}
@@ -359,6 +279,7 @@ const struct cli_cmd cmds_place[] = {
 	    "  --site-by region|regionSpec   what may differ in latency (regionSpec)\n"
 	    "  -f, --query FILE   the whole question as JSON (docs/placement.md), or:\n"
 	    "  --vms N            how many VMs\n"
+	    "  --groups           instead: all largest sets of sites that meet the limits\n"
 	    "  --max-rtt MS       every pair below it, in both directions\n"
 	    "  --csps N           over at least so many CSPs\n"
 	    "  --per-site N       at most so many in one site (1)\n"

@@ -9,8 +9,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static const struct cli_cmd *self(const char *name);
-
 /* GET path; JSON as it is, or a table of the items' fields. */
 static int
 list(struct cli *c, const char *path, const char *const *heads,
@@ -62,7 +60,8 @@ run_conn_list(struct cli *c, int argc, char **argv)
 	static const char *const fields[] = { "id", "driver", "csp", "region",
 		"display", "verified", "verifiedReason", NULL };
 
-	if (cli_opts(c, self("connection list"), argc, argv, NULL, 0, 0, 0) < 0)
+	if (cli_opts(c, cli_cmd(cmds_sys, "connection list"), argc, argv, NULL,
+		0, 0, 0) < 0)
 		return 2;
 	return list(c, "/v1/connections?limit=1000", heads, fields);
 }
@@ -74,8 +73,8 @@ run_conn_discover(struct cli *c, int argc, char **argv)
 	char *path;
 	int rc;
 
-	if (cli_opts(c, self("connection discover"), argc, argv, NULL, 0, 2,
-		2) < 0)
+	if (cli_opts(c, cli_cmd(cmds_sys, "connection discover"), argc, argv,
+		NULL, 0, 2, 2) < 0)
 		return 2;
 	path = realpath(argv[2], NULL);
 	body = json_object();
@@ -93,8 +92,8 @@ run_conn_remove(struct cli *c, int argc, char **argv)
 	char *path;
 	int rc = 0;
 
-	if (cli_opts(c, self("connection remove"), argc, argv, NULL, 0, 1, 1) <
-	    0)
+	if (cli_opts(c, cli_cmd(cmds_sys, "connection remove"), argc, argv,
+		NULL, 0, 1, 1) < 0)
 		return 2;
 	path = xasprintf("/v1/connections/%s", argv[1]);
 	if (!cli_call(c, "DELETE", path, NULL, NULL, &err))
@@ -111,7 +110,8 @@ run_specs(struct cli *c, int argc, char **argv)
 	static const char *const fields[] = { "specId", "vcpu", "memoryMiB",
 		"arch", "costPerHourMicros", "connection", NULL };
 
-	if (cli_opts(c, self("spec list"), argc, argv, NULL, 0, 0, 0) < 0)
+	if (cli_opts(c, cli_cmd(cmds_sys, "spec list"), argc, argv, NULL, 0, 0,
+		0) < 0)
 		return 2;
 	return list(c, "/v1/specs?limit=1000", heads, fields);
 }
@@ -124,7 +124,8 @@ run_action_list(struct cli *c, int argc, char **argv)
 	static const char *const fields[] = { "actionId", "kind", "target",
 		"state", "outcome", "startedAt", NULL };
 
-	if (cli_opts(c, self("action list"), argc, argv, NULL, 0, 0, 0) < 0)
+	if (cli_opts(c, cli_cmd(cmds_sys, "action list"), argc, argv, NULL, 0,
+		0, 0) < 0)
 		return 2;
 	return list(c, "/v1/actions", heads, fields);
 }
@@ -138,7 +139,7 @@ action_call(struct cli *c, int argc, char **argv, const char *name,
 	char *path;
 	int rc = 0;
 
-	if (cli_opts(c, self(name), argc, argv, NULL, 0, 1, 1) < 0)
+	if (cli_opts(c, cli_cmd(cmds_sys, name), argc, argv, NULL, 0, 1, 1) < 0)
 		return 2;
 	path = xasprintf("/v1/actions/%s", argv[1]);
 	if (!cli_call(c, method, path, NULL, &a, &err))
@@ -222,8 +223,8 @@ run_events(struct cli *c, int argc, char **argv)
 	size_t i;
 	int rc = 0;
 
-	if (cli_opts(c, self("events"), argc, argv, opts, ARRAY_LEN(opts), 0,
-		0) < 0)
+	if (cli_opts(c, cli_cmd(cmds_sys, "events"), argc, argv, opts,
+		ARRAY_LEN(opts), 0, 0) < 0)
 		return 2;
 	path = xasprintf("/v1/events?after=%lld%s%s%s%s", (long long)after,
 	    mcis ? "&mcis=" : "", mcis ? mcis : "", type ? "&type=" : "",
@@ -256,7 +257,8 @@ run_doctor(struct cli *c, int argc, char **argv)
 	char *sock;
 	size_t i;
 
-	if (cli_opts(c, self("doctor"), argc, argv, NULL, 0, 0, 0) < 0)
+	if (cli_opts(c, cli_cmd(cmds_sys, "doctor"), argc, argv, NULL, 0, 0,
+		0) < 0)
 		return 2;
 	if (!cli_call(c, "GET", "/v1/doctor", NULL, &parts[0], &err))
 		return cli_fail(&err);
@@ -314,13 +316,3 @@ const struct cli_cmd cmds_sys[] = {
 	    "Exit status 4 if anything is wrong.\n" },
 	{ NULL, NULL, NULL, NULL, NULL },
 };
-
-static const struct cli_cmd *
-self(const char *name)
-{
-	const struct cli_cmd *p = cmds_sys;
-
-	while (p->name && !str_eq(p->name, name))
-		p++;
-	return p;
-}

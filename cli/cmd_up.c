@@ -22,8 +22,6 @@
 #include <time.h>
 #include <unistd.h>
 
-static const struct cli_cmd *self(const char *name);
-
 /* A program that lies beside this one, else the bare name for PATH. */
 static char *
 beside(const char *name)
@@ -220,7 +218,7 @@ run_up(struct cli *c, int argc, char **argv)
 		{ "no-twin", 0, OPT_FLAG, &no_twin },
 		{ "advertise", 0, OPT_STR, &advertise },
 	};
-	const struct cli_cmd *cmd = self("up");
+	const struct cli_cmd *cmd = cli_cmd(cmds_up, "up");
 	struct mw_err err = MW_ERR_INIT;
 	json_t *body, *end = NULL;
 	char *sock;
@@ -230,6 +228,12 @@ run_up(struct cli *c, int argc, char **argv)
 		return 2;
 	if (!world && !no_twin)
 		return cli_usage(cmd, "--world FILE, or --no-twin");
+	if (world) {
+		body = cli_load(world, FILE_WORLD, 64u << 20, &err);
+		if (!body)
+			return cli_fail(&err);
+		json_decref(body);
+	}
 	if (!no_twin && geteuid() != 0) {
 		err_set(&err, MW_DENIED, 0,
 		    "the twin makes namespaces and devices: it needs root");
@@ -327,7 +331,8 @@ run_down(struct cli *c, int argc, char **argv)
 	struct mw_err err = MW_ERR_INIT;
 	bool ok;
 
-	if (cli_opts(c, self("down"), argc, argv, NULL, 0, 0, 0) < 0)
+	if (cli_opts(c, cli_cmd(cmds_up, "down"), argc, argv, NULL, 0, 0, 0) <
+	    0)
 		return 2;
 	ok = coordinator_down(c, &err);
 	if (!twin_down(c, &err) || !ok)
@@ -344,7 +349,8 @@ run_status(struct cli *c, int argc, char **argv)
 	size_t i;
 	int rc = 0;
 
-	if (cli_opts(c, self("status"), argc, argv, NULL, 0, 0, 0) < 0)
+	if (cli_opts(c, cli_cmd(cmds_up, "status"), argc, argv, NULL, 0, 0, 0) <
+	    0)
 		return 2;
 	sock = xasprintf("%s/twin.sock", c->dir);
 	path = xasprintf("/v1/ns/%s/mcis", c->ns);
@@ -396,13 +402,3 @@ const struct cli_cmd cmds_up[] = {
 	{ "status", "", "what runs, and how each group is", run_status, "" },
 	{ NULL, NULL, NULL, NULL, NULL },
 };
-
-static const struct cli_cmd *
-self(const char *name)
-{
-	const struct cli_cmd *p = cmds_up;
-
-	while (p->name && !str_eq(p->name, name))
-		p++;
-	return p;
-}

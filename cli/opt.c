@@ -6,13 +6,28 @@
 #include "common/pure/num.h"
 
 #include <getopt.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
 
 #define OPTS_MAX 40
+#define FIRST_LONG 1000 /* above every letter */
 
+/* All options of one call, as we and as getopt see them. */
+struct opt_set {
+	const struct cli_opt *all[OPTS_MAX];
+	struct option longs[OPTS_MAX + 1];
+	char letters[2 * OPTS_MAX + 2];
+	size_t n;
+};
+
+static void opt_add(struct opt_set *s, const struct cli_opt *opts, size_t n);
+static bool opt_read(const struct opt_set *s, const struct cli_cmd *cmd,
+    int argc, char **argv);
 static bool opt_store(const struct cli_opt *o, const char *value);
+static bool output_form(struct cli *c, const struct cli_cmd *cmd,
+    const char *out);
 
 int
 cli_opts(struct cli *c, const struct cli_cmd *cmd, int argc, char **argv,
@@ -30,59 +45,18 @@ cli_opts(struct cli *c, const struct cli_cmd *cmd, int argc, char **argv,
 		{ "yes", 'y', OPT_FLAG, &c->yes },
 		{ "help", 'h', OPT_FLAG, &c->help },
 	};
-	const struct cli_opt *all[OPTS_MAX];
-	struct option longs[OPTS_MAX + 1];
-	char letters[2 * OPTS_MAX + 2] = "";
-	size_t n = 0, len = 0;
-	int got, index;
+	struct opt_set s = { .n = 0 };
 
-	for (size_t i = 0; i < nopts; i++)
-		all[n++] = &opts[i];
-	for (size_t i = 0; i < ARRAY_LEN(common); i++)
-		all[n++] = &common[i];
-	for (size_t i = 0; i < n; i++) {
-		bool arg = all[i]->type != OPT_FLAG;
-
-		longs[i] = (struct option){ all[i]->name,
-			arg ? required_argument : no_argument, NULL,
-			1000 + (int)i };
-		if (all[i]->letter) {
-			letters[len++] = all[i]->letter;
-			if (arg)
-				letters[len++] = ':';
-		}
-	}
-	letters[len] = 0;
-	memset(&longs[n], 0, sizeof longs[n]);
-	optind = 1;
-	while ((got = getopt_long(argc, argv, letters, longs, &index)) != -1) {
-		const struct cli_opt *o = NULL;
-
-		for (size_t i = 0; i < n; i++)
-			if (got == 1000 + (int)i ||
-			    (all[i]->letter && got == all[i]->letter))
-				o = all[i];
-		if (!o || !opt_store(o, optarg)) {
-			if (o)
-				cli_usage(cmd, "--%s: not a number: %s",
-				    o->name, optarg);
-			else
-				fprintf(stderr, "  try: milkyway %s --help\n",
-				    cmd->name);
-			return -1;
-		}
-	}
-	if (c->help)
+	opt_add(&s, opts, nopts);
+	opt_add(&s, common, ARRAY_LEN(common));
+	if (c->describe) {
+		for (size_t i = 0; i < s.n; i++)
+			str_addf(c->describe, "--%s\n", s.all[i]->name);
 		return -1;
-	if (out) {
-		c->out = str_eq(out, "json") ? OUT_JSON
-		    : str_eq(out, "csv")     ? OUT_CSV
-					     : OUT_TABLE;
-		if (c->out == OUT_TABLE && !str_eq(out, "table")) {
-			cli_usage(cmd, "-o: table, json or csv, not %s", out);
-			return -1;
-		}
 	}
+	if (!opt_read(&s, cmd, argc, argv) || c->help ||
+	    !output_form(c, cmd, out))
+		return -1;
 	if (argc - optind < min || argc - optind > max) {
 		cli_usage(cmd,
 		    argc - optind < min ? "an operand is missing"
@@ -92,6 +66,106 @@ cli_opts(struct cli *c, const struct cli_cmd *cmd, int argc, char **argv,
 	memmove(argv + 1, argv + optind,
 	    (size_t)(argc - optind) * sizeof *argv);
 	return argc - optind;
+}
+
+static void
+opt_add(struct opt_set *s, const struct cli_opt *opts, size_t n)
+{
+	size_t len = strlen(s->letters);
+
+	if (s->n + n > OPTS_MAX)
+		abort();
+	for (size_t i = 0; i < n; i++) {
+		bool arg = opts[i].type != OPT_FLAG;
+
+		s->longs[s->n] = (struct option){ opts[i].name,
+			arg ? required_argument : no_argument, NULL,
+			FIRST_LONG + (int)s->n };
+		s->all[s->n++] = &opts[i];
+		if (!len) /* tells "unknown" from "needs a value" */
+			s->letters[len++] = ':';
+		if (opts[i].letter) {
+			s->letters[len++] = opts[i].letter;
+			if (arg)
+				s->letters[len++] = ':';
+		}
+	}
+}
+
+/* What is wrong with the word that getopt stumbled over. */
+static void
+opt_wrong(const struct opt_set *s, const struct cli_cmd *cmd, int got,
+    const char *word)
+{
+	size_t n = strcspn(word, "=");
+	const char *meant = NULL;
+	unsigned least = UINT_MAX;
+	char name[64];
+
+	if (got == ':') {
+		cli_usage(cmd, "%s needs a value", word);
+		return;
+	}
+	str_copy(name, n < sizeof name ? n + 1 : sizeof name, word);
+	for (size_t i = 0; i < s->n; i++) {
+		const char *o = s->all[i]->name;
+		unsigned d = cli_distance(name + strspn(name, "-"), o);
+
+		if (d < least && cli_near(name + strspn(name, "-"), o)) {
+			least = d;
+			meant = o;
+		}
+	}
+	cli_usage(cmd, "option %s is unknown%s%s%s", name,
+	    meant ? "; did you mean --" : " or cut too short",
+	    meant ? meant : "", meant ? "?" : "");
+}
+
+static bool
+opt_read(const struct opt_set *s, const struct cli_cmd *cmd, int argc,
+    char **argv)
+{
+	int got, at = 1;
+
+	opterr = 0;
+	optind = 0; /* starts anew, also after an earlier list of words */
+	for (;
+	     (got = getopt_long(argc, argv, s->letters, s->longs, NULL)) != -1;
+	     at = optind) {
+		const struct cli_opt *o = NULL;
+
+		for (size_t i = 0; i < s->n; i++)
+			if (got == FIRST_LONG + (int)i ||
+			    got == s->all[i]->letter)
+				o = s->all[i];
+		if (!o) {
+			opt_wrong(s, cmd, got,
+			    argv[optind > at ? optind - 1 : at]);
+			return false;
+		}
+		if (!opt_store(o, optarg)) {
+			cli_usage(cmd, "--%s: not a number that fits: %s",
+			    o->name, optarg);
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool
+output_form(struct cli *c, const struct cli_cmd *cmd, const char *out)
+{
+	static const char *const forms[] = { "table", "json", "csv" };
+
+	for (size_t i = 0; out && i < ARRAY_LEN(forms); i++) {
+		if (str_eq(out, forms[i])) {
+			c->out = (enum cli_out)i;
+			return true;
+		}
+	}
+	if (out)
+		cli_usage(cmd, "-o: table, json or csv, not %s", out);
+	return !out;
 }
 
 static bool
@@ -119,8 +193,8 @@ cli_usage(const struct cli_cmd *cmd, const char *fmt, ...)
 	vfprintf(stderr, fmt, ap);
 	va_end(ap);
 	fprintf(stderr,
-	    "\n  usage: milkyway %s %s\n  try: milkyway %s --help\n", cmd->name,
-	    cmd->args, cmd->name);
+	    "\n  usage: milkyway %s%s%s\n  try: milkyway %s --help\n",
+	    cmd->name, cmd->args[0] ? " " : "", cmd->args, cmd->name);
 	return 2;
 }
 

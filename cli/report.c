@@ -31,8 +31,10 @@ report_html(const struct report_input *in, struct str *out)
 	str_add(out, report_css);
 	str_add(out, "</style></head><body>\n<h1>");
 	str_add_html(out, in->title);
-	str_addf(out, "</h1><p class=\"sub\">milkyway %s, measured %s</p>\n",
-	    MW_VERSION, js(in->matrix, "measuredAt"));
+	str_addf(out, "</h1><p class=\"sub\">milkyway %s, measured ",
+	    MW_VERSION);
+	str_add_html(out, js(in->matrix, "measuredAt"));
+	str_add(out, "</p>\n");
 	str_add(out, "<h2>Where the VMs are</h2>\n");
 	if (in->chosen)
 		str_add(out,
@@ -68,7 +70,7 @@ part_truth(const json_t *truth, struct str *out)
 {
 	const json_t *err = json_object_get(truth, "error");
 
-	if (!json_is_object(err))
+	if (ji(err, "pairs", 0) <= 0)
 		return;
 	str_addf(out,
 	    "<p>Against the emulated world's true values, %lld directed pairs: "
@@ -77,6 +79,20 @@ part_truth(const json_t *truth, struct str *out)
 	    (long long)ji(err, "pairs", 0), jnum(err, "medianUs", NAN),
 	    jnum(err, "absMedianUs", NAN), jnum(err, "absP95Us", NAN),
 	    jnum(err, "absMaxUs", NAN), (long long)ji(err, "unknown", 0));
+}
+
+/* A number of an answer; what is not known is a dash, never 0. */
+static void
+cell_ms(const json_t *r, const char *key, struct str *out)
+{
+	double v = jnum(r, key, NAN);
+
+	str_add(out, "<td class=\"r\">");
+	if (isnan(v))
+		str_add(out, "-");
+	else
+		str_addf(out, "%.3f", v);
+	str_add(out, "</td>");
 }
 
 static void
@@ -117,10 +133,10 @@ part_answer(const json_t *entry, struct str *out)
 		str_addf(out, "<tr><td>%lld</td><td>",
 		    (long long)ji(r, "rank", 0));
 		members(r, out);
-		str_addf(out,
-		    "</td><td class=\"r\">%s</td><td class=\"r\">%.3f</td><td "
-		    "class=\"r\">%.3f</td></tr>",
-		    money, jnum(r, "worstRttMs", NAN), jnum(r, "slackMs", NAN));
+		str_addf(out, "</td><td class=\"r\">%s</td>", money);
+		cell_ms(r, "worstRttMs", out);
+		cell_ms(r, "slackMs", out);
+		str_add(out, "</tr>");
 	}
 	if (json_array_size(ja(a, "ranking")))
 		str_add(out, "</table>");
@@ -131,9 +147,11 @@ part_answer(const json_t *entry, struct str *out)
 		if (json_is_number(json_object_get(x, "above")))
 			str_addf(out, "</code> above %.3f",
 			    jnum(x, "above", NAN));
-		else
+		else if (json_is_integer(json_object_get(x, "to")))
 			str_addf(out, "</code> = %lld",
 			    (long long)ji(x, "to", 0));
+		else
+			str_add(out, "</code> dropped");
 		str_add(out, "</div>");
 	}
 	str_add(out, "</div>\n");
@@ -161,9 +179,12 @@ part_vms(const json_t *mcis, struct str *out)
 			str_add(out, "</td>");
 		}
 		cli_money(ji(vm, "costPerHourMicros", -1), money);
-		str_addf(out,
-		    "<td class=\"r\">%lld</td><td class=\"r\">%s</td></tr>\n",
-		    (long long)ji(vm, "vcpu", 0), money);
+		if (ji(vm, "vcpu", 0) > 0)
+			str_addf(out, "<td class=\"r\">%lld</td>",
+			    (long long)ji(vm, "vcpu", 0));
+		else
+			str_add(out, "<td class=\"r\">-</td>");
+		str_addf(out, "<td class=\"r\">%s</td></tr>\n", money);
 	}
 	str_add(out, "</table>\n");
 }

@@ -227,13 +227,50 @@ svg_map(const json_t *mcis, const json_t *chosen, const json_t *matrix,
 	str_add(out, "</svg>\n");
 }
 
+/* One result: its name, then a bar with its interval, or why there is none. */
+static void
+bar(const json_t *r, double y, double row, double max, struct str *out)
+{
+	const char *spec = strrchr(js(r, "specId"), '+');
+	double v = jnum(r, "value", NAN), k = max > 0 ? 330 / max : 0;
+	bool ok = str_eq(js(r, "validity"), "ok");
+
+	str_addf(out, "<text x=\"218\" y=\"%.0f\" class=\"l\">", y + 14);
+	str_add_html(out, js(r, "vmId"));
+	str_addc(out, ' ');
+	str_add_html(out, spec ? spec + 1 : "");
+	str_add(out, "</text>");
+	if (isnan(v)) {
+		str_addf(out, "<text x=\"226\" y=\"%.0f\" class=\"n\">",
+		    y + 14);
+		str_add_html(out,
+		    js(r, "substatus")[0] ? js(r, "substatus") : "unknown");
+		str_add(out, "</text>\n");
+		return;
+	}
+	str_addf(out,
+	    "<rect x=\"224\" y=\"%.0f\" width=\"%.1f\" height=\"%.0f\" "
+	    "class=\"%s\"/>",
+	    y + 3, v * k, row - 6, ok ? "b" : "b w");
+	if (json_is_number(json_object_get(r, "ciLow")) &&
+	    json_is_number(json_object_get(r, "ciHigh")))
+		str_addf(out,
+		    "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%.0f\" y2=\"%.0f\" "
+		    "class=\"ci\"/>",
+		    224 + jnum(r, "ciLow", v) * k,
+		    224 + jnum(r, "ciHigh", v) * k, y + row / 2, y + row / 2);
+	str_addf(out, "<text x=\"%.1f\" y=\"%.0f\" class=\"n\">%.*f%s</text>\n",
+	    230 + jnum(r, "ciHigh", v) * k, y + 14, v < 100 ? 1 : 0, v,
+	    ok ? "" : "*");
+}
+
 void
 svg_bars(const json_t *bench, const char *kind, struct str *out)
 {
 	const json_t *results = ja(bench, "results");
 	double max = 0, row = 20, w = 640;
-	size_t n = 0, i;
 	const char *unit = "";
+	size_t n = 0, i;
 	json_t *r;
 
 	if (!results)
@@ -248,51 +285,13 @@ svg_bars(const json_t *bench, const char *kind, struct str *out)
 	}
 	if (!n)
 		return;
+	str_addf(out, "<figure><figcaption><b>%s</b>, ", kind);
+	str_add_html(out, unit);
 	str_addf(out,
-	    "<figure><figcaption><b>%s</b>, %s</figcaption>"
-	    "<svg viewBox=\"0 0 %.0f %.0f\" role=\"img\">\n",
-	    kind, unit, w, (double)n * row + 4);
+	    "</figcaption><svg viewBox=\"0 0 %.0f %.0f\" role=\"img\">\n", w,
+	    (double)n * row + 4);
 	n = 0;
-	json_array_foreach(results, i, r)
-	{
-		double v = jnum(r, "value", NAN), y = (double)n * row,
-		       k = max > 0 ? 330 / max : 0;
-		bool ok = str_eq(js(r, "validity"), "ok");
-
-		if (!str_eq(js(r, "kind"), kind))
-			continue;
-		n++;
-		str_addf(out, "<text x=\"218\" y=\"%.0f\" class=\"l\">",
-		    y + 14);
-		str_add_html(out, js(r, "vmId"));
-		str_addc(out, ' ');
-		str_add_html(out,
-		    strrchr(js(r, "specId"), '+')
-			? strrchr(js(r, "specId"), '+') + 1
-			: "");
-		str_add(out, "</text>");
-		if (isnan(v)) {
-			str_addf(out, "<text x=\"226\" y=\"%.0f\" class=\"n\">",
-			    y + 14);
-			str_add_html(out, js(r, "substatus"));
-			str_add(out, "</text>\n");
-			continue;
-		}
-		str_addf(out,
-		    "<rect x=\"224\" y=\"%.0f\" width=\"%.1f\" height=\"%.0f\" "
-		    "class=\"%s\"/>",
-		    y + 3, v * k, row - 6, ok ? "b" : "b w");
-		if (json_is_number(json_object_get(r, "ciLow")))
-			str_addf(out,
-			    "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%.0f\" "
-			    "y2=\"%.0f\" class=\"ci\"/>",
-			    224 + jnum(r, "ciLow", 0) * k,
-			    224 + jnum(r, "ciHigh", 0) * k, y + row / 2,
-			    y + row / 2);
-		str_addf(out,
-		    "<text x=\"%.1f\" y=\"%.0f\" class=\"n\">%.*f%s</text>\n",
-		    230 + jnum(r, "ciHigh", v) * k, y + 14, v < 100 ? 1 : 0, v,
-		    ok ? "" : "*");
-	}
+	json_array_foreach(results, i, r) if (str_eq(js(r, "kind"), kind))
+	    bar(r, (double)n++ * row, row, max, out);
 	str_add(out, "</svg></figure>\n");
 }

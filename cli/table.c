@@ -59,6 +59,58 @@ cell_text(const struct cell *c)
 	return c->text && c->text[0] ? c->text : "-";
 }
 
+/* Columns of UTF-8 text on a terminal, as long as no letter is wide. */
+static size_t
+columns(const char *p)
+{
+	size_t n = 0;
+
+	for (; *p; p++)
+		n += ((unsigned char)*p & 0xc0) != 0x80;
+	return n;
+}
+
+/* Foreign text must not steer the terminal. */
+static void
+put_plain(const char *p, size_t n)
+{
+	for (; n && *p; n--, p++)
+		putchar((unsigned char)*p < ' ' || *p == 0x7f ? '?' : *p);
+}
+
+static void
+put_spaces(size_t n)
+{
+	while (n--)
+		putchar(' ');
+}
+
+void
+cli_wrap(const char *text, int indent, int width)
+{
+	const char *p = text, *e;
+	int at = indent;
+
+	while (*p) {
+		int n;
+
+		e = strchr(p, ' ');
+		e = e ? e : p + strlen(p);
+		n = (int)(e - p);
+		if (p != text && at + 1 + n > width && width > indent) {
+			putchar('\n');
+			put_spaces((size_t)indent);
+			at = indent;
+		} else if (p != text) {
+			putchar(' ');
+			at++;
+		}
+		put_plain(p, (size_t)n);
+		at += n;
+		p = *e ? e + 1 : e;
+	}
+}
+
 static void
 print_csv(const struct cli_table *t)
 {
@@ -86,16 +138,29 @@ print_csv(const struct cli_table *t)
 	}
 }
 
-static void
-print_people(const struct cli_table *t, const struct cli *c)
+static size_t *
+widths(const struct cli_table *t)
 {
 	size_t *w = xcalloc(t->cols, sizeof *w);
 
 	for (size_t i = 0; i < t->cols; i++)
 		w[i] = strlen(t->heads[i]) - (t->heads[i][0] == '>');
-	for (size_t i = 0; i < t->n; i++)
-		if (strlen(cell_text(&t->cells[i])) > w[i % t->cols])
-			w[i % t->cols] = strlen(cell_text(&t->cells[i]));
+	for (size_t i = 0; i < t->n; i++) {
+		size_t n = columns(cell_text(&t->cells[i]));
+
+		if (n > w[i % t->cols])
+			w[i % t->cols] = n;
+	}
+	return w;
+}
+
+static void
+print_people(const struct cli_table *t, const struct cli *c)
+{
+	size_t *w = widths(t), indent = 0;
+
+	for (size_t i = 0; i + 1 < t->cols; i++)
+		indent += w[i] + 2;
 	for (size_t i = 0; i < t->cols + t->n; i++) {
 		size_t col = i % t->cols;
 		bool right = t->heads[col][0] == '>', last = col + 1 == t->cols;
@@ -103,15 +168,20 @@ print_people(const struct cli_table *t, const struct cli *c)
 		    i < t->cols ? NULL : &t->cells[i - t->cols];
 		const char *text = x ? cell_text(x) : t->heads[col] + right;
 		int color = x ? x->color : 1;
+		size_t pad = w[col] - columns(text);
 
+		if (right)
+			put_spaces(pad);
 		if (c->color && color)
 			printf("\033[%dm", color);
-		if (right)
-			printf("%*s", (int)w[col], text);
+		if (last && !right && c->width > (int)indent + 20)
+			cli_wrap(text, (int)indent, c->width);
 		else
-			printf("%-*s", last ? 0 : (int)w[col], text);
+			put_plain(text, strlen(text));
 		if (c->color && color)
 			printf("\033[0m");
+		if (!right && !last)
+			put_spaces(pad);
 		fputs(last ? "\n" : "  ", stdout);
 	}
 	free(w);
