@@ -543,8 +543,9 @@ on_message(evutil_socket_t fd, short what, void *arg)
 	if (m.type == WAN_MSG_STATS) {
 		w->stats = m.u.stats;
 		w->realtime = m.u.stats.realtime;
-	} else if (m.type == WAN_MSG_CLOSED && w->ngoing > 0) {
-		going_close(w, 1);
+	} else if (m.type == WAN_MSG_CLOSED) {
+		going_close(w,
+		    m.u.nclosed < w->ngoing ? m.u.nclosed : w->ngoing);
 	}
 }
 

@@ -43,6 +43,7 @@ struct child {
 	int64_t rest_until_ns;
 	uint32_t keep_caps; /* bits of capabilities */
 	uint64_t wakeups;
+	uint32_t nclosed; /* devices, not yet told */
 	unsigned char *msg;
 };
 
@@ -61,6 +62,7 @@ static void realtime_set(struct child *c, int policy);
 static void on_xcpu(int sig);
 static void caps_drop(const struct child *c);
 static void report(struct child *c);
+static void report_closed(struct child *c);
 static void timer_arm(struct child *c);
 static bool watch(struct child *c, int fd, uint32_t id);
 static void turn(struct child *c);
@@ -123,6 +125,8 @@ turn(struct child *c)
 	}
 	if (c->fwd)
 		wan_fwd_deliver(c->fwd);
+	if (c->nclosed > 0)
+		report_closed(c);
 	if (over_budget) {
 		over_budget = 0;
 		c->realtime = false;
@@ -168,8 +172,6 @@ control_frames(struct child *c)
 static bool
 control_frame(struct child *c, const struct wan_msg *m, size_t n, int fd)
 {
-	static const struct wan_msg closed = { .type = WAN_MSG_CLOSED };
-
 	if (m->type == WAN_MSG_START)
 		return child_start(c, &m->u.start, fd);
 	if (!c->fwd)
@@ -178,8 +180,8 @@ control_frame(struct child *c, const struct wan_msg *m, size_t n, int fd)
 	case WAN_MSG_HOST_ADD: return host_add(c, &m->u.host, fd);
 	case WAN_MSG_HOST_DEL:
 		host_del(c, m->u.host.slot);
-		return send(WAN_CHILD_FD, &closed, sizeof closed,
-			   MSG_NOSIGNAL) > 0;
+		c->nclosed++;
+		return true;
 	case WAN_MSG_HOST_CUT:
 		wan_fwd_host_cut(c->fwd, m->u.host.slot, m->u.host.cut);
 		return true;
@@ -335,6 +337,17 @@ report(struct child *c)
 	m.u.stats.rss_kib = (uint64_t)u.ru_maxrss;
 	m.u.stats.realtime = c->realtime;
 	(void)!send(WAN_CHILD_FD, &m, sizeof m, MSG_DONTWAIT);
+}
+
+/* Never waits: control may just be writing to us. What does not get through
+ * now is told on a later turn. */
+static void
+report_closed(struct child *c)
+{
+	struct wan_msg m = { .type = WAN_MSG_CLOSED, .u.nclosed = c->nclosed };
+
+	if (send(WAN_CHILD_FD, &m, sizeof m, MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+		c->nclosed = 0;
 }
 
 static void

@@ -18,7 +18,7 @@ enum wan_msg_type {
 	WAN_MSG_COMP,
 	WAN_MSG_READY, /* from the child */
 	WAN_MSG_STATS,
-	WAN_MSG_CLOSED, /* the child's answer to each HOST_DEL, in order */
+	WAN_MSG_CLOSED, /* from the child: the next nclosed deleted hosts */
 };
 
 struct wan_msg_start {
@@ -41,6 +41,7 @@ struct wan_msg {
 		struct wan_msg_start start;
 		struct wan_msg_host host; /* ADD; DEL and CUT: slot, cut */
 		uint32_t nrules;
+		uint32_t nclosed;
 		int64_t comp_ns;
 		struct wan_stats stats;
 		bool realtime; /* READY */
