@@ -60,7 +60,11 @@ run_report(struct cli *c, int argc, char **argv)
 const struct cli_cmd cmds_report[] = {
 	{ "report", "--mcis F --bench F --matrix F --out F.html",
 	    "one HTML page with pictures", run_report,
-	    "Inputs are the -o json outputs of mcis show, bench show and matrix\n(with --truth, the page tells the error too).\n\n"
+	    "  --mcis F         milkyway mcis show NAME -o json\n"
+	    "  --bench F        milkyway bench show NAME -o json\n"
+	    "  --matrix F       milkyway matrix NAME -o json (with --truth, the\n"
+	    "                   page tells the error too)\n"
+	    "  --out F.html     the page\n"
 	    "  --placements F   [{\"question\",\"answer\"}, ...]\n"
 	    "  --chosen F       mcis show of the group that was placed\n"
 	    "  --title TEXT\n" },

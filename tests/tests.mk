@@ -11,7 +11,10 @@ ssh_SRCS := coordinator/ssh.c coordinator/ssh_key.c coordinator/remote.c \
 	coordinator/remote_pack.c coordinator/install_run.c \
 	coordinator/install_msg.c coordinator/exec.c
 tests/unit/test_ssh_key_SRCS     := coordinator/ssh_key.c
-tests/unit/test_install_msg_SRCS := coordinator/install_msg.c
+tests/unit/test_install_msg_SRCS := coordinator/install_msg.c \
+	coordinator/exec_text.c
+$(O)/tests/unit/test_install_msg.o: $(O)/gen/coordinator/install.sh.h \
+	$(O)/gen/coordinator/uninstall.sh.h $(O)/gen/coordinator/exec.sh.h
 tests/fuzz/fuzz_install_msg_SRCS := coordinator/install_msg.c \
 	coordinator/ssh_key.c
 $(O)/tests/component/ssh_client: $(call obj,tests/component/ssh_client.c \
@@ -56,3 +59,8 @@ tests/unit/test_auth_SRCS := $(addprefix coordinator/,auth.c ca.c ssh_key.c even
 tests/unit/test_bench_SRCS := $(addprefix coordinator/,bench.c bench_in.c bench_save.c db_bench.c store.c store_db.c)
 tests/unit/test_mcis_file_SRCS := coordinator/mcis_file.c
 tests/fuzz/fuzz_mcis_file_SRCS := coordinator/mcis_file.c
+cli_SRCS := $(filter-out cli/main.c,$(wildcard cli/*.c))
+tests/unit/test_cli_table_SRCS  := $(cli_SRCS)
+tests/unit/test_cli_opt_SRCS    := $(cli_SRCS)
+tests/unit/test_cli_answer_SRCS := $(cli_SRCS)
+tests/unit/test_cli_report_SRCS := $(cli_SRCS)
