@@ -410,7 +410,10 @@ conf_check(const struct vm_set *s, const struct vm_conf *c, struct mw_err *err)
 	if (c->cpuset && strspn(c->cpuset, "0123456789,-") != strlen(c->cpuset))
 		return err_set(err, MW_INVALID, 0, "bad cpuset");
 	for (i = 0; i < s->n; i++)
-		if (s->vms[i]->slot == c->slot)
+		/* the slot of one that is destroyed is free while its callback
+		 * runs */
+		if (s->vms[i]->slot == c->slot &&
+		    (s->vms[i]->state != VM_GONE || s->vms[i]->made))
 			return err_set(err, MW_EXISTS, 0,
 			    "slot %u belongs to vm %s", c->slot,
 			    s->vms[i]->name);
