@@ -205,25 +205,36 @@ cmd_doctor(struct cmd *c)
 	return worst;
 }
 
+/* The names that a twin leaves which did not end by itself. */
+static void
+sweep_names(const struct cmd *c, const char *state_dir)
+{
+	struct mw_err err = MW_ERR_INIT;
+	char *log_path;
+	json_t *j;
+
+	if (cmd_call(c, "GET", "/v1/status", NULL, &j, &err)) {
+		json_decref(j);
+		return;
+	}
+	log_path = xasprintf("%s/twin.log", state_dir);
+	unlink(c->socket);
+	unlink(log_path);
+	free(log_path);
+}
+
 int
 cmd_sweep(struct cmd *c)
 {
 	const char *state_dir = CMD_STATE_DIR;
 	const struct cmd_opt opts[] = { { "--state", &state_dir, NULL } };
 	struct vm_leftovers left = { 0 };
-	struct mw_err err = MW_ERR_INIT;
 	json_t *j;
 
 	if (!cmd_options(c, opts, ARRAY_LEN(opts), false) || c->argc != 0)
 		return cmd_usage("sweep [--state DIR] [--json]");
 	vm_sweep(state_dir, true, &left);
-	/* the socket of a twin that does not answer is a leftover too */
-	if (access(c->socket, F_OK) == 0) {
-		if (cmd_call(c, "GET", "/v1/status", NULL, &j, &err))
-			json_decref(j);
-		else
-			unlink(c->socket);
-	}
+	sweep_names(c, state_dir);
 	if (c->json) {
 		j = json_object();
 		json_put_int(j, "cgroups", (int64_t)left.cgroups);

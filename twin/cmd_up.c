@@ -339,6 +339,7 @@ run_detached(const struct up *u, const char *socket, unsigned slots, int fd)
 	struct mw_err err = MW_ERR_INIT;
 	char *log_path = u->log_path ? xstrdup(u->log_path)
 				     : xasprintf("%s/twin.log", u->state_dir);
+	bool made = access(u->state_dir, F_OK) != 0;
 	int status;
 
 	setsid();
@@ -352,6 +353,8 @@ run_detached(const struct up *u, const char *socket, unsigned slots, int fd)
 	/* what ended well leaves nothing; after a crash the log stays */
 	if (!u->log_path && status == 0)
 		unlink(log_path);
+	if (made)
+		rmdir(u->state_dir);
 	free(log_path);
 	return status;
 }

@@ -13,6 +13,9 @@
 #include <math.h>
 #include <stdio.h>
 
+#define LATE_MAX 10000
+#define REPLY_MS 30000
+
 /* An answer that is on its way, or an effect that comes late. */
 struct ctl_later {
 	struct ctl *ctl;
@@ -76,6 +79,7 @@ on_later(void *arg)
 	LIST_REMOVE(l, link);
 	l->body = NULL;
 	if (!l->req) {
+		l->ctl->nlate--;
 		l->fn(l->arg);
 	} else if (l->cut) {
 		json_decref(body);
@@ -163,9 +167,10 @@ answer(struct ctl_call *call, int status, json_t *take_body,
     double retry_after_s)
 {
 	struct ctl *c = call->ctl;
-	struct ctl_later *l;
+	int64_t delay = cloud_api_delay_ns(c->conf.clouds, call->cloud);
+	struct ctl_later *l = later_new(c, delay);
 
-	l = later_new(c, cloud_api_delay_ns(c->conf.clouds, call->cloud));
+	httpd_extend(call->req, delay / NS_PER_MS + REPLY_MS);
 	l->req = call->req;
 	l->status = status;
 	l->body = take_body;
@@ -282,6 +287,11 @@ ctl_call_apply_late(struct ctl_call *call, void (*fn)(void *arg),
 	struct ctl_later *l;
 
 	httpd_cut(call->req);
+	if (call->ctl->nlate >= LATE_MAX) { /* then it is lost */
+		release(take_arg);
+		return;
+	}
+	call->ctl->nlate++;
 	l = later_new(call->ctl, (int64_t)(after_s * 1e9));
 	l->fn = fn;
 	l->release = release;

@@ -18,6 +18,7 @@ struct ctl {
 	int64_t start_ns;
 	struct loop_timer *stop_timer;
 	LIST_HEAD(, ctl_later) later; /* answers and late effects */
+	size_t nlate; /* late effects */
 	LIST_HEAD(, ctl_undo) undo; /* link rules with an end */
 };
 
