@@ -357,6 +357,17 @@ httpd_query(const struct httpd_req *req, const char *name)
 	return pair_get(req->query, req->nquery, name);
 }
 
+bool
+httpd_query_at(const struct httpd_req *req, size_t i, const char **name,
+    const char **value)
+{
+	if (i >= req->nquery)
+		return false;
+	*name = req->query[i].name;
+	*value = req->query[i].value;
+	return true;
+}
+
 const char *
 httpd_header(const struct httpd_req *req, const char *name)
 {
