@@ -190,6 +190,8 @@ agents_on_beat(struct agents *a, int64_t slot, int64_t gen, json_t *msg,
 	ag->spooled = spooled;
 	ag->last_seen_mono_ns = clock_mono_ns();
 	ag->last_seen_wall_ns = clock_wall_ns();
+	if (ag->state == AGENT_SILENT)
+		bench_on_agent(a->c->bench, slot, gen, true);
 	move(a, ag, AGENT_UP);
 	return true;
 }
@@ -423,6 +425,9 @@ move(struct agents *a, struct agent *ag, enum agent_state to)
 	ag->state = to;
 	log_info("agents", ag->vm, "agent is %s", state_names[to]);
 	events_emit(a->c->events, &ev);
+	/* A dead machine does not close its link. */
+	if (a->c->bench && to == AGENT_SILENT)
+		bench_on_agent(a->c->bench, ag->slot, ag->gen, false);
 }
 
 static void

@@ -236,7 +236,7 @@ on_accept(struct evconnlistener *ls, evutil_socket_t fd, struct sockaddr *sa,
 	struct bufferevent *bev;
 	struct peer *p;
 	SSL *ssl;
-	int one = 1;
+	int one = 1, idle = 60;
 
 	(void)ls;
 	(void)len;
@@ -251,6 +251,8 @@ on_accept(struct evconnlistener *ls, evutil_socket_t fd, struct sockaddr *sa,
 	if (!ssl)
 		abort();
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
 	bev = bufferevent_openssl_socket_new(loop_base(l->c->loop), fd, ssl,
 	    BUFFEREVENT_SSL_ACCEPTING,
 	    BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);

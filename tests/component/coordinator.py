@@ -223,13 +223,19 @@ def test_errors(c):
 
 
 def test_mcis(c, cloud):
-    s, a = c.act("PUT", M, MCIS)
-    check("an MCIS is created", s == 202 and a["state"] == "done", (s, a))
-    s, b = c.call("GET", M)
-    check("its VMs run", [v["status"] for v in b["vms"]] == ["Running"] * 4, b)
-    s, b = c.call("PUT", M, MCIS)
-    check("the same file changes nothing", s == 200 and b.get("changed") is False, (s, b))
+    s, a = c.call("PUT", M, MCIS)
+    check("an MCIS is accepted", s == 202 and a["actionId"], (s, a))
+    vms = lambda: [v["status"] for v in c.call("GET", M)[1]["vms"]]
+    check("its VMs run", until(lambda: vms() == ["Running"] * 4), vms())
     check("a used connection stays", c.raw("DELETE", "/v1/connections/aws-r1")[0] == 409)
+
+
+def test_again(c, cloud):
+    # The installation still waits for an sshd, which these VMs do not have: the same wish joins it.
+    posts = cloud.calls["POST"]
+    s, b = c.call("PUT", M, MCIS)
+    check("the same file changes nothing", s in (200, 202) and b.get("changed") is False and
+          cloud.calls["POST"] == posts, (s, b))
 
 
 class Fleet:
@@ -432,15 +438,15 @@ def test_events(c):
     s, b = c.call("GET", "/v1/events?type=bench.end&after=0")
     check("filtered", {e["type"] for e in b["items"]} == {"bench.end"}, b)
     conn = http.client.HTTPConnection("127.0.0.1", c.port, timeout=10)
-    conn.request("GET", "/v1/events?mcis=t1", headers={"Authorization": "Bearer " + c.token,
-                 "Accept": "text/event-stream", "Last-Event-ID": str(seqs[-1] - 3)})
+    conn.request("GET", "/v1/events", headers={"Authorization": "Bearer " + c.token,
+                 "Accept": "text/event-stream", "Last-Event-ID": str(seqs[-1] - 5)})
     r = conn.getresponse()
     ids = []
     while len(ids) < 2:
         line = r.readline().decode().strip()
         if line.startswith("id:"):
             ids.append(int(line[3:]))
-    check("a stream resumes", r.status == 200 and ids[0] > seqs[-1] - 3, ids)
+    check("a stream resumes", r.status == 200 and ids == [seqs[-1] - 4, seqs[-1] - 3], ids)
     conn.close()
 
 
@@ -499,6 +505,7 @@ def main():
         fleet = Fleet(c)
         test_link(c, fleet)
         test_agents(c, fleet)
+        test_again(c, cloud)
         test_bench(c, fleet)
         test_rtt(c, fleet)
         test_matrix(c, fleet)

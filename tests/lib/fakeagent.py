@@ -3,6 +3,7 @@ import datetime
 import json
 import os
 import secrets
+import select
 import socket
 import ssl
 import struct
@@ -48,33 +49,43 @@ class Link:
     def __init__(self, port, ctx, host="127.0.0.1"):
         raw = socket.create_connection((host, port), timeout=10)
         self.sock = ctx.wrap_socket(raw, server_hostname=None)
-        self.sock.settimeout(30)
+        # One thread at a time inside TLS: an SSL object is not made for two.
+        self.sock.setblocking(False)
         self.lock = threading.Lock()
+        self.data = b""
 
     def send(self, **msg):
         data = json.dumps(msg).encode()
         self.send_raw(struct.pack(">I", len(data)) + data)
 
     def send_raw(self, data):
-        with self.lock:
-            self.sock.sendall(data)
+        while data:
+            try:
+                with self.lock:
+                    data = data[self.sock.send(data):]
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                select.select([], [self.sock], [], 1)
 
     def recv(self):
         """The next message, or None at the end."""
         try:
             head = self.exactly(4)
             return json.loads(self.exactly(struct.unpack(">I", head)[0])) if head else None
-        except (OSError, ssl.SSLError):
+        except (OSError, ValueError, ssl.SSLError):
             return None
 
     def exactly(self, n):
-        data = b""
-        while len(data) < n:
-            part = self.sock.recv(n - len(data))
-            if not part:
-                return b""
-            data += part
-        return data
+        while len(self.data) < n:
+            try:
+                with self.lock:
+                    part = self.sock.recv(65536)
+                if not part:
+                    return b""
+                self.data += part
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                select.select([self.sock], [], [], 1)
+        out, self.data = self.data[:n], self.data[n:]
+        return out
 
     def hello(self, **more):
         msg = dict(type="hello", proto=1, agentVersion="0.1.0", bootId="boot", hostname="h", arch="x86_64",
@@ -85,6 +96,8 @@ class Link:
 
     def close(self):
         try:
+            # Another thread reads: without this the peer would not notice.
+            self.sock.shutdown(socket.SHUT_RDWR)
             self.sock.close()
         except OSError:
             pass

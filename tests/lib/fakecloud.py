@@ -7,6 +7,8 @@ import socketserver
 import threading
 import urllib.parse
 
+# How each cloud spells its states.
+WORDS = {"gcp": {"running": "RUNNING", "stopped": "TERMINATED"}}
 SPECS = [("small", 2, 4096, 50000), ("large", 8, 16384, 200000), ("unknown", 4, 8192, None)]
 
 
@@ -89,15 +91,20 @@ class Cloud:
         if rest[2:] == ["console"]:
             return 200, {"text": ""}
         if rest[2:] == ["actions"]:
-            vm["nativeState"] = {"stop": "stopped", "suspend": "stopped"}.get(body["action"], "running")
+            vm["nativeState"] = self.word(cloud, {"stop": "stopped", "suspend": "stopped"}.get(body["action"],
+                                                                                               "running"))
             return 202, vm
         if method == "DELETE":
-            vm["nativeState"] = "terminated"
+            del self.vms[vm["id"]]
             return 202, vm
         return 200, vm
 
+    @staticmethod
+    def word(cloud, state):
+        return WORDS.get(cloud, {}).get(state, state)
+
     def matches(self, vm, cloud, q):
-        if vm["cloud"] != cloud or vm["nativeState"] == "terminated":
+        if vm["cloud"] != cloud:
             return False
         for k, v in q.items():
             if k == "region" and vm["region"] != v or k == "token" and vm["token"] != v:
@@ -113,7 +120,7 @@ class Cloud:
         self.next += 1
         vm = {"id": "i-%012d" % n, "cloud": cloud, "region": b["region"], "zone": "a", "name": b["name"],
               "token": b["token"], "tags": b["tags"], "spec": b["spec"], "image": b["image"],
-              "key": b.get("key"), "nativeState": "running", "fault": None,
+              "key": b.get("key"), "nativeState": self.word(cloud, "running"), "fault": None,
               "publicIp": "127.1.%d.%d" % (n >> 8, n & 255), "privateIp": "10.0.0.1", "sshUser": "cb-user",
               "sshPort": 22, "hostId": "fake-host", "hostSlots": self.host_slots, "hostNeed": 1,
               "createdAt": "2026-01-05T03:00:01.260Z", "bootId": "boot-%d" % n}
