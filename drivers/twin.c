@@ -363,7 +363,9 @@ static const struct twin_op ops[CSP_OP_COUNT] = {
 	[CSP_VM_SUSPEND] = ACTION("stop"),
 	[CSP_VM_RESUME] = ACTION("start"),
 	[CSP_VM_REBOOT] = ACTION("reboot"),
-	[CSP_VM_TERMINATE] = { .method = "DELETE", .url = url_vm },
+	[CSP_VM_TERMINATE] = { .method = "DELETE",
+	    .url = url_vm,
+	    .parse = parse_vm },
 	[CSP_CONSOLE] = GET(url_vm, parse_console),
 };
 

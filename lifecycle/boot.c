@@ -74,7 +74,7 @@ lc_load_inst(struct lc *lc, const struct lc_inst_row *row)
 	s->inst.unresolved =
 	    s->inst.attempted && s->inst.phase == LC_P_CREATING;
 	s->unresolved_ns = lc->boot_ns;
-	s->may_stop = true;
+	s->stop_until_ns = lc->boot_ns + lc_settle_ns(lc, s->inst.connection);
 	s->mcis->counts[s->status]--;
 	s->status = row->status;
 	s->mcis->counts[s->status]++;

@@ -218,6 +218,8 @@ flush_parents(struct lc *lc)
 		lc->next_dirty = false;
 	}
 	for (struct lc_mcis *m = lc->mcis; m; m = m->next) {
+		if (lc->started)
+			lc_refresh_group(lc, m);
 		if (!m->dirty)
 			continue;
 		m->dirty = false;
@@ -535,7 +537,6 @@ lc_slot_drop(struct lc *lc, struct lc_slot *s)
 	s->dropped = true;
 	VEC_GROW(lc->graves, lc->ngraves, lc->graves_cap);
 	lc->graves[lc->ngraves++] = s;
-	lc_refresh_group(lc, m);
 	lc_member(lc, s, LC_M_DONE, NULL);
 	if (m->row.forget && m->nslots == 0)
 		lc_mcis_drop(lc, m);

@@ -96,7 +96,8 @@ lc_open(struct lc *lc, struct lc_slot *s)
 	s->install_ns = s->install_retry_ns = 0;
 	s->install_tries = 0;
 	s->last_try_ns = -1;
-	s->closing = s->list_now = s->stale = s->may_stop = false;
+	s->closing = s->list_now = s->stale = false;
+	s->stop_until_ns = 0;
 	s->seen_ns = lc_now(lc);
 	lc_attach(lc, s);
 	if (!s->conn->known) {

@@ -224,7 +224,6 @@ struct lc_slot {
 	bool closing; /* R9: ends after SETTLE and an empty list */
 	bool accepted; /* the pending verb was accepted in this process */
 	bool deleting_seen; /* DELETING observed after our terminate */
-	bool may_stop; /* a suspend of this generation may be on its way */
 	bool list_now; /* R6: list by tag and adopt, without waiting */
 	bool overdue; /* terminate takes longer than its deadline */
 	bool stale; /* no trusted observation for long */
@@ -238,6 +237,7 @@ struct lc_slot {
 	int64_t last_try_ns; /* last create of this process, -1: none */
 	int64_t unresolved_ns; /* when, or the start of the process */
 	int64_t retry_ns; /* no call before */
+	int64_t stop_until_ns; /* until then a suspend may be on its way */
 	int64_t
 	    clear_ns; /* no new generation before: the old one may end yet */
 	int64_t answered_ns; /* older observations are stale */

@@ -138,7 +138,9 @@ send_verb(struct lc *lc, struct lc_slot *s)
 	if (v == LC_V_REBOOT && !s->send_now)
 		return;
 	s->send_now = false;
-	s->may_stop = s->may_stop || v == LC_V_SUSPEND;
+	if (v == LC_V_SUSPEND)
+		s->stop_until_ns =
+		    lc_now(lc) + lc_settle_ns(lc, s->inst.connection);
 	lc_call(lc, CALL_VERB, s, NULL,
 	    lc_req(lc, ops[v], s, s->inst.connection));
 }
@@ -179,6 +181,9 @@ lc_on_verb(struct lc *lc, struct lc_slot *s, enum lc_verb verb,
 	lc_poll_soon(lc, s->conn);
 	if (a->cls == CSP_OK) {
 		s->accepted = true;
+		/* A reboot's answer may show the state before it. */
+		if (a->nvms > 0 && verb != LC_V_REBOOT)
+			lc_observe(lc, s, &a->vms[0], s->answered_ns);
 		return;
 	}
 	lc_answer_text(a, text);
@@ -197,7 +202,6 @@ lc_on_verb(struct lc *lc, struct lc_slot *s, enum lc_verb verb,
 	if (a->cls == CSP_AMBIGUOUS)
 		s->retry_ns += REISSUE_MIN_NS;
 	lc_wake(lc, s, s->retry_ns);
-	(void)verb;
 }
 
 /* The pending verb of a VM is over; create: it runs, or took too long. */
@@ -216,9 +220,9 @@ lc_verb_end(struct lc *lc, struct lc_slot *s, bool ok, const char *reason)
 	lc_dirty(lc, s, DIRTY_INST);
 	if (v == LC_V_REBOOT && ok)
 		s->reboot_confirmed = false;
+	lc_refresh(lc, s);
 	if (v != LC_V_CREATE)
 		lc_member(lc, s, ok ? LC_M_DONE : LC_M_FAILED, reason);
-	lc_refresh(lc, s);
 	lc_member_check(lc, s);
 	lc_kick(lc, s);
 }
@@ -260,17 +264,23 @@ lc_on_terminate(struct lc *lc, struct lc_slot *s, const struct csp_answer *a)
 	}
 	s->retry_ns = lc_now(lc) + wait;
 	lc_wake(lc, s, s->retry_ns);
+	if (a->cls == CSP_OK && a->nvms > 0)
+		lc_observe(lc, s, &a->vms[0], s->answered_ns);
 }
 
 /* ---- what is seen -------------------------------------------------------- */
 
 /* Some clouds have no word for deleting: there a stop that follows our
- * terminate means it, if nobody asked for a stop before. */
+ * terminate means it, if no suspend can be the reason. */
 static bool
-stop_is_end(const char *csp, const struct lc_slot *s, enum lc_class c)
+stop_is_end(struct lc *lc, const struct lc_slot *s, enum lc_class before,
+    enum lc_class now, const char *csp)
 {
-	return c == LC_C_STOPPING && s->accepted && !s->may_stop && csp &&
-	    (str_eq(csp, "gcp") || str_eq(csp, "alibaba"));
+	if (now != LC_C_STOPPING || !s->accepted || !csp ||
+	    !(str_eq(csp, "gcp") || str_eq(csp, "alibaba")))
+		return false;
+	return before == LC_C_STOPPED ||
+	    (before == LC_C_RUN && lc_now(lc) > s->stop_until_ns);
 }
 
 void
@@ -301,8 +311,7 @@ lc_observe(struct lc *lc, struct lc_slot *s, const struct csp_vm *vm,
 	}
 	if (s->inst.phase == LC_P_TERMINATING) {
 		/* It ends, whoever asked: clouds do not take that back. */
-		if (c == LC_C_DELETING ||
-		    (before == LC_C_RUN && stop_is_end(csp, s, c)))
+		if (c == LC_C_DELETING || stop_is_end(lc, s, before, c, csp))
 			s->deleting_seen = true;
 		if (c == LC_C_GONE) {
 			lc_move(lc, s, MOVE_GONE);

@@ -256,6 +256,7 @@ status_now(const struct lc_slot *s, const char **why)
 	    in->ever_ran);
 }
 
+/* Told once per turn, when all of its members have moved. */
 void
 lc_refresh_group(struct lc *lc, struct lc_mcis *m)
 {
@@ -295,8 +296,6 @@ lc_refresh(struct lc *lc, struct lc_slot *s)
 			str_copy(e->to, sizeof e->to, lc_status_name(to));
 		}
 	}
-	if (lc->started)
-		lc_refresh_group(lc, s->mcis);
 }
 
 /* ---- groups -------------------------------------------------------------- */

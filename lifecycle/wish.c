@@ -109,7 +109,6 @@ lc_apply(struct lc *lc, const struct lc_wish *w, unsigned flags,
 		a = lc_action_new(lc, m, NULL, LC_A_CREATE, who);
 		str_copy(out->action_id, sizeof out->action_id, who->action_id);
 		carry_out(lc, w, m, a, out);
-		lc_refresh_group(lc, m);
 		lc_action_seal(lc, a);
 	} else if (texts && out->answer == LC_NOOP) {
 		out->answer = LC_GO; /* without an action */
