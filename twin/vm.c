@@ -29,7 +29,9 @@ enum cause { /* why init ended */
 	CRASH,
 };
 
-struct call { /* a done callback on its way */
+struct vm_call { /* a done callback on its way */
+	struct vm_call *next;
+	struct vm_set *set; /* NULL: the set is gone, nobody is called */
 	struct vm *vm;
 	vm_done *done;
 	void *arg;
@@ -352,22 +354,39 @@ static void
 call_later(struct vm *vm, vm_done *done, void *arg, const struct mw_err *err,
     bool free_vm)
 {
-	struct call *c = xcalloc(1, sizeof *c);
+	struct vm_call *c = xcalloc(1, sizeof *c);
 
-	*c = (struct call){ vm, done, arg, *err, free_vm };
+	*c = (struct vm_call){ vm->set->calls, vm->set, vm, done, arg, *err,
+		free_vm };
+	vm->set->calls = c;
 	loop_reap(vm->set->conf.loop, call_now, c);
 }
 
 static void
 call_now(void *p)
 {
-	struct call *c = p;
+	struct vm_call *c = p, **at;
 
-	if (c->done)
-		c->done(c->vm, &c->err, c->arg);
-	if (c->free_vm)
-		vm_free(c->vm);
+	if (c->set) {
+		for (at = &c->set->calls; *at != c; at = &(*at)->next)
+			;
+		*at = c->next;
+		if (c->done)
+			c->done(c->vm, &c->err, c->arg);
+		if (c->free_vm)
+			vm_free(c->vm);
+	}
 	free(c);
+}
+
+void
+vm_calls_forget(struct vm_set *s)
+{
+	struct vm_call *c;
+
+	for (c = s->calls; c; c = c->next)
+		c->set = NULL;
+	s->calls = NULL;
 }
 
 static void

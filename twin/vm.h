@@ -28,7 +28,9 @@ struct vm_set;
 
 enum vm_disk {
 	VM_DISK_AUTO, /* TMPFS, unless state_dir was given and can hold it */
-	VM_DISK_TMPFS, /* one tmpfs per VM, fast to remove; uses memory */
+	/* one tmpfs per VM, fast to remove. What lies on it counts as memory
+	 * of the VM: file benchmarks larger than its limit are killed. */
+	VM_DISK_TMPFS,
 	VM_DISK_DIR, /* files under state_dir: honest disk I/O */
 };
 
@@ -95,7 +97,7 @@ struct vm_conf {
 	const char *authorized_keys; /* lines; "" or NULL: nobody can log in */
 	const char *host_key; /* OpenSSH ed25519 private key; NULL: new one */
 	unsigned vcpu; /* what nproc shows, at most the host's cores; 0: 1 */
-	uint32_t cpu_millicores; /* quota; 0: none */
+	uint32_t cpu_millicores; /* quota, 100 or more; 0: none */
 	const char *cpuset; /* "0-1"; NULL: vcpu cores, spread by slot */
 	uint32_t memory_mib; /* 0: no limit */
 	uint32_t pids_max; /* 0: 512 */

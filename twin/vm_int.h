@@ -21,6 +21,8 @@ enum vm_op {
 	VM_OP_REBOOT, /* first the stop, then the start */
 };
 
+struct vm_call;
+
 struct vm_set {
 	struct vm_set_conf conf;
 	char state_dir[VM_PATH_MAX]; /* as configured */
@@ -35,6 +37,7 @@ struct vm_set {
 	int *cpus; /* that this process may use */
 	unsigned ncpus;
 	uint64_t serial;
+	struct vm_call *calls; /* done callbacks on their way, vm.c */
 	struct vm **vms;
 	size_t n, cap;
 };
@@ -88,6 +91,8 @@ void vm_on_pidfd(evutil_socket_t fd, short what, void *arg);
 void vm_on_deadline(void *arg);
 /* vm.c: adds a line to the console, and keeps it below its limit. */
 void vm_console_add(struct vm *vm, const char *text, size_t n);
+/* vm.c: the set is freed, callbacks under way are not made. */
+void vm_calls_forget(struct vm_set *s);
 /* vm.c: kills init and all it started. */
 void vm_kill(struct vm *vm);
 /* vm_boot.c: gives back what a running VM holds. */

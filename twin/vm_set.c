@@ -84,6 +84,7 @@ vm_set_free(struct vm_set *s)
 
 	if (!s)
 		return;
+	vm_calls_forget(s);
 	for (i = 0; i < s->n; i++)
 		if (s->vms[i]->pidfd >= 0)
 			vm_kill(s->vms[i]);

@@ -44,7 +44,8 @@ struct packet {
 
 struct host {
 	int tun; /* -1: free slot */
-	bool cut, offload;
+	bool cut;
+	int offload; /* of the device: 0, 1, or -1 as not set yet */
 	uint32_t life; /* counts hosts that had this slot */
 	uint32_t address, private_address, network;
 	struct wan_point point;
@@ -120,7 +121,7 @@ wan_fwd_host_add(struct wan_fwd *f, const struct wan_msg_host *m, int take_tun)
 	h = &f->hosts[m->slot];
 	h->tun = take_tun;
 	h->cut = m->cut;
-	h->offload = false;
+	h->offload = -1; /* an earlier process may have set it */
 	h->address = m->address;
 	h->private_address = m->private_address;
 	h->network = m->network;
@@ -299,7 +300,7 @@ host_offload(struct wan_fwd *f, struct host *h)
 		    (r->a.type == WAN_HOST && r->a.index == h->point.host) ||
 		    (r->b.type == WAN_HOST && r->b.index == h->point.host));
 	}
-	if (on != h->offload && netdev_offload(h->tun, on))
+	if ((int)on != h->offload && netdev_offload(h->tun, on))
 		h->offload = on;
 }
 

@@ -492,6 +492,8 @@ main(int argc, char **argv)
 		test_panic();
 		test_faults();
 		test_destroy();
+		/* still on its way when all is freed */
+		vm_destroy(vm[1], NULL, NULL);
 	}
 	lab_close(&lab);
 	check(if_nametoindex(LAB_IFNAME) == 0, "the device is gone");
