@@ -14,7 +14,7 @@ import pathlib
 
 PRICES_AS_OF = "2024-06"
 # What lifecycle may rely on; seconds of the twin, which is faster than life.
-BOUNDS = {"lateApplyMaxS": 10, "listVisibleMaxS": 2, "tokenTtlS": 0}
+BOUNDS = {"lateApplyMaxS": 2, "listVisibleMaxS": 1, "tokenTtlS": 0}
 COMMON_CAPS = ["TAG_ATOMIC", "LIST_BY_TAG", "IMPORT_KEY", "CONSOLE"]
 CAPS = {
     "aws": ["IDEM_TOKEN", "LIST_BY_TOKEN"] + COMMON_CAPS,
@@ -291,7 +291,7 @@ def deck17(deck):
                  "not from the deck: documented sizes of the instance types, "
                  "and approximate public on-demand Linux list prices as of "
                  + PRICES_AS_OF + "; see bench-data/README.md.",
-        "seed": 7, "timeScale": 0.015, "cpuScale": 0.2, "bench": "measured",
+        "seed": 7, "timeScale": 0.015, "cpuScale": 0.125, "bench": "measured",
         "coordinatorSite": "aws-ap-northeast-2-c5.xlarge",
         "asymmetry": "max",
         "useTranspose": [{"from": "aws-us-east-1-" + s, "to": "gcp-*"}
@@ -331,7 +331,7 @@ def global100():
                  "public on-demand list prices as of " + PRICES_AS_OF +
                  ", by three rough classes of regions; Cloudit is a private "
                  "cloud without a price. See bench-data/README.md.",
-        "seed": 7, "timeScale": 0.015, "cpuScale": 0.2, "bench": "measured",
+        "seed": 7, "timeScale": 0.015, "cpuScale": 0.125, "bench": "measured",
         "coordinatorSite": "aws-ap-northeast-2",
         "clouds": clouds,
         "rttMs": None, "rttModel": {"kind": "distance", "seed": 7},
