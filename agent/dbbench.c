@@ -12,17 +12,14 @@
 #include "common/file.h"
 #include "common/pure/alloc.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
-#define INSTALL_MS 120000
 #define READY_NS (60 * NS_PER_S)
 #define READY_POLL_NS (20 * NS_PER_MS)
 #define ARGS_MAX 20
@@ -31,12 +28,12 @@ struct dbbench {
 	struct loop *loop;
 	const struct dbbench_ops *ops;
 	void *arg;
-	char install[256], server[256]; /* programs */
+	char server[256]; /* program */
 	char dir[128], user[64];
 	struct sockaddr_un socket;
 	int64_t pool_mib, log_mib, life_ms, ready_by_ns;
-	struct child *child; /* the installer, then the server */
-	bool serving, ready, stopping, failed;
+	struct child *child; /* the server */
+	bool stopping, failed;
 	struct loop_timer *timer;
 };
 
@@ -143,7 +140,6 @@ poll_ready(void *arg)
 	struct mw_err err = MW_ERR_INIT;
 
 	if (answers(d)) {
-		d->ready = true;
 		d->ops->on_ready(d->arg);
 	} else if (clock_mono_ns() > d->ready_by_ns) {
 		err_set(&err, MW_TIMEOUT, 0, "mariadbd did not get ready");
@@ -153,6 +149,20 @@ poll_ready(void *arg)
 	}
 }
 
+static bool
+make_folders(const struct dbbench *d, struct mw_err *err)
+{
+	char data[160];
+
+	snprintf(data, sizeof data, "%s/data", d->dir);
+	return file_mkdirs(d->dir, 0700, err) && file_mkdirs(data, 0700, err);
+}
+
+/*
+ * The server makes its own empty tablespace. There are no tables of users and
+ * privileges: whoever reaches the socket may do anything, and the socket lies
+ * in a folder that only our user can enter.
+ */
 static bool
 start_server(struct dbbench *d, struct mw_err *err)
 {
@@ -177,9 +187,12 @@ start_server(struct dbbench *d, struct mw_err *err)
 	arg_add(&a, "--log-error=%s/err", d->dir);
 	arg_add(&a, "--init-file=%s", init);
 	arg_add(&a, "--skip-networking");
+	arg_add(&a, "--skip-grant-tables");
 	arg_add(&a, "--skip-log-bin");
 	arg_add(&a, "--skip-name-resolve");
 	arg_add(&a, "--performance-schema=OFF");
+	/* Its tables would be among those that we do not make. */
+	arg_add(&a, "--innodb-stats-persistent=OFF");
 	arg_add(&a, "--innodb-buffer-pool-size=%" PRId64 "M", d->pool_mib);
 	arg_add(&a, "--innodb-log-file-size=%" PRId64 "M", d->log_mib);
 	/* Durability stays as shipped: each commit is flushed. */
@@ -187,82 +200,24 @@ start_server(struct dbbench *d, struct mw_err *err)
 	args_free(&a);
 	if (!ok)
 		return false;
-	d->serving = true;
 	d->ready_by_ns = clock_mono_ns() + READY_NS;
 	loop_timer_set(d->timer, READY_POLL_NS);
 	return true;
 }
 
-static void
-on_installed(struct child *c, const struct child_end *end, void *arg)
-{
-	struct dbbench *d = arg;
-	struct mw_err err = MW_ERR_INIT;
-	struct str tail = STR_INIT;
-
-	(void)c;
-	d->child = NULL;
-	if (d->stopping) {
-		loop_reap(d->loop, gone, d);
-		return;
-	}
-	if (end->exited && end->code == 0) {
-		if (!start_server(d, &err))
-			fail(d, "DB_SETUP", &err);
-		return;
-	}
-	str_add_escaped(&tail, str_cstr(&end->out), end->out.len, 120);
-	err_set(&err, end->timed_out ? MW_TIMEOUT : MW_REMOTE, 0,
-	    "mariadb-install-db ended with %s %d: %s",
-	    end->exited ? "status" : "signal", end->code, str_cstr(&tail));
-	str_free(&tail);
-	fail(d, end->timed_out ? "TIMEOUT" : "DB_SETUP", &err);
-}
-
 static bool
-start_install(struct dbbench *d, struct mw_err *err)
+find_server(char *path, size_t size)
 {
-	struct args a = { .n = 0 };
-	struct child_conf conf = { .argv = a.v,
-		.cwd = d->dir,
-		.deadline_ms = INSTALL_MS,
-		.merge_stderr = true,
-		.pdeathsig = true };
-	bool ok;
-
-	arg_add(&a, "%s", d->install);
-	arg_add(&a, "--no-defaults");
-	arg_add(&a, "--auth-root-authentication-method=socket");
-	arg_add(&a, "--auth-root-socket-user=%s", d->user);
-	arg_add(&a, "--skip-test-db");
-	arg_add(&a, "--skip-name-resolve");
-	arg_add(&a, "--datadir=%s/data", d->dir);
-	/* Only for the making of empty tables: a crash here costs nothing. */
-	arg_add(&a, "--innodb-flush-log-at-trx-commit=0");
-	arg_add(&a, "--innodb-buffer-pool-size=16M");
-	arg_add(&a, "--innodb-log-file-size=%" PRId64 "M", d->log_mib);
-	ok = child_start(d->loop, &conf, on_installed, d, &d->child, err);
-	args_free(&a);
-	return ok;
-}
-
-static bool
-find_programs(struct dbbench *d)
-{
-	return (sysinfo_tool("mariadb-install-db", d->install,
-		    sizeof d->install) ||
-		   sysinfo_tool("mysql_install_db", d->install,
-		       sizeof d->install)) &&
-	    (sysinfo_tool("mariadbd", d->server, sizeof d->server) ||
-		sysinfo_tool("mysqld", d->server, sizeof d->server));
+	return sysinfo_tool("mariadbd", path, size) ||
+	    sysinfo_tool("mysqld", path, size);
 }
 
 bool
 dbbench_available(void)
 {
-	struct dbbench d;
+	char path[256];
 
-	return find_programs(&d);
+	return find_server(path, sizeof path);
 }
 
 bool
@@ -281,9 +236,8 @@ dbbench_start(const struct dbbench_conf *conf, const struct dbbench_ops *ops,
 	confine_own_name(d->user, sizeof d->user);
 	d->socket.sun_family = AF_UNIX;
 	n = snprintf(d->dir, sizeof d->dir, "%s/db", conf->dir);
-	if (!find_programs(d)) {
-		err_set(err, MW_UNSUPPORTED, 0,
-		    "mariadb-install-db or mariadbd is not installed");
+	if (!find_server(d->server, sizeof d->server)) {
+		err_set(err, MW_UNSUPPORTED, 0, "mariadbd is not installed");
 		goto fail;
 	}
 	if (n >= (int)sizeof d->dir ||
@@ -293,19 +247,17 @@ dbbench_start(const struct dbbench_conf *conf, const struct dbbench_ops *ops,
 		    "the working folder's path is too long for a socket");
 		goto fail;
 	}
-	if (mkdir(d->dir, 0700) != 0) {
-		err_set(err, MW_INTERNAL, errno, "mkdir %s: %s", d->dir,
-		    strerror(errno));
-		goto fail;
-	}
-	if (!start_install(d, err)) {
-		rmdir(d->dir);
-		goto fail;
-	}
 	d->timer = loop_timer_new(d->loop, poll_ready, d);
+	if (!make_folders(d, err) || !start_server(d, err)) {
+		struct mw_err none = MW_ERR_INIT;
+
+		(void)!file_remove_tree(d->dir, &none);
+		goto fail;
+	}
 	*out = d;
 	return true;
 fail:
+	loop_timer_free(d->timer);
 	free(d);
 	return false;
 }
@@ -328,7 +280,7 @@ dbbench_cpu_ns(const struct dbbench *d)
 	struct timespec t;
 	clockid_t id;
 
-	if (!d->serving || d->child == NULL ||
+	if (d->child == NULL ||
 	    clock_getcpuclockid(child_pid(d->child), &id) != 0 ||
 	    clock_gettime(id, &t) != 0)
 		return 0;

@@ -1,7 +1,7 @@
 /*
  * dbbench.h - a private MariaDB for the database kinds: own data folder, own
- * unix socket, no network, no password (the operating system's user is the
- * database's user), gone after the run. The user's databases are not touched.
+ * unix socket in a folder that only our user can enter, no network, no
+ * accounts; gone after the run. The user's databases are not touched.
  */
 #ifndef MW_AGENT_DBBENCH_H
 #define MW_AGENT_DBBENCH_H
@@ -28,7 +28,7 @@ struct dbbench_ops {
 	void (*on_gone)(void *arg);
 };
 
-/* False with MW_UNSUPPORTED: the programs are not installed. */
+/* False with MW_UNSUPPORTED: mariadbd is not installed. */
 bool dbbench_start(const struct dbbench_conf *conf,
     const struct dbbench_ops *ops, void *arg, struct dbbench **out,
     struct mw_err *err) mw_must_check;
@@ -37,7 +37,7 @@ const char *dbbench_socket(const struct dbbench *d);
 const char *dbbench_user(const struct dbbench *d);
 /* CPU time that the server has used; 0: unknown. */
 int64_t dbbench_cpu_ns(const struct dbbench *d);
-/* The programs are there. */
+/* mariadbd is there. */
 bool dbbench_available(void);
 
 #endif

@@ -15,7 +15,7 @@
 #define EVENTS_MAX INT64_C(100000000)
 
 static const struct rules_profile profiles[] = {
-	{ "quick", 0.10, true, 6, 8, 1e9, 0.90, 2, 64, 1, 10000, 16, 8, 192,
+	{ "quick", 0.06, true, 6, 8, 1e9, 0.88, 2, 64, 1, 10000, 16, 8, 192,
 	    192 },
 	{ "standard", 3, false, 6, 15, 0.02, 0.97, 2, 1024, 4, 100000, 128, 96,
 	    512, 350 },

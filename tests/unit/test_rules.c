@@ -199,7 +199,7 @@ work_follows_the_measured_rate(void **state)
 	(void)state;
 	assert_int_equal(rules_events(p, KIND_CPUS, 1, 0), 60);
 	assert_int_equal(rules_events(p, KIND_CPUM, 4, 0), 240);
-	assert_int_equal(rules_events(p, KIND_CPUS, 1, 2500), 250);
+	assert_int_equal(rules_events(p, KIND_CPUS, 1, 2500), 150);
 	assert_int_equal(rules_events(p, KIND_MEMR, 1, 3), 1);
 	assert_true(rules_events(p, KIND_FIOR, 4, 1e300) < INT32_MAX);
 	assert_null(rules_profile("legacy"));

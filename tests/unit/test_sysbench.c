@@ -148,6 +148,9 @@ argv_is_as_documented(void **state)
 	assert_true(has_arg(&a, "--events=100"));
 	assert_string_equal(a.v[a.n - 1], "run");
 	assert_null(a.v[a.n]);
+	p.step = SYSBENCH_PREPARE;
+	assert_true(sysbench_argv(&p, &a, &err));
+	assert_false(has_arg(&a, "--file-extra-flags=direct"));
 	p = plan(KIND_MEMR, SYSBENCH_1_0);
 	assert_true(sysbench_argv(&p, &a, &err));
 	assert_true(has_arg(&a, "--memory-total-size=6400M"));
