@@ -25,7 +25,10 @@ enum {
 	RING = 32 /* pings that may be under way: 1.6 s */
 };
 #define PERIOD_NS (50 * NS_PER_MS)
+/* One correction at most: at first a quick approach, then a stalled machine
+ * must not throw it off. */
 #define COMP_STEP_US 10.0
+#define COMP_STEP_FIRST_US 60.0
 
 struct calibrate {
 	struct calibrate_conf conf;
@@ -57,14 +60,18 @@ calibrate_filter_init(struct calibrate_filter *f)
 bool
 calibrate_filter_add(struct calibrate_filter *f, double error_us)
 {
+	bool first = f->total < CALIBRATE_FIRST;
 	double old = f->comp_us, change;
+	double most = first ? COMP_STEP_FIRST_US : COMP_STEP_US;
 	struct quant q;
 
 	f->error_us[f->next] = error_us;
 	f->next = (f->next + 1) % CALIBRATE_WINDOW;
 	if (f->n < CALIBRATE_WINDOW)
 		f->n++;
-	f->total++;
+	/* errors of the time before are no errors of the calibrated path */
+	if (++f->total == CALIBRATE_FIRST)
+		f->n = f->next = 0;
 	f->step[f->nstep++] = error_us;
 	if (f->nstep < CALIBRATE_STEP)
 		return false;
@@ -72,10 +79,10 @@ calibrate_filter_add(struct calibrate_filter *f, double error_us)
 	quant_of(f->step, CALIBRATE_STEP, &q);
 	/* half of it: each direction takes off comp */
 	change = q.median / 2;
-	if (change > COMP_STEP_US)
-		change = COMP_STEP_US;
-	if (change < -COMP_STEP_US)
-		change = -COMP_STEP_US;
+	if (change > most)
+		change = most;
+	if (change < -most)
+		change = -most;
 	f->comp_us += change;
 	if (f->comp_us < 0)
 		f->comp_us = 0;

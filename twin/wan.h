@@ -160,7 +160,7 @@ struct wan_quality {
 	const char *quality; /* "calibrated", "calibrating", "bestEffort" */
 	const char *why; /* one sentence if bestEffort, else "" */
 	double comp_us; /* own delay taken off per direction */
-	bool has_error; /* false until the first 40 samples */
+	bool has_error; /* false for the first 40 samples, 2 s */
 	double error_p01_us, error_p50_us, error_p99_us; /* RTT, last 60 s */
 	double floor_us; /* smallest RTT that can be emulated */
 	size_t n;

@@ -106,7 +106,7 @@ wan_quality(const struct wan *w, struct wan_quality *out)
 		.why = "",
 		.comp_us = w->comp_us,
 		.floor_us = 2 * w->comp_us };
-	if (f && f->total >= CALIBRATE_FIRST) {
+	if (f && f->total > CALIBRATE_FIRST) {
 		out->has_error = true;
 		out->n = f->n;
 		out->error_p01_us = calibrate_filter_error(f, 1);

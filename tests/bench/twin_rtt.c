@@ -33,7 +33,7 @@
 enum {
 	SITES = 17,
 	SAMPLES = 1 << 20,
-	SETTLE_MS = 8000, /* for the calibration */
+	SETTLE_MS = 4000, /* for the calibration */
 	FIFO = 5
 };
 
