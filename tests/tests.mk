@@ -64,3 +64,7 @@ tests/unit/test_cli_table_SRCS  := $(cli_SRCS)
 tests/unit/test_cli_opt_SRCS    := $(cli_SRCS)
 tests/unit/test_cli_answer_SRCS := $(cli_SRCS)
 tests/unit/test_cli_report_SRCS := $(cli_SRCS)
+$(O)/tests/component/driver_cases: $(call obj,tests/component/driver_cases.c) \
+    $(call archives,drivers common pure)
+	$(Q)$(CC) $(ALLCFLAGS) $(LDFLAGS_$(MODE)) -o $@ $^ $(TEST_LIBS)
+component: $(O)/tests/component/driver_cases

@@ -1,0 +1,103 @@
+#!/bin/bash
+# The conformance cases of the drivers: twin against a running twin, static
+# against a hosts file and something that greets like sshd; all in a network
+# namespace of their own. Usage, as root: drivers.sh BUILD_DIR
+set -uo pipefail
+if [ "$(id -u)" != 0 ] || [ ! -e /dev/net/tun ]; then
+	echo "skip - drivers against their targets, needs root and /dev/net/tun"
+	exit 0
+fi
+if [ -z "${MW_INSIDE:-}" ]; then
+	MW_INSIDE=1 exec unshare -n bash "$0" "$@"
+fi
+build=$(realpath "$1")
+root=$(realpath "$(dirname "$0")/../..")
+dir=$(mktemp -d /tmp/mw-drivers-XXXXXX)
+cases=$build/tests/component/driver_cases
+socket=$dir/state/ctl.sock
+status=0
+greeter=
+clean() {
+	[ -n "$greeter" ] && kill "$greeter"
+	"$build/milkyway-twin" down --socket "$socket" >/dev/null 2>&1
+	rm -rf "$dir"
+}
+trap clean EXIT
+ip link set lo up
+
+python3 -c '
+import socket
+s = socket.create_server(("127.0.0.1", 2222))
+while True:
+    c, _ = s.accept()
+    c.sendall(b"SSH-2.0-test\r\n")
+    c.close()' &
+greeter=$!
+cat >"$dir/hosts.json" <<'JSON'
+{"hosts":[
+ {"name":"a","address":"127.0.0.1","port":2222,"user":"me","region":"lab","spec":"box","vcpu":2,"memoryMiB":2048},
+ {"name":"b","address":"127.0.0.1","port":2222,"user":"me","region":"lab","spec":"box"}
+]}
+JSON
+"$cases" static "$dir/hosts.json" static lab box installed || status=1
+
+if ! "$build/milkyway-twin" up --world "$root/bench-data/worlds/tiny.json" \
+    --detach --state "$dir/state" --disk tmpfs --no-calibrate \
+    --log "$dir/log" --socket "$socket" >"$dir/up" 2>&1; then
+	echo "not ok - the twin does not start"
+	cat "$dir/up" "$dir/log"
+	exit 1
+fi
+python3 - "$root/bench-data/worlds/tiny.json" >"$dir/regions" <<'PY'
+import json, sys
+for c in json.load(open(sys.argv[1]))["clouds"]:
+    print(c["id"], c["regions"][0]["id"], c["specs"][0]["id"])
+PY
+while read -r cloud region spec; do
+	echo "# $cloud $region $spec"
+	"$cases" twin "$socket" "$cloud" "$region" "$spec" debian-12 || {
+		status=1
+		tail -5 "$dir/log"
+	}
+done <"$dir/regions"
+
+# What a cloud does behind our back.
+with_fault() { # WHAT EXPECTED COUNT FAULT...
+	local what=$1 expected=$2 count=$3 got n token
+	shift 3
+	token=f$RANDOM
+	"$build/milkyway-twin" fault add "$@" count=1 --socket "$socket" \
+		>/dev/null || status=1
+	got=$(one create "$token")
+	n=$(one count "$token")
+	one end "$token" >/dev/null
+	if [[ $got == $expected* && $n == "OK $count" ]]; then
+		echo "ok - twin $what"
+	else
+		echo "not ok - twin $what: $got, $n found"
+		status=1
+	fi
+}
+one() {
+	"$cases" twin "$socket" aws ap-northeast-2 t3.small debian-12 "$@"
+}
+with_fault "14 answer lost" "AMBIGUOUS RESET sent=1" 1 answerLost cloud=aws op=create
+with_fault "14 request lost" "AMBIGUOUS RESET sent=1" 0 requestLost cloud=aws op=create
+with_fault "18 quota" "DEFINITE QUOTA sent=1" 0 quota cloud=aws op=create
+with_fault "19 capacity" "DEFINITE CAPACITY sent=1" 0 capacity cloud=aws op=create
+with_fault "36 throttled" "THROTTLED NONE sent=1" 0 throttle cloud=aws op=create
+with_fault "37 done, yet 5xx" "AMBIGUOUS SERVER sent=1" 1 errorButDone cloud=aws op=create
+with_fault "2 one 401" "OK NONE sent=1" 1 authExpired cloud=aws op=create
+for _ in $(seq 100); do
+	"$build/milkyway-twin" truth --socket "$socket" --json >"$dir/truth"
+	grep -q '"nativeState":"running"\|shutting-down' "$dir/truth" || break
+	sleep 0.1
+done
+"$build/milkyway-twin" truth --socket "$socket" --json >"$dir/truth"
+if python3 - "$dir/truth" <<'PY'; then echo "ok - nothing is left in the clouds"; else echo "not ok - VMs are left"; status=1; fi
+import json, sys
+live = [v for v in json.load(open(sys.argv[1]))["items"]
+        if v["nativeState"].lower() not in ("terminated", "deleted", "shutdown")]
+sys.exit(1 if live else 0)
+PY
+exit $status
