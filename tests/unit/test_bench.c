@@ -38,7 +38,7 @@ static bool up[VMS]; /* has a link */
 static size_t sent[VMS], canceled[VMS];
 static char last_kinds[VMS][128];
 static bool round_runs;
-static int64_t skip_ns; /* the clock is so far ahead */
+static _Atomic int64_t skip_ns; /* the clock is so far ahead */
 static enum action_state ended;
 static char outcome[16];
 static unsigned acks;
