@@ -115,17 +115,18 @@ lc_start(struct lc *lc)
 	lc->started = true;
 	if (!lc_ns_exists(lc, "default"))
 		ns_add(lc, "default");
-	for (struct lc_conn *c = lc->conns; c; c = c->next)
-		lc_poll_soon(lc, c);
 	for (size_t i = 0; i < lc->nslots; i++) {
 		struct lc_slot *s = lc->slots[i];
 
+		s->begun_ns = lc->boot_ns;
 		if (s->inst.verb != LC_V_NONE)
 			lc_verb_begin(lc, s, s->inst.verb);
 		s->install_ns = lc->boot_ns;
 		lc_refresh(lc, s);
 		lc_kick(lc, s);
 	}
+	for (struct lc_conn *c = lc->conns; c; c = c->next)
+		lc_poll_soon(lc, c);
 	lc_turn(lc);
 	/* An action whose last member ended together with the process. */
 	for (struct lc_action *a = lc->actions; a; a = next) {

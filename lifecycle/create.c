@@ -12,6 +12,8 @@
 
 #include <string.h>
 
+#define RECHECK_NS (30 * NS_PER_S)
+
 static bool settled(struct lc *lc, struct lc_slot *s);
 static void send_create(struct lc *lc, struct lc_slot *s);
 static void send_list(struct lc *lc, struct lc_slot *s);
@@ -150,10 +152,12 @@ static bool
 settled(struct lc *lc, struct lc_slot *s)
 {
 	int64_t at = s->unresolved_ns + lc_settle_ns(lc, s->inst.connection);
+	int64_t now = lc_now(lc);
 
-	if (lc_now(lc) >= at)
+	if (now >= at)
 		return true;
-	lc_wake(lc, s, at);
+	/* The bounds of a driver are known only after its first contact. */
+	lc_wake(lc, s, at - now < RECHECK_NS ? at : now + RECHECK_NS);
 	return false;
 }
 
