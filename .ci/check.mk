@@ -50,7 +50,17 @@ format-check:
 unit: $(TESTS_UNIT) $(TESTS_PROP)
 	$(Q)sh tests/lib/run.sh $(TESTS_UNIT) $(TESTS_PROP)
 
-.PHONY: deps deps-note layers purity gates headers format format-check unit
+# Line coverage of the unit and property tests; FILES=1 prints each file too.
+coverage:
+	$(Q)find $(O:$(MODE)=cov) -name '*.gcda' -delete 2>/dev/null || true
+	$(Q)$(MAKE) MODE=cov O=$(O:$(MODE)=cov) all unit
+	$(Q)sh .ci/coverage.sh $(O:$(MODE)=cov) $(ROOMS)
+
+# Informational: what the compiler and cppcheck suspect.
+analyze:
+	$(Q)sh .ci/analyze.sh -I. -I$(O)/gen -D_GNU_SOURCE -DMW_VERSION='"$(VERSION)"'
+
+.PHONY: coverage analyze deps deps-note layers purity gates headers format format-check unit
 
 component: all
 	$(Q)bash tests/lib/component.sh $(O) $(wildcard tests/component/*.sh)
@@ -73,17 +83,58 @@ demo: deps all
 demo-18: deps all
 	$(Q)bash tests/stories/demo18.sh $(O) build/demo-18
 
+# The two programs that run on VMs, for arm64: set the coordinator's agent.dir
+# to build/arm64. Not part of check.
+ARM64 := build/arm64
+ARM64_CC := aarch64-linux-gnu-gcc -isystem $(ARM64)/sysroot/usr/include \
+	-isystem $(ARM64)/sysroot/usr/include/aarch64-linux-gnu
+agent-arm64:
+	$(Q)mkdir -p $(ARM64)
+	$(Q)grep -v :arm64 packaging/apt-arm64.txt >$(ARM64)/host.txt
+	$(Q)sh .ci/deps.sh $(ARM64)/host.txt
+	$(Q)sh .ci/sysroot.sh arm64 packaging/apt-arm64.txt $(ARM64)
+	$(Q)$(MAKE) O=$(ARM64) MODE=release CC='$(ARM64_CC)' \
+	    AR=aarch64-linux-gnu-ar \
+	    LDFLAGS=-L$(ARM64)/sysroot/usr/lib/aarch64-linux-gnu \
+	    $(ARM64)/milkyway-agent $(ARM64)/milkyway-ping
+	file $(ARM64)/milkyway-agent $(ARM64)/milkyway-ping
+	qemu-aarch64-static $(ARM64)/milkyway-agent version
+
+# Into DESTDIR; programs are stripped only by who packages them.
 DESTDIR ?=
+SHARE := $(DESTDIR)$(PREFIX)/share
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/systemd/system \
-	    $(DESTDIR)$(PREFIX)/share/milkyway $(DESTDIR)$(PREFIX)/share/doc/milkyway
+	    $(DESTDIR)$(PREFIX)/lib/sysusers.d $(SHARE)/milkyway \
+	    $(SHARE)/doc/milkyway/decisions $(SHARE)/bash-completion/completions \
+	    $(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
 	install -m 755 $(addprefix $(O)/,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/bin
-	install -m 644 packaging/milkywayd.service $(DESTDIR)$(PREFIX)/lib/systemd/system
-	cp -R bench-data $(DESTDIR)$(PREFIX)/share/milkyway/
-	install -m 644 README.md LICENSE CHANGELOG.md docs/*.md $(DESTDIR)$(PREFIX)/share/doc/milkyway
+	sed 's|/usr/local/|$(PREFIX)/|' packaging/milkywayd.service \
+	    >$(DESTDIR)$(PREFIX)/lib/systemd/system/milkywayd.service
+	install -m 644 packaging/milkyway.sysusers \
+	    $(DESTDIR)$(PREFIX)/lib/sysusers.d/milkyway.conf
+	cp -R bench-data $(SHARE)/milkyway/
+	install -m 644 README.md LICENSE CHANGELOG.md docs/*.md docs/openapi.yaml \
+	    $(SHARE)/doc/milkyway
+	install -m 644 docs/decisions/*.md $(SHARE)/doc/milkyway/decisions
+	$(O)/milkyway completion bash >$(SHARE)/bash-completion/completions/milkyway
+	$(O)/milkyway completion zsh >$(SHARE)/zsh/site-functions/_milkyway
+	$(O)/milkyway completion fish >$(SHARE)/fish/vendor_completions.d/milkyway.fish
+	chmod -R u=rwX,go=rX $(SHARE)/milkyway $(SHARE)/doc/milkyway
+
+# The tracked files of the last commit.
+DIST := milkyway-$(VERSION)
+dist:
+	$(Q)mkdir -p build && git archive --format=tar.gz --prefix=$(DIST)/ \
+	    -o build/$(DIST).tar.gz HEAD && echo build/$(DIST).tar.gz
+
+# docs/cli.md from the help texts.
+cli-doc: $(O)/milkyway
+	$(Q)sh .ci/gen-cli-doc.sh $< >docs/cli.md
 
 clean:
 	rm -rf build
 
 -include tests/bench.mk
-.PHONY: component fuzz-short check demo demo-18 install clean
+.PHONY: component fuzz-short check demo demo-18 agent-arm64 install dist \
+	cli-doc clean
