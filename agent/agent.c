@@ -353,15 +353,14 @@ on_cancel(struct agent *a, struct msg *m)
 static void
 on_arm(struct agent *a, struct msg *m)
 {
-	struct mw_err err = MW_ERR_INIT;
-	bool ok = mesh_arm(a->mesh, &m->arm, &err);
 	json_t *j = json_object();
 
+	mesh_arm(a->mesh, &m->arm);
 	json_put_str(j, "type", "armed");
 	json_put_str(j, "roundId", m->id);
 	json_put_int(j, "port", mesh_port(a->mesh));
-	json_put_str(j, "code", ok ? NULL : err_code_name(err.code));
-	json_put_str(j, "message", ok ? NULL : err.msg);
+	json_put_str(j, "code", NULL);
+	json_put_str(j, "message", NULL);
 	(void)uplink_send(a->uplink, j);
 }
 

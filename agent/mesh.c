@@ -115,12 +115,13 @@ mesh_stats(const struct mesh *m, struct mesh_stats *out)
 	responder_counts(m->responder, &out->answered, &out->refused);
 }
 
-bool
-mesh_arm(struct mesh *m, const struct mesh_arm *a, struct mw_err *err)
+void
+mesh_arm(struct mesh *m, const struct mesh_arm *a)
 {
+	/* A coordinator that restarted knows nothing of its last round. */
 	if (m->state == MESH_PROBING)
-		return err_set(err, MW_CONFLICT, 0, "round %s is under way",
-		    m->arm.round_id);
+		log_info("agent", m->arm.round_id,
+		    "round given up for a new one	new=%s", a->round_id);
 	forget(m);
 	m->arm = *a;
 	m->arm.members = xmemdup(a->members, a->n * sizeof *a->members);
@@ -131,7 +132,6 @@ mesh_arm(struct mesh *m, const struct mesh_arm *a, struct mw_err *err)
 	m->state = MESH_ARMED;
 	loop_timer_set(m->armed_timer, ARMED_MAX_NS);
 	m->ops->on_hold(m->arg, true);
-	return true;
 }
 
 static bool

@@ -46,9 +46,9 @@ bool mesh_new(struct loop *l, uint16_t port, const struct mesh_ops *ops,
 void mesh_free(struct mesh *m); /* NULL is fine */
 uint16_t mesh_port(const struct mesh *m);
 
-/* Copies a. The round before, if any, is answered for 2 s more. */
-bool mesh_arm(struct mesh *m, const struct mesh_arm *a,
-    struct mw_err *err) mw_must_check;
+/* Copies a. The round before, if any, is given up; its requests are answered
+ * for 2 s more. */
+void mesh_arm(struct mesh *m, const struct mesh_arm *a);
 bool mesh_go(struct mesh *m, const char *round_id, int64_t delay_ns,
     struct mw_err *err) mw_must_check;
 void mesh_disarm(struct mesh *m, const char *round_id);

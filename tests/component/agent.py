@@ -92,12 +92,14 @@ class Link:
 
 
 class Coordinator:
-    def __init__(self, pki):
+    def __init__(self, pki, cert="server"):
         self.ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.ctx.minimum_version = ssl.TLSVersion.TLSv1_3
         self.ctx.verify_mode = ssl.CERT_REQUIRED
         self.ctx.load_verify_locations(pki + "/ca.pem")
-        self.ctx.load_cert_chain(pki + "/server.pem", pki + "/server.key")
+        self.ctx.load_cert_chain("%s/%s.pem" % (pki, cert),
+                                 "%s/%s.key" % (pki, cert))
+        self.handshakes = 0
         self.cond = threading.Condition()
         self.links = {}
         self.ack = True
@@ -135,6 +137,9 @@ class Coordinator:
             link = Link(self.ctx.wrap_socket(raw, server_side=True))
         except (OSError, ssl.SSLError):
             return
+        with self.cond:
+            self.handshakes += 1
+            self.cond.notify_all()
         try:
             while True:
                 self.take(link, link.recv())
@@ -231,9 +236,25 @@ class Lab:
              self.agent_dir(i), "--user", "nobody"],
             stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
-    def kill(self, i, sig=signal.SIGKILL):
+    def start_as_unit(self, i):
+        """As systemd starts it: not root, one ambient capability."""
+        log = open("%s/log%d" % (self.dir, i), "ab")
+        self.agents[i] = subprocess.Popen(
+            ["ip", "netns", "exec", ns(i), "setpriv", "--reuid", "nobody",
+             "--regid", "nogroup", "--clear-groups", "--inh-caps",
+             "+net_raw", "--ambient-caps", "+net_raw", AGENT, "run", "--dir",
+             self.agent_dir(i)],
+            stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+
+    def kill(self, i, sig=signal.SIGKILL, co=None):
+        """With co: waits for the next link, the old one is forgotten."""
         self.agents[i].send_signal(sig)
-        return self.agents.pop(i).wait(20)
+        status = self.agents.pop(i).wait(20)
+        if co:
+            link = co.links[i]
+            co.wait("closed link", lambda: not link.open)
+            co.links.pop(i)
+        return status
 
     def close(self, failed):
         for i in list(self.agents):
@@ -328,6 +349,19 @@ def test_cancel(lab, co):
     assert os.listdir(lab.agent_dir(2) + "/work") == []
 
 
+def test_deadline(lab, co):
+    """What has no value at the deadline says so; the job ends."""
+    co.links[2].send({"type": "job", "jobId": "j-d", "kind": "bench",
+                      "runId": "b-d", "kinds": ["memW"],
+                      "profile": "standard", "seed": 7, "deadlineMs": 700})
+    m = co.wait("result", lambda: co.result(
+        2, lambda m: m.get("bench", {}).get("runId") == "b-d"))
+    assert m["bench"]["value"] is None, m
+    assert m["bench"]["substatus"] == "TIMEOUT", m
+    co.wait_msg(2, "end", lambda m: m["type"] == "jobState" and
+                m["jobId"] == "j-d" and m["state"] == "done")
+
+
 def test_refusals(lab, co):
     co.links[3].send({"type": "job", "jobId": "j-bad", "kind": "bench",
                       "runId": "b", "kinds": ["cpus; reboot"],
@@ -385,7 +419,7 @@ def test_matrix(lab, co):
 
 def test_matrix_hole(lab, co):
     """A member that is not there: a hole with a reason, not a number."""
-    lab.kill(3, signal.SIGTERM)
+    lab.kill(3, signal.SIGTERM, co)
     members = [[ip(i), 7472] for i in range(1, AGENTS + 1)]
     for i in (1, 2):
         co.links[i].send({"type": "arm", "roundId": "r-2", "index": i - 1,
@@ -450,7 +484,7 @@ def test_replay(lab, co):
     co.wait("replay", lambda: key in co.seen)
     co.wait_msg(2, "empty spool", lambda m: m["type"] == "beat" and
                 m["spooled"] == 0)
-    lab.kill(2)
+    lab.kill(2, signal.SIGKILL, co)
     lab.start(2)
     m = co.wait_msg(2, "hello after", lambda m: m["type"] == "hello" and
                     m["spooled"] == 0)
@@ -521,15 +555,82 @@ def test_missing_tool(lab, co):
     assert r["substatus"] == "TOOL_MISSING", r
 
 
+def test_started_without_root(lab, co):
+    lab.kill(3, signal.SIGTERM, co)
+    lab.start_as_unit(3)
+    new = lab.agents[3].pid
+    co.wait_msg(3, "hello with rtt", lambda m: m["type"] == "hello" and
+                "rtt" in m["kinds"])
+    for key in ("CapEff", "CapPrm", "CapAmb"):
+        assert int(status(new, key), 16) == 0, key
+    assert status(new, "NoNewPrivs") == "1"
+
+
+def test_wrong_coordinator(lab, co):
+    """A certificate of the right CA, but another name: not a byte."""
+    key = lab.dir + "/imposter.key"
+    d = lab.dir + "/imposter"
+    os.mkdir(d)
+    csr = run(AGENT, "enroll", "--dir", d)
+    shutil.copy(d + "/key.pem", key)
+    cert = run(BUILD + "/tests/component/agent_ca", "server", lab.dir,
+               "mw://%s/default/demo/9/1" % DEPLOYMENT, input=csr)
+    with open(lab.dir + "/imposter.pem", "wb") as f:
+        f.write(cert)
+    co.stop()
+    imposter = Coordinator(lab.dir, "imposter")
+    imposter.start()
+    imposter.wait("handshakes", lambda: imposter.handshakes >= 3)
+    assert imposter.links == {} and imposter.seen == []
+    imposter.stop()
+    co.start()
+    for i in range(1, AGENTS + 1):
+        co.wait("the right one again", lambda: i in co.links)
+
+
+def test_replayed_numbers(lab, co):
+    """In a replaying VM nothing is measured, and the results say so."""
+    work = lab.work_dir()
+    fake = lab.dir + "/bin"
+    os.mkdir(fake)
+    with open(fake + "/sysbench", "w") as f:
+        f.write("#!/bin/sh\n"
+                "case $* in\n"
+                "*--version*) echo sysbench 1.0.20; exit ;;\n"
+                "*prepare*) exit ;;\n"
+                "esac\n"
+                "echo 'read, MiB/s: 1'\n"
+                "echo 'transactions: 100'\n"
+                "echo 'total time: 10.0000s'\n"
+                "echo 'total number of events: 25600'\n")
+    os.chmod(fake + "/sysbench", 0o755)
+    with open(lab.dir + "/twin.json", "w") as f:
+        f.write('{"emulated":"replay"}')
+    out = subprocess.run(
+        ["ip", "netns", "exec", ns(1), "sh", "-c",
+         "mount -t tmpfs tmpfs /run && cp $0 /run/milkyway-twin.json && "
+         "exec \"$@\"", lab.dir + "/twin.json", AGENT, "bench", "fioR,dbR",
+         "--dir", work, "--user", "nobody"],
+        env=dict(os.environ, PATH=fake + ":" + os.environ["PATH"]),
+        capture_output=True)
+    fio, db = json.loads(out.stdout)
+    assert fio["value"] == 10 and db["value"] == 10, out
+    for r in (fio, db):
+        assert r["provenance"] == "replay" and r["validity"] == "ok", r
+        assert r["n"] == 6, r
+
+
 def test_stop(lab, co):
     for i in range(1, AGENTS + 1):
         assert lab.kill(i, signal.SIGTERM) == 0
 
 
 TESTS = [test_enroll, test_hello, test_unprivileged, test_bench, test_cancel,
-         test_refusals, test_matrix, test_matrix_hole, test_echo_is_silent,
-         test_rtt, test_renewal, test_replay, test_stop,
-         test_all_kinds_locally, test_memory_is_no_disk, test_missing_tool]
+         test_deadline, test_refusals, test_matrix, test_matrix_hole,
+         test_echo_is_silent, test_rtt, test_renewal, test_replay,
+         test_started_without_root, test_wrong_coordinator, test_stop,
+         test_all_kinds_locally, test_memory_is_no_disk, test_missing_tool,
+         test_replayed_numbers]
 
 
 def inside():

@@ -1,7 +1,8 @@
 /*
  * agent_ca.c - a private CA on the command line, for agent.py:
  *	agent_ca new DIR DEPLOYMENT	CA and coordinator certificate
- *	agent_ca sign DIR URI <csr	prints a certificate
+ *	agent_ca sign DIR URI <csr	prints an agent's certificate
+ *	agent_ca server DIR URI <csr	prints a server's certificate
  */
 #include "common/file.h"
 #include "common/tls.h"
@@ -54,7 +55,7 @@ make_ca(const char *dir, const char *deployment, struct mw_err *err)
 }
 
 static bool
-sign(const char *dir, const char *uri, struct mw_err *err)
+sign(const char *dir, const char *uri, bool server, struct mw_err *err)
 {
 	struct str ca_key = STR_INIT, ca = STR_INIT, cert = STR_INIT;
 	char csr[8192], serial[33];
@@ -63,7 +64,7 @@ sign(const char *dir, const char *uri, struct mw_err *err)
 
 	csr[n > 0 ? n : 0] = '\0';
 	ok = get(dir, "ca.key", &ca_key, err) && get(dir, "ca.pem", &ca, err) &&
-	    tls_sign(str_cstr(&ca_key), str_cstr(&ca), csr, uri, false, 3600,
+	    tls_sign(str_cstr(&ca_key), str_cstr(&ca), csr, uri, server, 3600,
 		&cert, serial, err);
 	fputs(str_cstr(&cert), stdout);
 	str_free(&ca_key);
@@ -81,10 +82,12 @@ main(int argc, char **argv)
 	if (argc == 4 && strcmp(argv[1], "new") == 0)
 		ok = make_ca(argv[2], argv[3], &err);
 	else if (argc == 4 && strcmp(argv[1], "sign") == 0)
-		ok = sign(argv[2], argv[3], &err);
+		ok = sign(argv[2], argv[3], false, &err);
+	else if (argc == 4 && strcmp(argv[1], "server") == 0)
+		ok = sign(argv[2], argv[3], true, &err);
 	else
 		err_set(&err, MW_INVALID, 0,
-		    "new DIR DEPLOYMENT, sign DIR URI");
+		    "new DIR DEPLOYMENT, sign|server DIR URI");
 	if (!ok)
 		fprintf(stderr, "agent_ca: %s\n", err.msg);
 	return ok ? 0 : 1;

@@ -105,7 +105,6 @@ static void
 arm_from(uint32_t first, const char *name)
 {
 	struct mesh_member list[MEMBERS];
-	struct mw_err err = MW_ERR_INIT;
 
 	for (uint32_t i = 0; i < MEMBERS; i++)
 		list[i] = (struct mesh_member){ INADDR_LOOPBACK,
@@ -121,7 +120,7 @@ arm_from(uint32_t first, const char *name)
 			.seed = 5 };
 
 		str_copy(a.round_id, sizeof a.round_id, name);
-		assert_true(mesh_arm(members[i].mesh, &a, &err));
+		mesh_arm(members[i].mesh, &a);
 		assert_int_equal(members[i].holds, 1);
 	}
 }
@@ -238,13 +237,32 @@ a_closed_port_is_refused(void **state)
 	for (int i = 0; i < MEMBERS; i++)
 		list[i] = (struct mesh_member){ INADDR_LOOPBACK,
 			ntohs(sin.sin_port) };
-	assert_true(mesh_arm(members[0].mesh, &a, &err));
+	mesh_arm(members[0].mesh, &a);
 	assert_true(mesh_go(members[0].mesh, "r4", 0, &err));
 	go_from(MEMBERS, "r4"); /* waits for the end */
 	assert_true(members[0].done);
 	for (int i = 1; i < MEMBERS; i++) {
 		assert_int_equal(members[0].cells[i].why, MATRIX_REFUSED);
 		assert_int_equal(members[0].cells[i].n, 0);
+	}
+}
+
+/* The coordinator restarted in the middle of a round. */
+static void
+a_new_round_replaces_one_under_way(void **state)
+{
+	struct mw_err err = MW_ERR_INIT;
+
+	(void)state;
+	arm_from(0, "old");
+	for (int i = 0; i < MEMBERS; i++)
+		assert_true(mesh_go(members[i].mesh, "old", 0, &err));
+	arm_from(0, "new");
+	go_from(0, "new");
+	for (int i = 0; i < MEMBERS; i++) {
+		assert_true(members[i].done);
+		assert_int_equal(members[i].holds, 0);
+		assert_int_equal(members[i].cells[(i + 1) % MEMBERS].n, SWEEPS);
 	}
 }
 
@@ -272,6 +290,7 @@ main(void)
 		CASE(a_member_that_is_not_armed_is_a_hole),
 		CASE(busy_ends_are_not_measured),
 		CASE(a_closed_port_is_refused),
+		CASE(a_new_round_replaces_one_under_way),
 		CASE(the_order_of_messages_is_checked),
 	};
 
