@@ -3,12 +3,14 @@
  */
 #include "coordinator/api.h"
 
+#include "common/pure/alloc.h"
 #include "common/pure/str.h"
 #include "coordinator/agents.h"
 #include "coordinator/conns.h"
 #include "coordinator/doctor.h"
 #include "coordinator/events.h"
 #include "coordinator/link.h"
+#include "coordinator/remote.h"
 #include "lifecycle/lifecycle.h"
 
 #include <inttypes.h>
@@ -20,12 +22,25 @@
 #include "docs/openapi.yaml.h"
 #pragma GCC diagnostic pop
 
+/* What only the database knows, for the doctor. */
+struct doctor_job {
+	struct store_job job;
+	struct coord *c;
+	struct httpd_req *req;
+	size_t n;
+	struct str orphans;
+};
+
 static void get_healthz(struct httpd_req *req, void *ctx);
 static void get_readyz(struct httpd_req *req, void *ctx);
 static void get_version(struct httpd_req *req, void *ctx);
 static void get_openapi(struct httpd_req *req, void *ctx);
 static void get_metrics(struct httpd_req *req, void *ctx);
 static void get_doctor(struct httpd_req *req, void *ctx);
+static bool doctor_ask(struct db *db, struct store_job *job,
+    struct mw_err *err);
+static void doctor_done(struct store_job *job, bool ok,
+    const struct mw_err *err);
 static void metric(struct str *s, const char *name, const char *type,
     const char *help, const char *labels, double value);
 
@@ -92,7 +107,43 @@ get_openapi(struct httpd_req *req, void *ctx)
 static void
 get_doctor(struct httpd_req *req, void *ctx)
 {
-	httpd_reply_json(req, 200, doctor_run(ctx));
+	struct coord *c = ctx;
+	struct doctor_job *j = xcalloc(1, sizeof *j);
+
+	j->c = c;
+	j->req = req;
+	j->job.run = doctor_ask;
+	j->job.done = doctor_done;
+	store_submit(c->store, &j->job);
+}
+
+static bool
+doctor_ask(struct db *db, struct store_job *job, struct mw_err *err)
+{
+	struct doctor_job *j = container_of(job, struct doctor_job, job);
+	sqlite3_stmt *st = db_stmt(db,
+	    "SELECT conn, csp_id FROM orphan WHERE decision = 'quarantine' "
+	    "LIMIT 100");
+
+	while (db_row(db, st, err)) {
+		str_addf(&j->orphans, "%s%s/%s", j->n++ ? ", " : "",
+		    db_text(st, 0), db_text(st, 1));
+	}
+	return err->code == MW_OK;
+}
+
+static void
+doctor_done(struct store_job *job, bool ok, const struct mw_err *err)
+{
+	struct doctor_job *j = container_of(job, struct doctor_job, job);
+
+	if (ok)
+		httpd_reply_json(j->req, 200,
+		    doctor_run(j->c, j->n, str_cstr(&j->orphans)));
+	else
+		httpd_reply_err(j->req, err);
+	str_free(&j->orphans);
+	free(j);
 }
 
 static void
@@ -103,7 +154,7 @@ get_metrics(struct httpd_req *req, void *ctx)
 	struct link_stats link;
 	uint64_t commits;
 	int64_t worst;
-	size_t up = 0, vms = 0;
+	size_t up = 0, vms = 0, ssh, ssh_waiting;
 
 	store_stats(c->store, &commits, &worst);
 	link_stats(c->link, &link);
@@ -141,6 +192,10 @@ get_metrics(struct httpd_req *req, void *ctx)
 	    NULL, (double)events_last(c->events));
 	metric(&s, "event_readers", "gauge", "open event streams", NULL,
 	    (double)events_readers(c->events));
+	remote_stats(c->remote, &ssh, &ssh_waiting);
+	metric(&s, "ssh_open", "gauge", "SSH connections", NULL, (double)ssh);
+	metric(&s, "ssh_waiting", "gauge", "SSH jobs that wait for their turn",
+	    NULL, (double)ssh_waiting);
 	metric(&s, "connections", "gauge", "cloud connections", NULL,
 	    (double)conns_count(c->conns));
 	metric(&s, "vms", "gauge", "VMs in all MCIS", NULL, (double)vms);

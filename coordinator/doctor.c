@@ -39,6 +39,7 @@ struct check {
 	void (*fn)(const struct coord *c, struct finding *f);
 };
 
+static bool report(json_t *items, const struct check *c, struct finding *f);
 static void name(struct finding *f, const char *a, const char *b);
 static void check_agents(const struct coord *c, struct finding *f);
 static void check_clocks(const struct coord *c, struct finding *f);
@@ -81,40 +82,54 @@ static const struct check checks[] = {
 };
 
 json_t *
-doctor_run(struct coord *c)
+doctor_run(struct coord *c, size_t norphans, const char *orphans)
 {
+	static const struct check orphan = { "orphans",
+		"no VM is billed that no record explains",
+		"VMs carry our tag with a generation this database does not "
+		"know",
+		"was a backup restored? End them in the console of their cloud",
+		NULL };
 	json_t *out = json_object(), *items = json_array();
+	struct finding f = { .bad = norphans, .fail = true };
 	bool fine = true;
 
+	if (norphans)
+		str_addf(&f.text, "%zu: %s (%s)", norphans, orphan.trouble,
+		    orphans);
+	fine = report(items, &orphan, &f) && fine;
 	for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
-		struct finding f = { .bad = 0 };
-		json_t *j = json_object();
-
+		f = (struct finding){ .bad = 0 };
 		checks[i].fn(c, &f);
-		fine = fine && !f.bad;
-		if (!f.text.len) {
-			if (f.bad)
-				str_addf(&f.text, "%zu: ", f.bad);
-			str_add(&f.text,
-			    f.bad ? checks[i].trouble : checks[i].fine);
-			if (f.names.len)
-				str_addf(&f.text, " (%s%s)", f.names.p,
-				    f.bad > NAMES_MAX ? ", ..." : "");
-		}
-		json_put_str(j, "check", checks[i].name);
-		json_put_str(j, "level",
-		    !f.bad       ? "ok"
-			: f.fail ? "fail"
-				 : "warn");
-		json_put_str(j, "text", str_cstr(&f.text));
-		json_put_str(j, "fix", f.bad ? checks[i].fix : NULL);
-		json_array_append_new(items, j);
-		str_free(&f.names);
-		str_free(&f.text);
+		fine = report(items, &checks[i], &f) && fine;
 	}
 	json_put(out, "items", items);
 	json_put_bool(out, "ok", fine);
 	return out;
+}
+
+/* Frees what the finding holds; true if it is fine. */
+static bool
+report(json_t *items, const struct check *c, struct finding *f)
+{
+	json_t *j = json_object();
+
+	if (!f->text.len) {
+		if (f->bad)
+			str_addf(&f->text, "%zu: ", f->bad);
+		str_add(&f->text, f->bad ? c->trouble : c->fine);
+		if (f->names.len)
+			str_addf(&f->text, " (%s%s)", f->names.p,
+			    f->bad > NAMES_MAX ? ", ..." : "");
+	}
+	json_put_str(j, "check", c->name);
+	json_put_str(j, "level", !f->bad ? "ok" : f->fail ? "fail" : "warn");
+	json_put_str(j, "text", str_cstr(&f->text));
+	json_put_str(j, "fix", f->bad ? c->fix : NULL);
+	json_array_append_new(items, j);
+	str_free(&f->names);
+	str_free(&f->text);
+	return !f->bad;
 }
 
 long long

@@ -9,8 +9,9 @@
 
 struct coord;
 
-/* {"items":[{"check","level":"ok|warn|fail","text","fix"}],"ok":bool} */
-json_t *doctor_run(struct coord *c);
+/* {"items":[{"check","level":"ok|warn|fail","text","fix"}],"ok":bool}. orphans:
+ * how many VMs carry our tag and are not ours to end, and their names. */
+json_t *doctor_run(struct coord *c, size_t norphans, const char *orphans);
 /* Bytes free where the database lies; -1: unknown. */
 long long doctor_disk_free(const struct coord *c);
 
