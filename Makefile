@@ -58,7 +58,7 @@ archives = $(patsubst %,$(O)/lib%.a,$(1))
 
 # A sanitizer cannot be linked into a static file: there those programs are
 # dynamic, which changes nothing that the tests look at.
-STATIC := $(if $(filter release cov,$(MODE)),-static -no-pie)
+STATIC := $(if $(filter release cov,$(MODE)),-static $(if $(findstring clang,$(CC)),,-no-pie))
 define program_rule
 $(O)/$(1): $(call obj,$($(1)_SRCS)) $(call archives,$($(1)_ROOMS))
 	@echo "  LINK  $$@"

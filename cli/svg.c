@@ -3,6 +3,7 @@
  * Pure: JSON of the API in, markup out; all foreign text is escaped.
  */
 #include "cli/cli.h"
+#include "cli/coast.h"
 
 #include "common/pure/alloc.h"
 
@@ -109,6 +110,26 @@ vm_point(const json_t *vm, double *x, double *y)
 }
 
 static void
+map_coast(struct str *out)
+{
+	bool open = false;
+	double x, y;
+
+	str_add(out, "<path class=\"land\" d=\"");
+	for (size_t i = 0; i < coast_n; i++) {
+		if (coast[i].lat == COAST_END) {
+			str_addc(out, 'Z');
+			open = false;
+			continue;
+		}
+		map_point(coast[i].lat, 2.0 * coast[i].half_lon, &x, &y);
+		str_addf(out, "%c%.0f %.0f", open ? 'L' : 'M', x, y);
+		open = true;
+	}
+	str_add(out, "\"/>\n");
+}
+
+static void
 map_grid(struct str *out)
 {
 	double x, y;
@@ -177,7 +198,7 @@ map_edges(const json_t *chosen, const json_t *matrix, struct str *out)
 }
 
 static void
-map_dots(const json_t *vms, const char *class, bool labels, struct str *out)
+map_dots(const json_t *vms, const char *class, bool rings, struct str *out)
 {
 	double x, y;
 	json_t *vm;
@@ -195,19 +216,55 @@ map_dots(const json_t *vms, const char *class, bool labels, struct str *out)
 		str_addf(out,
 		    "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"%.1f\" class=\"%s\">"
 		    "<title>",
-		    x, y, labels ? 7.0 + 3.0 * (double)same : 5.0, class);
+		    x, y, rings ? 7.0 + 3.0 * (double)same : 5.0, class);
 		str_add_html(out, js(vm, "vmId"));
 		str_addc(out, ' ');
 		str_add_html(out, js(vm, "specId"));
 		str_add(out, "</title></circle>");
-		if (!same) {
-			str_addf(out,
-			    "<text x=\"%.1f\" y=\"%.1f\" class=\"p\">", x + 9,
-			    y + (labels ? 16 : -6));
-			str_add_html(out, labels ? "" : js(vm, "connection"));
-			str_add(out, "</text>\n");
-		}
 	}
+}
+
+struct label {
+	const char *name;
+	double x, y;
+};
+
+/* Names of regions, each once; a name that would lie on another one moves
+ * down, one near the right edge stands left of its dot. */
+static void
+map_labels(const json_t *vms, struct str *out)
+{
+	struct label *l = xcalloc(json_array_size(vms) + 1, sizeof *l);
+	size_t n = 0, i, j;
+	double x, y;
+	json_t *vm;
+
+	json_array_foreach(vms, i, vm)
+	{
+		const char *name = js(vm, "connection");
+		bool left;
+
+		if (!vm_point(vm, &x, &y))
+			continue;
+		for (j = 0; j < n && !str_eq(l[j].name, name); j++)
+			;
+		if (j < n)
+			continue;
+		left = x > MAP_W * 0.78;
+		x += left ? -10 : 10;
+		y -= 4;
+		for (j = 0; j < n; j++)
+			if (fabs(l[j].x - x) < 110 && fabs(l[j].y - y) < 13) {
+				y = l[j].y + 14;
+				j = SIZE_MAX; /* look at all again */
+			}
+		l[n++] = (struct label){ name, x, y };
+		str_addf(out, "<text x=\"%.1f\" y=\"%.1f\" class=\"p\"%s>", x,
+		    y, left ? " text-anchor=\"end\"" : "");
+		str_add_html(out, name);
+		str_add(out, "</text>\n");
+	}
+	free(l);
 }
 
 void
@@ -218,12 +275,14 @@ svg_map(const json_t *mcis, const json_t *chosen, const json_t *matrix,
 	    "<svg viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"map\" "
 	    "class=\"map\">\n",
 	    MAP_W, MAP_H);
+	map_coast(out);
 	map_grid(out);
 	if (chosen)
 		map_edges(chosen, matrix, out);
 	map_dots(ja(mcis, "vms"), "s", false, out);
 	if (chosen)
 		map_dots(ja(chosen, "vms"), "k", true, out);
+	map_labels(ja(mcis, "vms"), out);
 	str_add(out, "</svg>\n");
 }
 
@@ -231,14 +290,11 @@ svg_map(const json_t *mcis, const json_t *chosen, const json_t *matrix,
 static void
 bar(const json_t *r, double y, double row, double max, struct str *out)
 {
-	const char *spec = strrchr(js(r, "specId"), '+');
 	double v = jnum(r, "value", NAN), k = max > 0 ? 330 / max : 0;
 	bool ok = str_eq(js(r, "validity"), "ok");
 
-	str_addf(out, "<text x=\"218\" y=\"%.0f\" class=\"l\">", y + 14);
+	str_addf(out, "<text x=\"208\" y=\"%.0f\" class=\"l\">", y + 14);
 	str_add_html(out, js(r, "vmId"));
-	str_addc(out, ' ');
-	str_add_html(out, spec ? spec + 1 : "");
 	str_add(out, "</text>");
 	if (isnan(v)) {
 		str_addf(out, "<text x=\"226\" y=\"%.0f\" class=\"n\">",
@@ -268,7 +324,7 @@ void
 svg_bars(const json_t *bench, const char *kind, struct str *out)
 {
 	const json_t *results = ja(bench, "results");
-	double max = 0, row = 20, w = 640;
+	double max = 0, row = 20, w = 660;
 	const char *unit = "";
 	size_t n = 0, i;
 	json_t *r;

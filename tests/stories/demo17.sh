@@ -64,30 +64,25 @@ ask() { # FILE QUESTION EXPECTED_STATUS
 	status=0
 	say place -f "bench-data/queries/$1.json" || status=$?
 	[ "$status" -eq "$3" ] || { echo "expected exit status $3, not $status"; exit 1; }
-	milkyway place -f "bench-data/queries/$1.json" -o json >"$out/$1.json" || true
+	printf '%s{"question":"%s","answer":' "$comma" "$2" >>"$out/placements.json"
+	milkyway place -f "bench-data/queries/$1.json" -o json >"$answer" || true
+	cat "$answer" >>"$out/placements.json"
+	printf '}' >>"$out/placements.json"
+	comma=,
+	id=${id:-$(sed -n 's/.*"placementId": "\([^"]*\)".*/\1/p' "$answer" | head -1)}
 }
+answer=$MILKYWAY_DIR/answer.json comma='' id=''
+printf '[' >"$out/placements.json"
 ask five-under-40ms "five VMs, every pair under 40 ms, cheapest?" 0
 ask two-csps-under-40ms "two VMs on two CSPs under 40 ms?" 0
 ask five-over-two-csps-under-40ms "five VMs over two CSPs under 40 ms?" 4
-{
-	printf '['
-	comma=
-	for q in five-under-40ms two-csps-under-40ms five-over-two-csps-under-40ms; do
-		printf '%s{"question":"%s","answer":' "$comma" "$(echo $q | tr - ' ')"
-		cat "$out/$q.json"
-		printf '}'
-		comma=,
-	done
-	printf ']\n'
-} >"$out/placements.json"
-id=$(sed -n 's/.*"placementId": "\([^"]*\)".*/\1/p' "$out/five-under-40ms.json" | head -1)
-rm -f "$out"/five-*.json "$out"/two-*.json
+printf ']\n' >>"$out/placements.json"
 
 step "create the best answer as a new MCIS and verify its pairs"
 say mcis create --from-placement "$id" --name best
 say matrix best --run --window 2000 --limit 40 --check
-milkyway mcis show best -o json >"$out/best.json"
-milkyway mcis show demo17 -o json >"$out/mcis.json"
+milkyway mcis show best -o json >"$MILKYWAY_DIR/best.json"
+milkyway mcis show demo17 -o json >"$MILKYWAY_DIR/mcis.json"
 
 step "a command on all VMs"
 say exec best -- 'echo "$(hostname) $(uname -r)"'
@@ -102,9 +97,8 @@ say mcis delete demo17 --yes
 say mcis list
 
 step "the report"
-milkyway report --title "Milkyway: 17 VMs over 3 CSPs" --mcis "$out/mcis.json" \
+milkyway report --title "Milkyway: 17 VMs over 3 CSPs" --mcis "$MILKYWAY_DIR/mcis.json" \
 	--bench "$out/benchmarks.json" --matrix "$out/matrix.json" \
-	--placements "$out/placements.json" --chosen "$out/best.json" \
+	--placements "$out/placements.json" --chosen "$MILKYWAY_DIR/best.json" \
 	--out "$out/report.html"
-rm -f "$out/best.json" "$out/mcis.json"
 ls -l "$out"
