@@ -37,6 +37,8 @@
 
 static void on_accept(struct evconnlistener *ls, evutil_socket_t fd,
     struct sockaddr *sa, int len, void *arg);
+static void on_accept_error(struct evconnlistener *ls, void *arg);
+static void on_rest(void *arg);
 static bool may_accept(struct link *l);
 static void on_up(void *arg);
 static bool identify(struct peer *p, struct mw_err *err);
@@ -78,6 +80,8 @@ link_new(struct coord *c, struct mw_err *err)
 		    evutil_socket_error_to_string(EVUTIL_SOCKET_ERROR()));
 		goto fail;
 	}
+	evconnlistener_set_error_cb(l->listener, on_accept_error);
+	l->rest = loop_timer_new(c->loop, on_rest, l);
 	if (getsockname(evconnlistener_get_fd(l->listener),
 		(struct sockaddr *)&sa, &len) == 0)
 		l->port = ntohs(sa.sin_port);
@@ -98,6 +102,7 @@ link_free(struct link *l)
 		evconnlistener_free(l->listener);
 	while (l->peers)
 		peer_close(l->peers);
+	loop_timer_free(l->rest);
 	SSL_CTX_free(l->tls);
 	free(l->hash);
 	free(l);
@@ -273,6 +278,26 @@ on_accept(struct evconnlistener *ls, evutil_socket_t fd, struct sockaddr *sa,
 	p->timer = loop_timer_new(l->c->loop, on_timer, p);
 	loop_timer_set(p->timer, HELLO_DEADLINE_NS);
 	p->f = frame_new(l->c->loop, bev, FIRST_FRAME_MAX, QUEUE_MAX, &ops, p);
+}
+
+/* Out of descriptors: the same error would come at once and for ever. */
+static void
+on_accept_error(struct evconnlistener *ls, void *arg)
+{
+	struct link *l = arg;
+
+	log_warn("link", NULL, "cannot accept: %s\taction=rest",
+	    evutil_socket_error_to_string(EVUTIL_SOCKET_ERROR()));
+	evconnlistener_disable(ls);
+	loop_timer_set(l->rest, NS_PER_S);
+}
+
+static void
+on_rest(void *arg)
+{
+	struct link *l = arg;
+
+	evconnlistener_enable(l->listener);
 }
 
 static bool

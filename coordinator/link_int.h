@@ -51,6 +51,7 @@ struct peer {
 struct link {
 	struct coord *c;
 	struct evconnlistener *listener;
+	struct loop_timer *rest; /* of the listener, when accept failed */
 	SSL_CTX *tls;
 	uint16_t port;
 	uint64_t next_serial;
