@@ -43,7 +43,7 @@ static const struct conf_key keys[] = {
 	    "debug, info, warn or error" },
 	{ "ssh.max", CONF_INT, AT(ssh_max), 1, 4096, "128",
 	    "SSH connections at a time" },
-	{ "ssh.kex_max", CONF_INT, AT(ssh_kex_max), 1, 256, "8",
+	{ "ssh.kex_max", CONF_INT, AT(ssh_kex_max), 1, 256, "16",
 	    "SSH key exchanges at a time" },
 	{ "lifecycle.sweep_s", CONF_INT, AT(sweep_s), 1, 86400, "300",
 	    "how often all clouds are searched for VMs that nobody explains" },

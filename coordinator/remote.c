@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define SSH_MAX 128
-#define SSH_KEX_MAX 8
+#define SSH_KEX_MAX 16
 #define WAIT_MS 300000
 /* cloud-init may still write the key when sshd greets already */
 #define REFUSED_NS (120 * NS_PER_S)

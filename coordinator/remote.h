@@ -24,7 +24,7 @@ struct remote_conf {
 	struct worker_pool *pool; /* packs the agent's binaries */
 	const char *agent_dir; /* milkyway-agent and milkyway-ping lie here */
 	int64_t ssh_max; /* connections at a time; 0: 128 */
-	int64_t ssh_kex_max; /* key exchanges at a time; 0: 8 */
+	int64_t ssh_kex_max; /* key exchanges at a time; 0: 16 */
 };
 
 struct remote *remote_new(const struct remote_conf *conf);
