@@ -127,8 +127,8 @@ run_exec(struct cli *c, int argc, char **argv)
 		json_put(body, "selector", sel);
 	rc = cli_act(c, "POST", path, body, &end);
 	free(path);
-	if (end && js(end, "commandId")[0]) {
-		shown = show(c, argv[1], js(end, "commandId"));
+	if (end && js(end, "state")[0]) { /* a command is its action */
+		shown = show(c, argv[1], js(end, "actionId"));
 		rc = rc ? rc : shown;
 	}
 	json_decref(end);
