@@ -314,6 +314,13 @@ read_endpoint(struct intake *in, const struct json_at *at, struct mw_err *err)
 		err_set(err, MW_INVALID, 0, "there is no driver of that name");
 		return err_pointer(err, "/driver");
 	}
+	/* A secret itself would lie in the database and in every backup. */
+	if (credential && !str_starts(credential, "file:") &&
+	    !str_starts(credential, "env:")) {
+		err_set(err, MW_INVALID, 0,
+		    "credential is a reference: file:PATH or env:NAME");
+		return err_pointer(err, "/credential");
+	}
 	in->driver = xstrdup(driver);
 	in->endpoint = xstrdup(endpoint);
 	in->credential = xstrdup(credential);

@@ -194,6 +194,8 @@ def test_errors(c):
     s, b = code('{"driver":7,"endpoint":"/x"}')
     check("a wrong type too", s == 400 and b["errors"][0]["pointer"] == "/driver", (s, b))
     check("a missing field", code('{"driver":"twin"}', "/v1/connections/x", "PUT")[0] == 400)
+    s, b = code('{"driver":"twin","endpoint":"/x","credential":"s3cret"}')
+    check("a secret instead of a reference", s == 400 and "s3cret" not in str(b), (s, b))
     check("depth 40", code("[" * 40 + "]" * 40)[0] == 400)
     check("duplicate keys", code('{"driver":"twin","driver":"twin","endpoint":"/x"}')[0] == 400)
     check("no JSON at all", code("hello")[0] == 400)

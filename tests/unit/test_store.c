@@ -13,8 +13,11 @@
 #include "common/pure/alloc.h"
 #include "coordinator/store.h"
 
+#include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -215,11 +218,31 @@ close_finishes_what_done_submits(void **state)
 	assert_int_equal(count(f), 2);
 }
 
-/* A child writes, says over a pipe what is acknowledged, and dies. */
-static void
-what_was_acknowledged_survives_a_death(void **state)
+/* Writes until told ones exceed enough, or for ever; says each over the pipe. */
+static mw_noreturn void
+write_and_die(struct fixture *f, int fd, int64_t jobs, unsigned enough)
 {
-	struct fixture *f = *state;
+	unsigned told = 0;
+	int64_t next = 1;
+
+	open_store(f);
+	for (;;) {
+		while (next <= jobs && store_backlog(f->store) < 50)
+			store_submit(f->store, &put(f, next++, false)->job);
+		event_base_loop(loop_base(f->loop), EVLOOP_ONCE);
+		for (; told < f->done; told++)
+			if (write(fd, "x", 1) != 1)
+				_exit(1);
+		if (f->done > enough)
+			_exit(9);
+	}
+}
+
+/* Runs a child that dies; returns its status and what it acknowledged. */
+static int
+child_dies(struct fixture *f, rlim_t file_max, int64_t jobs, unsigned enough)
+{
+	struct rlimit lim = { file_max, file_max };
 	int fds[2], status;
 	char said[4096];
 	ssize_t n;
@@ -229,19 +252,9 @@ what_was_acknowledged_survives_a_death(void **state)
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		unsigned told = 0;
-
-		open_store(f);
-		for (int64_t i = 1; i <= 5000; i++)
-			store_submit(f->store, &put(f, i, false)->job);
-		for (;;) {
-			event_base_loop(loop_base(f->loop), EVLOOP_ONCE);
-			for (; told < f->done; told++)
-				if (write(fds[1], "x", 1) != 1)
-					_exit(1);
-			if (f->done > 700)
-				_exit(9);
-		}
+		signal(SIGXFSZ, SIG_IGN);
+		setrlimit(RLIMIT_FSIZE, &lim);
+		write_and_die(f, fds[1], jobs, enough);
 	}
 	close(fds[1]);
 	f->last = 0;
@@ -249,10 +262,36 @@ what_was_acknowledged_survives_a_death(void **state)
 		f->last += n;
 	close(fds[0]);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(WEXITSTATUS(status), 9);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void
+what_was_acknowledged_survives_a_death(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(child_dies(f, RLIM_INFINITY, 5000, 700), 9);
 	open_store(f);
 	assert_true(f->last > 700);
 	assert_true(count(f) >= f->last);
+}
+
+/* The disk takes no more: the process ends itself, nothing is half done. */
+static void
+a_write_error_ends_the_process_and_loses_nothing(void **state)
+{
+	struct fixture *f = *state;
+
+	open_store(f);
+	close_store(f);
+	assert_int_equal(child_dies(f, 600000, 400000, UINT_MAX - 1), 70);
+	open_store(f);
+	assert_true(f->last > 0);
+	assert_true(count(f) >= f->last);
+	f->last = 1000000;
+	store_submit(f->store, &put(f, 1000001, false)->job);
+	run_until(f, 1);
 }
 
 static void
@@ -309,6 +348,7 @@ main(void)
 		T(many_jobs_share_few_commits),
 		T(close_finishes_what_done_submits),
 		T(what_was_acknowledged_survives_a_death),
+		T(a_write_error_ends_the_process_and_loses_nothing),
 		T(a_foreign_or_torn_file_is_refused_not_replaced),
 		T(a_log_without_database_is_refused),
 		T(the_file_is_ours_alone),
