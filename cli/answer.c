@@ -193,9 +193,9 @@ print_ranking(struct cli *c, const json_t *a, bool groups)
 	{
 		struct str group = STR_INIT;
 
-		table_add(t, "%lld", (long long)ji(r, "rank", 0));
+		table_add_int(t, r, "rank");
 		table_add(t, "%zu", json_array_size(ja(r, "members")));
-		table_add(t, "%lld", (long long)ji(r, "csps", 0));
+		table_add_int(t, r, "csps");
 		cli_money(ji(r, "costPerHourMicros", -1), money);
 		if (!groups)
 			table_add(t, "%s", money);

@@ -153,10 +153,13 @@ struct cli_table;
 struct cli_table *table_new(const char *const *heads);
 /* Cells row by row. "" prints "-". */
 void table_add(struct cli_table *t, const char *fmt, ...) mw_printf(2, 3);
+/* An integer of an answer; unknown is an empty cell. */
+void table_add_int(struct cli_table *t, const json_t *o, const char *key);
 /* The next cell in an ANSI colour (e.g. 31); 0 = none. */
 void table_color(struct cli_table *t, int color);
 /* Frees the table. On a terminal the last column breaks at its spaces. */
 void table_print(struct cli_table *t, const struct cli *c);
+void table_free(struct cli_table *t);
 /* Text that starts at column indent and goes on there, at most width wide. */
 void cli_wrap(const char *text, int indent, int width);
 void cli_print_json(const json_t *j);

@@ -193,7 +193,7 @@ print_rows(struct cli *c, const json_t *results)
 		table_add(t, "%s", num);
 		short_num(jnum(r, "ciHigh", NAN), num);
 		table_add(t, "%s", num);
-		table_add(t, "%lld", (long long)ji(r, "nValid", 0));
+		table_add_int(t, r, "nValid");
 		table_add(t, "%s", js(r, "validity"));
 		table_add(t, "%s",
 		    js(r, "valueReason")[0] ? js(r, "valueReason")

@@ -7,6 +7,27 @@
 
 #include <string.h>
 
+static void
+print_output(struct cli *c, const json_t *vm)
+{
+	int64_t code = ji(vm, "exitCode", -1);
+	const char *error = js(vm, "error");
+
+	if (c->color)
+		printf("\033[%dm", code ? 31 : 32);
+	printf("%s: ", js(vm, "vmId"));
+	if (error[0] || code < 0)
+		printf("%s", error[0] ? error : "no exit status");
+	else if (code)
+		printf("exit status %lld", (long long)code);
+	else
+		printf("ok");
+	puts(c->color ? "\033[0m" : "");
+	fputs(js(vm, "stdout"), stdout);
+	fflush(stdout); /* keep the order of both streams */
+	fputs(js(vm, "stderr"), stderr);
+}
+
 static int
 print_outputs(struct cli *c, const json_t *cmd)
 {
@@ -18,24 +39,10 @@ print_outputs(struct cli *c, const json_t *cmd)
 		cli_print_json(cmd);
 	json_array_foreach(ja(cmd, "items"), i, vm)
 	{
-		int64_t code = ji(vm, "exitCode", -1);
-
-		if (code != 0)
+		if (ji(vm, "exitCode", -1) != 0)
 			worst = EXIT_PARTIAL;
-		if (c->out == OUT_JSON)
-			continue;
-		printf("%s%s: %s%s\n",
-		    c->color ? (code ? "\033[31m" : "\033[32m") : "",
-		    js(vm, "vmId"),
-		    js(vm, "error")[0] ? js(vm, "error")
-			: code == 0    ? "ok"
-				       : "exit status ",
-		    c->color ? "\033[0m" : "");
-		if (code > 0 && !js(vm, "error")[0])
-			printf("  exit status %lld\n", (long long)code);
-		fputs(js(vm, "stdout"), stdout);
-		if (js(vm, "stderr")[0])
-			fprintf(stderr, "%s", js(vm, "stderr"));
+		if (c->out != OUT_JSON)
+			print_output(c, vm);
 	}
 	return worst;
 }

@@ -135,9 +135,8 @@ run_list(struct cli *c, int argc, char **argv)
 			cli_money(ji(m, "costPerHourMicros", -1), money);
 			table_add(t, "%s", js(m, "name"));
 			table_add(t, "%s", js(m, "status"));
-			table_add(t, "%lld",
-			    (long long)ji(json_object_get(m, "statusCounts"),
-				"total", 0));
+			table_add_int(t, json_object_get(m, "statusCounts"),
+			    "total");
 			table_add(t, "%s", money);
 			table_add(t, "%s", js(m, "createdAt"));
 		}
@@ -215,7 +214,7 @@ mcis_print(struct cli *c, const json_t *m)
 		table_add(t, "%s", js(vm, "vmId"));
 		table_add(t, "%s", js(vm, "connection"));
 		table_add(t, "%s", js(vm, "spec"));
-		table_add(t, "%lld", (long long)ji(vm, "vcpu", 0));
+		table_add_int(t, vm, "vcpu");
 		table_add(t, "%s", money);
 		table_color(t, status_color(js(vm, "status")));
 		table_add(t, "%s", js(vm, "status"));

@@ -243,31 +243,14 @@ run_events(struct cli *c, int argc, char **argv)
 	return rc;
 }
 
-/* The coordinator's checks, and the twin's if there is one beside it. */
-static int
-run_doctor(struct cli *c, int argc, char **argv)
+/* The findings of both programs; true if something is wrong. */
+static bool
+doctor_rows(struct cli_table *t, json_t *const parts[2])
 {
-	static const char *const heads[] = { "", "CHECK", "FINDING", "WAY OUT",
-		NULL };
-	struct mw_err err = MW_ERR_INIT;
-	json_t *parts[2] = { NULL, NULL }, *x;
-	struct cli_table *t;
 	bool faults = false;
-	struct stat st;
-	char *sock;
+	json_t *x;
 	size_t i;
 
-	if (cli_opts(c, cli_cmd(cmds_sys, "doctor"), argc, argv, NULL, 0, 0,
-		0) < 0)
-		return 2;
-	if (!cli_call(c, "GET", "/v1/doctor", NULL, &parts[0], &err))
-		return cli_fail(&err);
-	sock = xasprintf("%s/twin.sock", c->dir);
-	if (stat(sock, &st) == 0 &&
-	    !cli_call_unix(c, sock, "GET", "/v1/doctor", NULL, &parts[1], &err))
-		cli_fail(&err);
-	free(sock);
-	t = table_new(heads);
 	for (int p = 0; p < 2; p++) {
 		json_array_foreach(ja(parts[p], "items"), i, x)
 		{
@@ -281,15 +264,44 @@ run_doctor(struct cli *c, int argc, char **argv)
 			table_add(t, "%s", js(x, "fix"));
 		}
 	}
+	return faults;
+}
+
+/* The coordinator's checks, and the twin's if there is one beside it. */
+static int
+run_doctor(struct cli *c, int argc, char **argv)
+{
+	static const char *const heads[] = { "", "CHECK", "FINDING", "WAY OUT",
+		NULL };
+	struct mw_err err = MW_ERR_INIT;
+	json_t *parts[2] = { NULL, NULL }, *both;
+	struct cli_table *t;
+	bool faults;
+	struct stat st;
+	char *sock;
+
+	if (cli_opts(c, cli_cmd(cmds_sys, "doctor"), argc, argv, NULL, 0, 0,
+		0) < 0)
+		return 2;
+	if (!cli_call(c, "GET", "/v1/doctor", NULL, &parts[0], &err))
+		return cli_fail(&err);
+	sock = xasprintf("%s/twin.sock", c->dir);
+	if (stat(sock, &st) == 0 &&
+	    !cli_call_unix(c, sock, "GET", "/v1/doctor", NULL, &parts[1], &err))
+		cli_fail(&err);
+	free(sock);
+	t = table_new(heads);
+	faults = doctor_rows(t, parts);
 	if (c->out == OUT_JSON) {
-		x = json_object();
-		json_put(x, "coordinator", json_incref(parts[0]));
-		json_put(x, "twin", parts[1] ? json_incref(parts[1]) : NULL);
-		cli_print_json(x);
-		json_decref(x);
-	}
-	if (c->out != OUT_JSON)
+		both = json_object();
+		json_put(both, "coordinator", json_incref(parts[0]));
+		json_put(both, "twin", parts[1] ? json_incref(parts[1]) : NULL);
+		cli_print_json(both);
+		json_decref(both);
+		table_free(t);
+	} else {
 		table_print(t, c);
+	}
 	json_decref(parts[0]);
 	json_decref(parts[1]);
 	return faults ? EXIT_NO : 0;

@@ -6,7 +6,6 @@
 
 #include "common/file.h"
 #include "common/pure/alloc.h"
-#include "common/pure/ids.h"
 
 #include <curl/curl.h>
 #include <string.h>
@@ -288,19 +287,6 @@ cli_stream(struct cli *c, const char *path,
 	free(url);
 	free(auth);
 	return ok;
-}
-
-char *
-cli_mcis_path(struct cli *c, const char *name, const char *rest)
-{
-	if (!id_valid(name) || !id_valid(c->ns)) {
-		fprintf(stderr,
-		    "milkyway: not a name: %s (small letters, digits, '-', "
-		    "at most 63, a letter first)\n",
-		    id_valid(c->ns) ? name : c->ns);
-		return NULL;
-	}
-	return xasprintf("/v1/ns/%s/mcis/%s%s", c->ns, name, rest);
 }
 
 void

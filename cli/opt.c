@@ -1,8 +1,11 @@
 /*
- * opt.c - options of one command plus the common ones, over getopt_long.
+ * opt.c - options of one command plus the common ones, over getopt_long; and
+ * the other words that a user gives: names, yes or no.
  */
 #include "cli/cli.h"
 
+#include "common/pure/alloc.h"
+#include "common/pure/ids.h"
 #include "common/pure/num.h"
 
 #include <getopt.h>
@@ -217,4 +220,17 @@ cli_confirm(struct cli *c, const char *fmt, ...)
 		return true;
 	fprintf(stderr, "nothing was changed\n");
 	return false;
+}
+
+char *
+cli_mcis_path(struct cli *c, const char *name, const char *rest)
+{
+	if (!id_valid(name) || !id_valid(c->ns)) {
+		fprintf(stderr,
+		    "milkyway: not a name: %s (small letters, digits, '-', "
+		    "at most 63, a letter first)\n",
+		    id_valid(c->ns) ? name : c->ns);
+		return NULL;
+	}
+	return xasprintf("/v1/ns/%s/mcis/%s%s", c->ns, name, rest);
 }

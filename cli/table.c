@@ -53,6 +53,15 @@ table_add(struct cli_table *t, const char *fmt, ...)
 	t->color = 0;
 }
 
+void
+table_add_int(struct cli_table *t, const json_t *o, const char *key)
+{
+	if (json_is_integer(json_object_get(o, key)))
+		table_add(t, "%lld", (long long)ji(o, key, 0));
+	else
+		table_add(t, "%s", "");
+}
+
 static const char *
 cell_text(const struct cell *c)
 {
@@ -194,6 +203,12 @@ table_print(struct cli_table *t, const struct cli *c)
 		print_csv(t);
 	else
 		print_people(t, c);
+	table_free(t);
+}
+
+void
+table_free(struct cli_table *t)
+{
 	for (size_t i = 0; i < t->n; i++)
 		free(t->cells[i].text);
 	free(t->cells);

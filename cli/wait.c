@@ -40,6 +40,9 @@ cli_act(struct cli *c, const char *method, const char *path, json_t *take_body,
 		return 0;
 	}
 	rc = cli_wait(c, a, end);
+	/* what only the first answer says: runId, commandId */
+	if (end && *end)
+		json_object_update_missing(*end, a);
 	json_decref(a);
 	return rc;
 }

@@ -68,3 +68,4 @@ $(O)/tests/component/driver_cases: $(call obj,tests/component/driver_cases.c) \
     $(call archives,drivers common pure)
 	$(Q)$(CC) $(ALLCFLAGS) $(LDFLAGS_$(MODE)) -o $@ $^ $(TEST_LIBS)
 component: $(O)/tests/component/driver_cases
+tests/unit/test_cli_cmd_SRCS    := $(filter-out cli/http.c,$(cli_SRCS))

@@ -1,0 +1,313 @@
+/*
+ * test_cli_cmd.c - the commands against an API of fixed answers, instead of
+ * cli/http.c: what they ask for, what they print, and their exit status.
+ */
+#include "cli/cli.h"
+#include "common/pure/alloc.h"
+#include "tests/lib/capture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define NS "/v1/ns/default/mcis"
+#define ACTION(id, more) \
+	"{\"actionId\":\"" id "\",\"kind\":\"suspend\"," more "}"
+#define STEPS                                                          \
+	"\"steps\":[{\"target\":\"vm-2\",\"step\":\"stop\",\"state\":" \
+	"\"failed\",\"message\":\"quota\"}]"
+#define VM                                                                   \
+	"{\"vmId\":\"vm-1\",\"connection\":\"aws-x\",\"spec\":\"c5\","       \
+	"\"vcpu\":null,\"costPerHourMicros\":null,\"status\":\"Suspended\"," \
+	"\"publicIp\":\"10.0.0.1\",\"agentState\":\"up\","                   \
+	"\"billed\":{\"compute\":true}}"
+#define MATRIX                                                           \
+	"{\"measuredAt\":\"2026-01-01T00:00:00Z\",\"method\":\"udp\","   \
+	"\"vms\":[{\"vmId\":\"vm-1\",\"site\":\"aws\"},{\"vmId\":"       \
+	"\"vm-2\",\"site\":\"gcp\"}],\"cells\":[[null,{\"rttMedianMs\":" \
+	"57.671}],[{\"rttMedianMs\":null,\"reason\":\"timeout\"},null]]}"
+
+/* code MW_OK: body is the answer; else the error. */
+static const struct {
+	const char *method, *path;
+	enum mw_code code;
+	const char *body;
+} api[] = {
+	{ "GET", NS, MW_OK,
+	    "{\"items\":[{\"name\":\"demo\",\"status\":\"Running-(2/2)\","
+	    "\"statusCounts\":{\"total\":2},\"costPerHourMicros\":250000}]}" },
+	{ "GET", NS "/demo", MW_OK,
+	    "{\"name\":\"demo\",\"status\":\"Suspended-(1/1)\","
+	    "\"costPerHourMicros\":null,\"vms\":[" VM "]}" },
+	{ "GET", NS "/none", MW_NOT_FOUND, "no such group" },
+	{ "PUT", NS "/demo?", MW_OK, "{\"changed\":false}" },
+	{ "PUT", NS "/demo?dryRun=1&", MW_OK, "{\"creates\":[]}" },
+	{ "POST", NS, MW_OK, ACTION("a1", "\"state\":\"running\"") },
+	{ "POST", NS "/demo/actions", MW_OK,
+	    ACTION("a1", "\"state\":\"running\",\"target\":\"default/demo\"") },
+	{ "POST", NS "/demo/vms/vm-1/actions", MW_OK,
+	    ACTION("a1", "\"state\":\"done\"") },
+	{ "POST", NS "/part/actions", MW_OK,
+	    ACTION("a2", "\"state\":\"done\",\"outcome\":\"partial\"," STEPS) },
+	{ "POST", NS "/bad/actions", MW_OK,
+	    ACTION("a3",
+		"\"state\":\"failed\",\"error\":{\"code\":\"REMOTE\","
+		"\"message\":\"no\",\"hint\":\"ask\"}") },
+	{ "POST", NS "/stopped/actions", MW_OK,
+	    ACTION("a4", "\"state\":\"canceled\"") },
+	{ "POST", NS "/busy/actions", MW_CONFLICT, "another action runs" },
+	{ "GET", "/v1/actions/a1?waitS=1", MW_OK,
+	    ACTION("a1", "\"state\":\"done\"") },
+	{ "DELETE", NS "/demo", MW_OK, ACTION("a1", "\"state\":\"done\"") },
+	{ "POST", NS "/demo/commands", MW_OK,
+	    ACTION("a1", "\"state\":\"running\",\"commandId\":\"a1\"") },
+	{ "GET", NS "/demo/commands/a1", MW_OK,
+	    "{\"items\":[{\"vmId\":\"vm-1\",\"exitCode\":0,\"stdout\":"
+	    "\"hello\\n\"},{\"vmId\":\"vm-2\",\"exitCode\":3}]}" },
+	{ "POST", NS "/demo/benchmarks", MW_OK,
+	    ACTION("a5", "\"state\":\"running\",\"runId\":\"r1\"") },
+	{ "GET", "/v1/actions/a5?waitS=1", MW_OK,
+	    ACTION("a5", "\"state\":\"done\",\"target\":\"x/benchmarks/r1\"") },
+	{ "GET", NS "/demo/benchmarks/r1", MW_OK,
+	    "{\"results\":[{\"vmId\":\"vm-1\",\"kind\":\"cpus\",\"value\":"
+	    "20.51,\"validity\":\"ok\"},{\"vmId\":\"vm-1\",\"kind\":\"dbR\","
+	    "\"value\":null,\"substatus\":\"TOOL_MISSING\"}]}" },
+	{ "GET", NS "/demo/results?latest=1", MW_OK,
+	    "{\"items\":[{\"vmId\":\"vm-1\",\"kind\":\"cpus\",\"value\":null,"
+	    "\"valueReason\":\"late\"}]}" },
+	{ "GET", NS "/demo/matrix", MW_OK, MATRIX },
+	{ "POST", NS "/demo/matrix", MW_OK,
+	    ACTION("a1", "\"state\":\"done\"") },
+	{ "GET", "/v1/agents", MW_OK,
+	    "{\"items\":[{\"mcisId\":\"demo\",\"vmId\":\"vm-1\",\"state\":"
+	    "\"silent\",\"missingTools\":[\"sysbench\"]}]}" },
+	{ "GET", "/v1/connections?limit=1000", MW_OK,
+	    "{\"items\":[{\"id\":\"aws-x\",\"verified\":true}]}" },
+	{ "GET", "/v1/specs?limit=1000", MW_OK,
+	    "{\"items\":[{\"specId\":\"aws+x+c5\",\"vcpu\":4,"
+	    "\"costPerHourMicros\":null}]}" },
+	{ "GET", "/v1/events?after=0&mcis=demo", MW_OK,
+	    "{\"items\":[{\"at\":\"T\",\"type\":\"vm.state\",\"mcis\":\"demo\","
+	    "\"vmId\":\"vm-1\",\"from\":\"A\",\"to\":\"B\"}]}" },
+	{ "GET", "/v1/doctor", MW_OK,
+	    "{\"items\":[{\"level\":\"fault\",\"check\":\"disk\",\"text\":"
+	    "\"full\",\"fix\":\"free some\"}]}" },
+	{ "GET", "/v1/placements/pl-1", MW_OK,
+	    "{\"placementId\":\"pl-1\",\"status\":\"infeasible\"}" },
+	{ "POST", "/v1/placements", MW_OK,
+	    "{\"placementId\":\"pl-2\",\"status\":\"optimal\",\"ranking\":[{"
+	    "\"rank\":1,\"members\":[{\"site\":\"aws\"}]}]}" },
+};
+
+static char *sent; /* the last body */
+
+bool
+cli_interrupted(void)
+{
+	return false;
+}
+
+bool
+cli_call(struct cli *c, const char *method, const char *path, json_t *take_body,
+    json_t **out, struct mw_err *err)
+{
+	(void)c;
+	if (out)
+		*out = NULL;
+	if (take_body) {
+		free(sent);
+		sent = json_text(take_body, false);
+		json_decref(take_body);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(api); i++) {
+		if (!str_eq(api[i].method, method) ||
+		    !str_eq(api[i].path, path))
+			continue;
+		if (api[i].code != MW_OK)
+			return err_set(err, api[i].code, 0, "%s", api[i].body);
+		if (out)
+			*out = json_parse(api[i].body, strlen(api[i].body),
+			    100000, err);
+		return !out || *out;
+	}
+	return err_set(err, MW_INTERNAL, 0, "test: no %s %s", method, path);
+}
+
+bool
+cli_call_unix(struct cli *c, const char *socket, const char *method,
+    const char *path, json_t *take_body, json_t **out, struct mw_err *err)
+{
+	(void)socket;
+	return cli_call(c, method, path, take_body, out, err);
+}
+
+bool
+cli_stream(struct cli *c, const char *path,
+    bool (*fn)(const char *event, const char *data, void *arg), void *arg,
+    struct mw_err *err)
+{
+	(void)c, (void)path, (void)err;
+	return fn("vm.state", "{\"type\":\"vm.state\",\"reason\":\"why\"}",
+	    arg);
+}
+
+void
+cli_close(struct cli *c)
+{
+	(void)c;
+}
+
+/* Runs a line; words are split at single spaces. */
+static int
+run(const char *line, char **out, char **err)
+{
+	struct cli c = { .ns = "default", .dir = "/nonexistent", .yes = true };
+	char *copy = xstrdup(line), *rest = copy, *argv[20];
+	const struct cli_cmd *cmd;
+	int argc = 0, words = 0, rc;
+
+	while (argc < 19 && (argv[argc] = strsep(&rest, " ")) != NULL)
+		argc++;
+	argv[argc] = NULL;
+	free(sent);
+	sent = NULL;
+	capture_begin();
+	cmd = cli_find(argc, argv, &words);
+	rc = cmd ? cmd->run(&c, argc - words + 1, argv + words - 1) : -1;
+	*out = capture_end(err);
+	free(copy);
+	return rc;
+}
+
+static const struct {
+	const char *line;
+	int status;
+	const char *out, *err, *sent; /* parts; NULL: whatever */
+} lines[] = {
+	{ "mcis list", 0, "demo  Running-(2/2)    2  0.2500  -", NULL, NULL },
+	{ "mcis list -o csv", 0, "demo,Running-(2/2),2,0.2500,\n", NULL, NULL },
+	{ "mcis show demo", 0, "still billed: compute", NULL, NULL },
+	{ "mcis show demo", 0, "aws-x       c5       -      -  Susp", NULL,
+	    NULL },
+	{ "mcis show none", 3, NULL, "milkyway: no such group", NULL },
+	{ "mcis show UP", 2, NULL, "not a name: UP", NULL },
+	{ "mcis show", 2, NULL, "an operand is missing", NULL },
+	{ "mcis suspend demo", 0, NULL, "demo", "{\"action\":\"suspend\"}" },
+	{ "mcis suspend demo --vm vm-1", 0, NULL, NULL, "suspend" },
+	{ "mcis suspend demo --no-wait", 0, "a1\n", "action wait a1", NULL },
+	{ "mcis suspend part", EXIT_PARTIAL, NULL,
+	    "vm-2: stop failed: quota\nmilkyway: partly done", NULL },
+	{ "mcis suspend bad", 9, NULL, "way out: ask", NULL },
+	{ "mcis suspend stopped", EXIT_INTERRUPTED, NULL, "canceled", NULL },
+	{ "mcis suspend busy", 5, NULL, "another action runs", NULL },
+	{ "mcis delete demo", 0, NULL, NULL, NULL },
+	{ "mcis create", 2, NULL, "give -f FILE", NULL },
+	{ "mcis create --from-placement pl-1", 2, NULL, "needs --name", NULL },
+	{ "mcis create --from-placement pl-1 --name demo --rank 2", 0,
+	    "Suspended-(1/1)", NULL,
+	    "\"fromPlacement\":\"pl-1\",\"name\":\"demo\",\"rank\":2" },
+	{ "mcis create -f bench-data/mcis/demo17.json --name demo", 0, NULL,
+	    "demo: nothing to change", "\"name\":\"demo\"" },
+	{ "mcis create -f bench-data/mcis/demo17.json --name demo --dry-run", 0,
+	    "\"creates\"", NULL, NULL },
+	{ "exec demo -- uname -r", EXIT_PARTIAL, "vm-1: ok\nhello\n", NULL,
+	    "\"argv\":[\"uname\",\"-r\"]" },
+	{ "exec demo -l app=web -- date", EXIT_PARTIAL, "vm-2: exit status 3\n",
+	    NULL, "\"command\":\"date\",\"selector\":{\"app\":\"web\"}" },
+	{ "exec demo -l app -- date", 2, NULL, "KEY=VALUE", NULL },
+	{ "exec demo", 2, NULL, "no command after --", NULL },
+	{ "bench run demo --kind cpus,dbR", 0, "TOOL_MISSING", NULL,
+	    "\"kinds\":[\"cpus\",\"dbR\"]" },
+	{ "bench run demo --kind gpu", 2, NULL, "no benchmark kind \"gpu\"",
+	    NULL },
+	{ "bench show demo -o csv", 0, ",cpus,-,,", NULL, NULL },
+	{ "matrix demo --limit 40", 0, "!57.7", NULL, NULL },
+	{ "matrix demo --limit 40", 0, "unknown directed pairs: 1", NULL,
+	    NULL },
+	{ "matrix demo -o csv", 0, "vm-1,,57.671\nvm-2,,\n", NULL, NULL },
+	{ "matrix demo --check", EXIT_NO, NULL, NULL, NULL },
+	{ "matrix demo --run --k 3", 0, NULL, NULL, "{\"k\":3}" },
+	{ "matrix demo --stat mean", 2, NULL, "min avg p50", NULL },
+	{ "agent list demo", 0, "sysbench", NULL, NULL },
+	{ "agent list other", 0, "MCIS  VM", NULL, NULL },
+	{ "connection list", 0, "yes", NULL, NULL },
+	{ "spec list", 0, "aws+x+c5     4    -", NULL, NULL },
+	{ "events --mcis demo", 0, "demo/vm-1  A -> B", NULL, NULL },
+	{ "events -f", 0, "(why)", NULL, NULL },
+	{ "doctor", EXIT_NO, "free some", NULL, NULL },
+	{ "placement pl-1", EXIT_NO, "pl-1  infeasible: proved", NULL, NULL },
+	{ "place --from demo,b --vms 3 --max-rtt 40 --csps 2 --top 3", 0,
+	    "pl-2  optimal", "create it: milkyway mcis create",
+	    "\"from\":{\"mcis\":[\"demo\",\"b\"],\"ns\":\"default\"}" },
+	{ "place --from demo --groups --max-rtt 40", 0, NULL, NULL,
+	    "\"groups\":[{\"name\":\"vm\"}],\"mode\":\"groups\"" },
+	{ "place --from demo --groups --vms 2", 2, NULL, "takes no --vms",
+	    NULL },
+	{ "place --from demo", 2, NULL, "give --vms N", NULL },
+	{ "report --mcis a", 2, NULL, "are needed", NULL },
+	{ "completion tcsh", 2, NULL, "no shell \"tcsh\"", NULL },
+	{ "completion bash", 0, "complete -o default", NULL, NULL },
+	{ "completion zsh", 0, "'mcis create '*) words='--file", NULL, NULL },
+	{ "completion fish", 0, "-l max-rtt", NULL, NULL },
+};
+
+static void
+lines_do_what_they_say(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		char *out, *err;
+		int rc = run(lines[i].line, &out, &err);
+
+		if (rc != lines[i].status ||
+		    (lines[i].out && !strstr(out, lines[i].out)) ||
+		    (lines[i].err && !strstr(err, lines[i].err)) ||
+		    (lines[i].sent && (!sent || !strstr(sent, lines[i].sent))))
+			fail_msg("%s: %d\n%s\n%s\nsent %s", lines[i].line, rc,
+			    out, err, sent ? sent : "nothing");
+		free(out);
+		free(err);
+	}
+	free(sent);
+	sent = NULL;
+}
+
+static void
+json_is_the_answer_itself(void **state)
+{
+	static const char *const all[] = { "mcis list -o json",
+		"mcis show demo -o json", "bench show demo -o json",
+		"matrix demo -o json", "agent list -o json",
+		"connection list -o json", "placement pl-1 -o json",
+		"doctor -o json" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		struct mw_err e = MW_ERR_INIT;
+		char *out, *err;
+		json_t *j;
+
+		run(all[i], &out, &err);
+		j = json_parse(out, strlen(out), 100000, &e);
+		if (!j)
+			fail_msg("%s: %s", all[i], e.msg);
+		json_decref(j);
+		free(out);
+		free(err);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(lines_do_what_they_say),
+		cmocka_unit_test(json_is_the_answer_itself),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
