@@ -368,6 +368,42 @@ out:
 	return rc;
 }
 
+static void
+rtt_print(struct cli *c, const json_t *results)
+{
+	static const char *const heads[] = { "VM", "TARGET", ">MEDIAN MS",
+		">P95 MS", ">JITTER MS", ">LOSS %", ">N", "METHOD", "WHY",
+		NULL };
+	static const char *const numbers[] = { "rttMedianMs", "rttP95Ms",
+		"jitterMs", "lossPct" };
+	struct cli_table *t;
+	json_t *r;
+	size_t i;
+
+	if (c->out == OUT_JSON) {
+		cli_print_json(results);
+		return;
+	}
+	t = table_new(heads);
+	json_array_foreach(ja(results, "items"), i, r)
+	{
+		table_add(t, "%s", js(r, "vmId"));
+		table_add(t, "%s", js(r, "target"));
+		for (size_t k = 0; k < ARRAY_LEN(numbers); k++) {
+			double v = jnum(r, numbers[k], NAN);
+
+			if (isnan(v))
+				table_add(t, "%s", "");
+			else
+				table_add(t, "%.3f", v);
+		}
+		table_add(t, "%lld", (long long)ji(r, "n", 0));
+		table_add(t, "%s", js(r, "method"));
+		table_add(t, "%s", js(r, "valueReason"));
+	}
+	table_print(t, c);
+}
+
 static int
 run_rtt(struct cli *c, int argc, char **argv)
 {
@@ -399,7 +435,7 @@ run_rtt(struct cli *c, int argc, char **argv)
 		return rc;
 	path = cli_mcis_path(c, argv[1], "/results?kind=rtt&latest=1");
 	if (cli_call(c, "GET", path, NULL, &r, &err))
-		cli_print_json(r);
+		rtt_print(c, r);
 	else
 		rc = cli_fail(&err);
 	json_decref(r);

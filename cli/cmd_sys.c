@@ -183,7 +183,7 @@ event_print(struct cli *c, const json_t *e)
 		return;
 	}
 	printf("%s  %-14s %s%s%s", js(e, "at"), js(e, "type"), js(e, "mcis"),
-	    js(e, "vmId")[0] ? "/" : "", js(e, "vmId"));
+	    js(e, "mcis")[0] && js(e, "vmId")[0] ? "/" : "", js(e, "vmId"));
 	if (js(e, "to")[0])
 		printf("  %s -> %s", js(e, "from"), js(e, "to"));
 	if (js(e, "reason")[0])
@@ -205,42 +205,72 @@ on_event(const char *event, const char *data, void *arg)
 	return !cli_interrupted();
 }
 
+/* History page by page: all after the number, or the newest hundred. */
+static bool
+events_history(struct cli *c, const char *filter, int64_t after,
+    struct mw_err *err)
+{
+	bool more = true;
+
+	while (more && !cli_interrupted()) {
+		char *path = after < 0
+		    ? xasprintf("/v1/events?limit=100%s", filter)
+		    : xasprintf("/v1/events?limit=1000&after=%lld%s",
+			  (long long)after, filter);
+		json_t *a = NULL, *e;
+		size_t i;
+		bool ok = cli_call(c, "GET", path, NULL, &a, err);
+
+		free(path);
+		if (!ok)
+			return false;
+		json_array_foreach(ja(a, "items"), i, e)
+		{
+			event_print(c, e);
+			more = ji(e, "seq", 0) > after;
+			after = after < 0 ? after : ji(e, "seq", 0);
+		}
+		more = more && after >= 0 && i > 0;
+		json_decref(a);
+	}
+	return true;
+}
+
 static int
 run_events(struct cli *c, int argc, char **argv)
 {
 	const char *mcis = NULL, *type = NULL;
-	bool follow = false;
-	int64_t after = 0;
+	bool follow = false, all = false;
+	int64_t after = -1;
 	const struct cli_opt opts[] = {
 		{ "follow", 'f', OPT_FLAG, &follow },
+		{ "all", 'a', OPT_FLAG, &all },
 		{ "mcis", 0, OPT_STR, &mcis },
 		{ "type", 0, OPT_STR, &type },
 		{ "after", 0, OPT_INT, &after },
 	};
 	struct mw_err err = MW_ERR_INIT;
-	json_t *a = NULL, *e;
-	char *path;
-	size_t i;
-	int rc = 0;
+	char *path, *filter;
+	bool ok;
 
 	if (cli_opts(c, cli_cmd(cmds_sys, "events"), argc, argv, opts,
 		ARRAY_LEN(opts), 0, 0) < 0)
 		return 2;
-	path = xasprintf("/v1/events?after=%lld%s%s%s%s", (long long)after,
-	    mcis ? "&mcis=" : "", mcis ? mcis : "", type ? "&type=" : "",
-	    type ? type : "");
+	filter = xasprintf("%s%s%s%s", mcis ? "&mcis=" : "", mcis ? mcis : "",
+	    type ? "&type=" : "", type ? type : "");
 	if (follow) {
-		if (!cli_stream(c, path, on_event, c, &err) &&
-		    !cli_interrupted())
-			rc = cli_fail(&err);
-	} else if (cli_call(c, "GET", path, NULL, &a, &err)) {
-		json_array_foreach(ja(a, "items"), i, e) event_print(c, e);
+		path = after < 0 ? xasprintf("/v1/events?limit=100%s", filter)
+				 : xasprintf("/v1/events?after=%lld%s",
+				       (long long)after, filter);
+		ok =
+		    cli_stream(c, path, on_event, c, &err) || cli_interrupted();
+		free(path);
 	} else {
-		rc = cli_fail(&err);
+		ok = events_history(c, filter, all && after < 0 ? 0 : after,
+		    &err);
 	}
-	free(path);
-	json_decref(a);
-	return rc;
+	free(filter);
+	return ok ? 0 : cli_fail(&err);
 }
 
 /* The findings of both programs; true if something is wrong. */
@@ -322,7 +352,9 @@ const struct cli_cmd cmds_sys[] = {
 	{ "action wait", "ID", "follow it to its end", run_action_wait, "" },
 	{ "action cancel", "ID", "stop it", run_action_cancel, "" },
 	{ "events", "", "what happened, and when", run_events,
-	    "  -f, --follow    go on as it happens\n"
+	    "The newest hundred, unless:\n\n"
+	    "  -f, --follow    as it happens\n"
+	    "  -a, --all       from the beginning\n"
 	    "  --mcis NAME, --type TYPE, --after SEQ\n" },
 	{ "doctor", "", "check everything, name the way out", run_doctor,
 	    "Exit status 4 if anything is wrong.\n" },

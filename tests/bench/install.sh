@@ -9,7 +9,7 @@ bench_mcis fleet "$n"
 began=$(date +%s.%N)
 milkyway mcis create -f "$MILKYWAY_DIR/fleet.json" >/dev/null
 ended=$(date +%s.%N)
-milkyway events -o json >"$MILKYWAY_DIR/events.json"
+milkyway events --all -o json >"$MILKYWAY_DIR/events.json"
 python3 - "$MILKYWAY_DIR/events.json" >"$MILKYWAY_DIR/figures" <<'PY'
 import json, sys
 from datetime import datetime
