@@ -1112,16 +1112,21 @@ main(void)
 {
 	const char *one = getenv("MW_SEED"), *many = getenv("MW_SEEDS");
 	uint64_t first = one ? strtoull(one, NULL, 10) : 1;
-	uint64_t n = one ? 1 : many ? strtoull(many, NULL, 10) : 600;
-	uint64_t hash = 0, again = 0;
+	uint64_t n = one ? 1 : many ? strtoull(many, NULL, 10) : 2000;
+	uint64_t hash = 0, first_hash = 0, again = 0;
 	size_t bad = 0;
 
 	printf("seeds %llu..%llu\n", (unsigned long long)first,
 	    (unsigned long long)(first + n - 1));
-	for (uint64_t i = 0; i < n && bad < 10; i++)
-		bad += !run(first + i, one != NULL, &hash);
-	for (uint64_t i = 0; i < 5 && i < n && !one; i++)
-		run(first + i, false, &again);
+	bad += !run(first, one != NULL, &first_hash);
+	bad += !run(first, false, &again);
+	if (first_hash != again) {
+		printf("seed %llu: two runs differ\n",
+		    (unsigned long long)first);
+		bad++;
+	}
+	for (uint64_t i = 1; i < n && bad < 10; i++)
+		bad += !run(first + i, false, &hash);
 	printf("hash %016llx, %zu violations\n", (unsigned long long)hash, bad);
 	return bad > 0;
 }
