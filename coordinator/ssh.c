@@ -6,6 +6,7 @@
 #include "coordinator/ssh.h"
 
 #include "common/pure/alloc.h"
+#include "coordinator/ssh_policy.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -601,40 +602,6 @@ ssh_open(const struct ssh_conf *conf)
 	return s;
 }
 
-static bool
-set_methods(struct ssh *s)
-{
-	static const struct {
-		int method;
-		const char *list;
-	} prefs[] = {
-		{ LIBSSH2_METHOD_KEX,
-		    "curve25519-sha256,curve25519-sha256@libssh.org,"
-		    "ecdh-sha2-nistp256,diffie-hellman-group16-sha512" },
-		{ LIBSSH2_METHOD_CRYPT_CS, "aes128-ctr,aes256-ctr" },
-		{ LIBSSH2_METHOD_CRYPT_SC, "aes128-ctr,aes256-ctr" },
-		{ LIBSSH2_METHOD_MAC_CS, "hmac-sha2-256,hmac-sha2-512" },
-		{ LIBSSH2_METHOD_MAC_SC, "hmac-sha2-256,hmac-sha2-512" },
-		{ LIBSSH2_METHOD_COMP_CS, "none" },
-		{ LIBSSH2_METHOD_COMP_SC, "none" },
-	};
-	const char *keys = "ssh-ed25519,ecdsa-sha2-nistp256";
-
-	/* ask for the type that is pinned, or another key of the same host
-	 * would look like a changed one */
-	if (s->conf.host_key && str_starts(s->conf.host_key, "ssh-ed25519 "))
-		keys = "ssh-ed25519";
-	else if (s->conf.host_key)
-		keys = "ecdsa-sha2-nistp256";
-	for (size_t i = 0; i < ARRAY_LEN(prefs); i++) {
-		if (libssh2_session_method_pref(s->session, prefs[i].method,
-			prefs[i].list))
-			return false;
-	}
-	return libssh2_session_method_pref(s->session, LIBSSH2_METHOD_HOSTKEY,
-		   keys) == 0;
-}
-
 void
 ssh_login(struct ssh *s)
 {
@@ -657,7 +624,7 @@ ssh_login(struct ssh *s)
 	libssh2_session_callback_set(s->session, LIBSSH2_CALLBACK_RECV, take.p);
 	libssh2_session_callback_set(s->session, LIBSSH2_CALLBACK_SEND, give.p);
 	s->state = ST_KEX;
-	if (!set_methods(s))
+	if (!ssh_policy_set(s->session, s->conf.host_key))
 		fail(s, SSH_F_PROTOCOL, MW_INTERNAL, 0,
 		    "libssh2 lacks an algorithm we need");
 	else

@@ -7,7 +7,8 @@ $(O)/tests/component/twin_vm: $(call obj,tests/component/twin_vm.c $(TWIN_NET)) 
     $(call archives,common pure)
 	$(Q)$(CC) $(ALLCFLAGS) $(LDFLAGS_$(MODE)) -o $@ $^ $(TEST_LIBS)
 component: $(O)/tests/component/twin_vm
-ssh_SRCS := coordinator/ssh.c coordinator/ssh_key.c coordinator/remote.c \
+ssh_SRCS := coordinator/ssh.c coordinator/ssh_policy.c coordinator/ssh_key.c \
+	coordinator/remote.c \
 	coordinator/remote_pack.c coordinator/install_run.c \
 	coordinator/install_msg.c coordinator/exec.c
 tests/unit/test_ssh_key_SRCS     := coordinator/ssh_key.c

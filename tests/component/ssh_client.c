@@ -275,7 +275,7 @@ main(int argc, char **argv)
 	make_ca(&c);
 	run(&c);
 	getrusage(RUSAGE_SELF, &ru);
-	fprintf(stderr, "cpu %.3f s\n",
+	fprintf(stderr, "peak %ld KiB, cpu %.3f s\n", ru.ru_maxrss,
 	    (double)ru.ru_utime.tv_sec + (double)ru.ru_stime.tv_sec +
 		(double)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) / 1e6);
 	loop_free(c.loop);

@@ -162,7 +162,9 @@ tree a >installed
 remote install port=2201 hostKey="$(hostkey a)"
 check "install again changes nothing" 'r["ok"] and not r["changed"]'
 tree a >again
-is "no file differs" cmp installed again
+# what the agent itself writes while it runs
+sed -i '\,var/log/milkyway-agent.log\|milkyway-agent/spool,d' installed again
+is "no file differs" diff installed again
 is "the agent was not restarted" test "$(cat "$work/a/run/milkyway-agent.pid")" = "$pid"
 
 kill -9 "$pid"
