@@ -7,3 +7,9 @@ bench-twin: $(O)/tests/bench/twin_rtt $(O)/milkyway-twin-init
 	$(Q)mkdir -p build/bench
 	$(Q)$< $(O)/milkyway-twin-init | tee -a build/bench/twin.jsonl
 .PHONY: bench-twin
+
+# The whole product with 100 VMs (or 10, 17): need root.
+BENCHES := install mesh agent api
+$(addprefix bench-,$(BENCHES)): bench-%: all
+	$(Q)bash tests/bench/$*.sh $(O) build/bench
+.PHONY: $(addprefix bench-,$(BENCHES))
