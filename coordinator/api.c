@@ -25,8 +25,9 @@ static const struct api_routes *const parts[] = {
 	&api_agent_routes,
 };
 
-/* The joined table lives as long as the server. */
+/* The joined table and our names live as long as the server. */
 static struct httpd_route *routes;
+static const char *local[] = { "127.0.0.1", "localhost", NULL, NULL };
 
 static struct httpd_route *join(size_t *n);
 static bool admit(struct httpd_req *req, const struct httpd_route *route,
@@ -35,19 +36,29 @@ static bool admit(struct httpd_req *req, const struct httpd_route *route,
 bool
 api_start(struct coord *c, struct mw_err *err)
 {
-	static const char *const local[] = { "127.0.0.1", "localhost", NULL };
 	size_t n;
 	struct httpd_conf conf = {
 		.address = c->conf.api_address,
 		.port = (uint16_t)c->conf.api_port,
+		.connections = (unsigned)c->conf.api_connections,
+		.per_address = (unsigned)c->conf.api_per_address,
 		.ctx = c,
 		.admit = admit,
 		/* Other names would let a web page of the operator's browser
 		 * reach us by DNS rebinding. */
-		.hosts = strcmp(c->conf.api_address, "127.0.0.1") == 0 ? local
-								       : NULL,
+		.hosts = c->conf.api_behind_proxy ? NULL : local,
 	};
 
+	/* Tokens must not cross a network in the open. */
+	if (!str_starts(c->conf.api_address, "127.") &&
+	    !c->conf.api_behind_proxy) {
+		err_set(err, MW_INVALID, 0,
+		    "api.address %s is not local and the API is plain HTTP",
+		    c->conf.api_address);
+		return err_hint(err,
+		    "put a TLS proxy before it and set api.behind_proxy=true");
+	}
+	local[2] = c->conf.api_address;
 	routes = join(&n);
 	conf.routes = routes;
 	conf.nroutes = n;

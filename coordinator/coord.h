@@ -15,6 +15,8 @@ struct coord_conf {
 	char *state_dir; /* database, CA, keys: 0700 */
 	char *api_address;
 	int64_t api_port;
+	int64_t api_connections, api_per_address; /* limits */
+	bool api_behind_proxy; /* something else speaks TLS for us */
 	char *link_address; /* where agents dial in */
 	int64_t link_port;
 	char *advertise; /* address that agents are told; "" = api's view */

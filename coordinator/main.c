@@ -27,6 +27,13 @@ static const struct conf_key keys[] = {
 	    "numeric address of the HTTP API; plain HTTP" },
 	{ "api.port", CONF_INT, AT(api_port), 0, 65535, "7470",
 	    "port of the HTTP API; 0: any" },
+	{ "api.connections", CONF_INT, AT(api_connections), 1, 65536, "1024",
+	    "connections at a time" },
+	{ "api.per_address", CONF_INT, AT(api_per_address), 1, 65536, "64",
+	    "connections at a time from one address" },
+	{ "api.behind_proxy", CONF_BOOL, AT(api_behind_proxy), 0, 0, "false",
+	    "a proxy speaks TLS for us: allows an api.address that is not "
+	    "local" },
 	{ "link.address", CONF_STR, AT(link_address), 0, 0, "0.0.0.0",
 	    "numeric address where agents dial in" },
 	{ "link.port", CONF_INT, AT(link_port), 0, 65535, "7471",
