@@ -140,7 +140,7 @@ op_images(struct static_call *c)
 {
 	struct csp_image *row = arena_alloc(c->answer->arena, sizeof *row);
 
-	row->id = row->name = "installed";
+	row->id = row->name = "any";
 	c->answer->images = row;
 	c->answer->nimages = 1;
 	yes(c);

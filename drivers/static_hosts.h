@@ -1,7 +1,7 @@
 /*
  * static_hosts.h - the hosts file of the static driver and the claims on it.
  *
- * Hosts file (docs/static-hosts.md): {"hosts":[{"name","address","port",
+ * Hosts file (docs/static.md): {"hosts":[{"name","address","port",
  * "user","csp","region","zone","spec","vcpu","memoryMiB","costPerHourMicros",
  * "hostKey"}]}. Claims file: {"claims":[{"host","token","name","tags":{}}]},
  * beside the hosts file, named <hosts file>.claims: this pair of files is the
