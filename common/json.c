@@ -1,6 +1,7 @@
 /*
  * json.c - jansson behind limits, and getters that name the wrong field.
- * Promises: no more work than max bytes, 32 levels and 100,000 values allow.
+ * Promises: no more work than max bytes, 32 levels and the number of values
+ * that goes with them allow.
  */
 #include "common/json.h"
 
@@ -14,7 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VALUES_MAX 100000
+#define VALUES_MIN 100000
+#define VALUE_BYTES 8 /* a value of a dense table, with its comma */
 #define DIGITS 12
 #define NAME_MAX_SHOWN 48
 
@@ -24,7 +26,7 @@
  * commas outside of strings bound the number of values.
  */
 static bool
-check_limits(const char *p, size_t n, struct mw_err *err)
+check_limits(const char *p, size_t n, size_t values_max, struct mw_err *err)
 {
 	size_t depth = 0, values = 1;
 	bool in_string = false;
@@ -50,9 +52,9 @@ check_limits(const char *p, size_t n, struct mw_err *err)
 		if (depth > JSON_MAX_DEPTH_MW)
 			return err_set(err, MW_INVALID, 0,
 			    "JSON is nested deeper than %d", JSON_MAX_DEPTH_MW);
-		if (values > VALUES_MAX)
+		if (values > values_max)
 			return err_set(err, MW_LIMIT, 0,
-			    "JSON holds more than %d values", VALUES_MAX);
+			    "JSON holds more than %zu values", values_max);
 	}
 	return true;
 }
@@ -60,15 +62,20 @@ check_limits(const char *p, size_t n, struct mw_err *err)
 json_t *
 json_parse(const char *bytes, size_t n, size_t max, struct mw_err *err)
 {
+	size_t values = max / VALUE_BYTES;
 	struct str text = STR_INIT;
 	json_error_t e;
 	json_t *j;
 
+	/* A caller that takes large files takes large tables; a request body
+	 * stays at the minimum. */
+	if (values < VALUES_MIN || max <= JSON_BODY_MAX)
+		values = VALUES_MIN;
 	if (n > max) {
 		err_set(err, MW_LIMIT, 0, "JSON is larger than %zu bytes", max);
 		return NULL;
 	}
-	if (!check_limits(bytes, n, err))
+	if (!check_limits(bytes, n, values, err))
 		return NULL;
 	j = json_loadb(bytes, n, JSON_REJECT_DUPLICATES, &e);
 	if (j == NULL) {

@@ -2,8 +2,8 @@
  * json.h - limits before parsing, and typed getters with exact error places.
  *
  * json_parse refuses more than max bytes, depth over 32, more than 100,000
- * values, duplicate keys, invalid UTF-8, trailing bytes: all before or while
- * jansson parses. A getter that fails sets MW_INVALID, err->pointer and a
+ * values (or max / 8, where max is more than JSON_BODY_MAX), duplicate keys,
+ * invalid UTF-8, trailing bytes: all before or while jansson parses. A getter that fails sets MW_INVALID, err->pointer and a
  * message; unknown fields are errors (json_no_others).
  */
 #ifndef MW_COMMON_JSON_H
