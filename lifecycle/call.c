@@ -10,6 +10,8 @@ static void on_create(struct lc *lc, struct lc_slot *s, const struct call *c,
     const struct csp_answer *a);
 static void on_list(struct lc *lc, struct lc_slot *s, const struct call *c,
     const struct csp_answer *a);
+static void on_clear(struct lc *lc, struct lc_slot *s, const struct call *c,
+    const struct csp_answer *a);
 static void on_verb(struct lc *lc, struct lc_slot *s, const struct call *c,
     const struct csp_answer *a);
 static void on_terminate(struct lc *lc, struct lc_slot *s, const struct call *c,
@@ -21,6 +23,7 @@ static void (*const handlers[CALL_KINDS])(struct lc *lc, struct lc_slot *s,
     const struct call *c, const struct csp_answer *a) = {
 	[CALL_CREATE] = on_create,
 	[CALL_LIST] = on_list,
+	[CALL_CLEAR] = on_clear,
 	[CALL_VERB] = on_verb,
 	[CALL_TERMINATE] = on_terminate,
 	[CALL_GET] = on_get,
@@ -127,6 +130,15 @@ on_list(struct lc *lc, struct lc_slot *s, const struct call *c,
 	(void)c;
 	if (s->inst.phase == LC_P_CREATING)
 		lc_on_list(lc, s, a);
+}
+
+static void
+on_clear(struct lc *lc, struct lc_slot *s, const struct call *c,
+    const struct csp_answer *a)
+{
+	(void)c;
+	if (s->inst.phase == LC_P_DEAD)
+		lc_on_clear(lc, s, a);
 }
 
 static void

@@ -98,7 +98,7 @@ lc_open(struct lc *lc, struct lc_slot *s)
 	s->install_ns = s->install_retry_ns = 0;
 	s->install_tries = 0;
 	s->last_try_ns = -1;
-	s->closing = s->list_now = s->stale = false;
+	s->closing = s->list_now = s->stale = s->clear = false;
 	s->stop_until_ns = 0;
 	s->seen_ns = lc_now(lc);
 	lc_attach(lc, s);
@@ -350,6 +350,43 @@ lc_on_list(struct lc *lc, struct lc_slot *s, const struct csp_answer *a)
 			    s->inst.gen);
 	}
 	lc_adopt(lc, s, best);
+}
+
+/* R7: a late request of the generation that ended may have made another VM,
+ * where names may be used again. It is ended before the next one begins. */
+void
+lc_ask_clear(struct lc *lc, struct lc_slot *s)
+{
+	struct csp_req *q = lc_req(lc, CSP_VM_LIST, s, s->inst.connection);
+
+	q->ntags = 2; /* deployment and slot: all generations */
+	lc_call(lc, CALL_CLEAR, s, NULL, q);
+}
+
+void
+lc_on_clear(struct lc *lc, struct lc_slot *s, const struct csp_answer *a)
+{
+	const char *csp = lc->env.csp_of(lc->env.ctx, s->inst.connection);
+	struct lc_conn *c = lc_conn_get(lc, s->inst.connection);
+	int64_t slot_id, gen;
+
+	if (a->cls != CSP_OK) {
+		again(lc, s);
+		return;
+	}
+	s->clear = true;
+	for (size_t i = 0; i < a->nvms; i++) {
+		const struct csp_vm *vm = &a->vms[i];
+
+		if (!vm->csp_id || !lc_tags(lc, vm, &slot_id, &gen) ||
+		    slot_id != s->row.slot_id ||
+		    lc_class_of(csp, vm->native) == LC_C_GONE)
+			continue;
+		s->clear = false;
+		lc_orphan(lc, c, vm, slot_id, gen);
+	}
+	if (!s->clear)
+		again(lc, s);
 }
 
 void

@@ -40,6 +40,7 @@ enum call_kind {
 	CALL_NONE,
 	CALL_CREATE,
 	CALL_LIST, /* R4, R6: the VMs of one generation */
+	CALL_CLEAR, /* R7: is anything left of the generations before? */
 	CALL_VERB, /* suspend, resume, reboot */
 	CALL_TERMINATE,
 	CALL_GET,
@@ -161,6 +162,8 @@ void lc_open(struct lc *lc, struct lc_slot *s);
 void lc_step_creating(struct lc *lc, struct lc_slot *s);
 void lc_on_create(struct lc *lc, struct lc_slot *s, const struct csp_answer *a);
 void lc_on_list(struct lc *lc, struct lc_slot *s, const struct csp_answer *a);
+void lc_ask_clear(struct lc *lc, struct lc_slot *s);
+void lc_on_clear(struct lc *lc, struct lc_slot *s, const struct csp_answer *a);
 void lc_adopt(struct lc *lc, struct lc_slot *s, const struct csp_vm *vm);
 /* True if the VM carries our deployment's tags; slot_id and gen of them. */
 bool lc_tags(const struct lc *lc, const struct csp_vm *vm, int64_t *slot_id,

@@ -105,6 +105,8 @@ step_absent(struct lc *lc, struct lc_slot *s)
 		lc_wake(lc, s, s->clear_ns);
 	else if (s->retry_ns > lc_now(lc))
 		lc_wake(lc, s, s->retry_ns);
+	else if (s->inst.csp_id[0] && !s->clear)
+		lc_ask_clear(lc, s);
 	else
 		lc_open(lc, s);
 }

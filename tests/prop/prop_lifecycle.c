@@ -67,7 +67,7 @@ struct vm {
 	int64_t slot, gen; /* 0: a stranger's */
 	enum lc_class cls, next;
 	int64_t born, visible, hidden, moves_at;
-	bool live;
+	bool live, listed;
 };
 
 struct world {
@@ -363,6 +363,7 @@ static struct vm *
 vm_born(struct world *w, int64_t slot, int64_t gen, const char *token)
 {
 	struct vm *v = &w->vms[w->nvms++];
+	enum lc_class then;
 
 	if (w->nvms == ARRAY_LEN(w->vms)) {
 		violation(w, "TOO_MANY", slot, "");
@@ -379,8 +380,8 @@ vm_born(struct world *w, int64_t slot, int64_t gen, const char *token)
 	v->born = w->now;
 	v->visible =
 	    w->now + (w->faults ? between_ms(w, 0, VISIBLE_S * 1000) : 0);
-	vm_goes(w, v, LC_C_BOOT, chance(w, 30) ? LC_C_ERROR : LC_C_RUN,
-	    between_ms(w, 1000, 60000));
+	then = chance(w, 30) ? LC_C_ERROR : LC_C_RUN;
+	vm_goes(w, v, LC_C_BOOT, then, between_ms(w, 1000, 60000));
 	if (chance(w, 12))
 		push(w,
 		    (struct ev){ .at = w->now + between_ms(w, 0, 5000000),
@@ -549,13 +550,14 @@ do_read(struct world *w, const struct csp_req *q, struct csp_answer *a)
 	for (size_t i = 0; i < w->nvms; i++) {
 		struct vm *v = &w->vms[i];
 
-		if (v->live && !want && chance(w, 60) &&
+		if (v->live && !want && chance(w, 60) && v->listed &&
 		    v->hidden + HIDDEN_S * NS_PER_S < w->now)
 			v->hidden = w->now + between_ms(w, 0, HIDDEN_S * 1000);
 		if (want)
 			v->hidden = 0;
 		if (!shown(w, v))
 			continue;
+		v->listed = true;
 		/* A careless driver: strangers come along. */
 		if (want && v->slot && atoll(want) != v->slot)
 			continue;
