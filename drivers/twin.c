@@ -14,55 +14,13 @@
 #include "common/pure/str.h"
 #include "drivers/classify.h"
 #include "drivers/drivers.h"
-#include "drivers/http.h"
-#include "drivers/twin_parse.h"
+#include "drivers/twin_int.h"
 
 #include <string.h>
-#include <sys/queue.h>
 
-#define PAGE "500"
 #define PAGES_MAX 1000
 #define LIST_RESTARTS 2
 #define ANSWER_MAX HTTP_BODY_MAX
-
-struct twin_call {
-	struct drv_conn *conn;
-	struct csp_req *req;
-	struct csp_answer *answer;
-	drv_done_fn done;
-	void *arg;
-	const struct twin_op *op;
-	const char *marker; /* of the next page, in the answer's arena */
-	unsigned pages, restarts;
-	size_t cloud; /* whose regions are asked for now */
-	bool replayed;
-	TAILQ_ENTRY(twin_call) link; /* waits for the cloud to be known */
-};
-
-struct drv_conn {
-	struct drv_env env;
-	struct http_lane *lane;
-	char *id, *csp, *region;
-	struct arena *arena; /* of clouds */
-	struct twin_cloud *clouds;
-	size_t nclouds;
-	const struct twin_cloud *cloud; /* ours; NULL without csp */
-	struct csp_caps caps;
-	bool ready, resolving, closed;
-	size_t ncalls;
-	TAILQ_HEAD(, twin_call) waiting;
-};
-
-struct twin_op {
-	const char *method; /* NULL: nothing to do in this cloud */
-	bool (*url)(const struct twin_call *c, struct str *url);
-	json_t *(*body)(const struct twin_call *c); /* NULL: none */
-	/* NULL: only the status counts. */
-	bool (*parse)(struct twin_call *c, json_t *j, struct mw_err *err);
-	bool gone_is_ok; /* deletes are level-triggered */
-	bool any_cloud; /* works without a cloud */
-	const char *action; /* of the VM's actions */
-};
 
 static void call_send(struct twin_call *c);
 static void call_end(struct twin_call *c);
@@ -80,160 +38,6 @@ static const struct classify_row words[] = {
 	{ 0, "tokenMismatch", CSP_AMBIGUOUS, CSP_R_TOKEN_MISMATCH },
 	{ 0, "internal", CSP_AMBIGUOUS, CSP_R_SERVER },
 };
-
-/* Paths and bodies -------------------------------------------------------- */
-
-static void
-add_cloud(const struct twin_call *c, struct str *url)
-{
-	str_add(url, "/v1/clouds/");
-	http_add_escaped(url, c->conn->cloud->id);
-}
-
-static void
-add_query(struct str *url, const char *key, const char *value)
-{
-	str_addc(url, strchr(url->p, '?') ? '&' : '?');
-	http_add_escaped(url, key);
-	str_addc(url, '=');
-	http_add_escaped(url, value);
-}
-
-static bool
-url_regions(const struct twin_call *c, struct str *url)
-{
-	if (c->conn->cloud) {
-		add_cloud(c, url);
-	} else {
-		if (c->cloud >= c->conn->nclouds)
-			return false;
-		str_add(url, "/v1/clouds/");
-		http_add_escaped(url, c->conn->clouds[c->cloud].id);
-	}
-	str_add(url, "/regions");
-	return true;
-}
-
-static bool
-url_specs(const struct twin_call *c, struct str *url)
-{
-	add_cloud(c, url);
-	str_add(url, "/specs");
-	add_query(url, "region", c->conn->region);
-	return true;
-}
-
-static bool
-url_images(const struct twin_call *c, struct str *url)
-{
-	add_cloud(c, url);
-	str_add(url, "/images");
-	add_query(url, "region", c->conn->region);
-	return true;
-}
-
-static bool
-url_key(const struct twin_call *c, struct str *url)
-{
-	if (!c->req->key_name)
-		return false;
-	add_cloud(c, url);
-	str_add(url, "/keys/");
-	http_add_escaped(url, c->req->key_name);
-	if (c->req->op == CSP_KEY_DELETE)
-		add_query(url, "region", c->conn->region);
-	return c->req->op == CSP_KEY_DELETE || c->req->public_key;
-}
-
-static bool
-url_create(const struct twin_call *c, struct str *url)
-{
-	add_cloud(c, url);
-	str_add(url, "/vms");
-	return c->req->token && c->req->name && c->req->spec;
-}
-
-static bool
-url_list(const struct twin_call *c, struct str *url)
-{
-	struct str key = STR_INIT;
-
-	add_cloud(c, url);
-	str_add(url, "/vms?limit=" PAGE);
-	add_query(url, "region", c->conn->region);
-	if (c->req->token)
-		add_query(url, "token", c->req->token);
-	for (size_t i = 0; i < c->req->ntags; i++) {
-		str_reset(&key);
-		str_addf(&key, "tag.%s", c->req->tags[i].key);
-		add_query(url, str_cstr(&key), c->req->tags[i].value);
-	}
-	str_free(&key);
-	if (c->marker)
-		add_query(url, "marker", c->marker);
-	return true;
-}
-
-static bool
-url_vm(const struct twin_call *c, struct str *url)
-{
-	if (!c->req->csp_id || !c->req->csp_id[0])
-		return false;
-	add_cloud(c, url);
-	str_add(url, "/vms/");
-	http_add_escaped(url, c->req->csp_id);
-	if (c->op->action)
-		str_add(url, "/actions");
-	else if (c->req->op == CSP_CONSOLE)
-		str_add(url, "/console");
-	return true;
-}
-
-static json_t *
-body_key(const struct twin_call *c)
-{
-	json_t *j = json_object();
-
-	json_put_str(j, "region", c->conn->region);
-	json_put_str(j, "publicKey", c->req->public_key);
-	return j;
-}
-
-static void
-put_known(json_t *j, const char *key, const char *value)
-{
-	if (value)
-		json_put_str(j, key, value);
-}
-
-static json_t *
-body_create(const struct twin_call *c)
-{
-	const struct csp_req *q = c->req;
-	json_t *j = json_object(), *tags = json_object();
-
-	for (size_t i = 0; i < q->ntags; i++)
-		json_put_str(tags, q->tags[i].key, q->tags[i].value);
-	json_put_str(j, "token", q->token);
-	json_put_str(j, "name", q->name);
-	json_put(j, "tags", tags);
-	json_put_str(j, "region", c->conn->region);
-	put_known(j, "zone", q->zone);
-	json_put_str(j, "spec", q->spec);
-	put_known(j, "image", q->image);
-	put_known(j, "key", q->key_name);
-	put_known(j, "userData", q->user_data);
-	return j;
-}
-
-static json_t *
-body_action(const struct twin_call *c)
-{
-	json_t *j = json_object();
-
-	json_put_str(j, "action", c->op->action);
-	return j;
-}
 
 /* Answers ----------------------------------------------------------------- */
 
@@ -329,44 +133,44 @@ parse_console(struct twin_call *c, json_t *j, struct mw_err *err)
 	{                                                 \
 		.method = "GET", .url = (u), .parse = (p) \
 	}
-#define ACTION(name)                                                  \
-	{                                                             \
-		.method = "POST", .url = url_vm, .body = body_action, \
-		.action = (name)                                      \
+#define ACTION(name)                                       \
+	{                                                  \
+		.method = "POST", .url = twin_url_vm,      \
+		.body = twin_body_action, .action = (name) \
 	}
 
 static const struct twin_op ops[CSP_OP_COUNT] = {
 	[CSP_VERIFY] = { .method = "GET",
-	    .url = url_regions,
+	    .url = twin_url_regions,
 	    .parse = parse_verify,
 	    .any_cloud = true },
 	[CSP_REGIONS] = { .method = "GET",
-	    .url = url_regions,
+	    .url = twin_url_regions,
 	    .parse = parse_regions,
 	    .any_cloud = true },
-	[CSP_SPECS] = GET(url_specs, parse_specs),
-	[CSP_IMAGES] = GET(url_images, parse_images),
+	[CSP_SPECS] = GET(twin_url_specs, parse_specs),
+	[CSP_IMAGES] = GET(twin_url_images, parse_images),
 	[CSP_KEY_ENSURE] = { .method = "PUT",
-	    .url = url_key,
-	    .body = body_key,
+	    .url = twin_url_key,
+	    .body = twin_body_key,
 	    .parse = parse_id },
 	[CSP_KEY_DELETE] = { .method = "DELETE",
-	    .url = url_key,
+	    .url = twin_url_key,
 	    .gone_is_ok = true },
 	[CSP_VM_CREATE] = { .method = "POST",
-	    .url = url_create,
-	    .body = body_create,
+	    .url = twin_url_create,
+	    .body = twin_body_create,
 	    .parse = parse_vm },
-	[CSP_VM_GET] = GET(url_vm, parse_vm),
-	[CSP_VM_LIST] = GET(url_list, parse_page),
+	[CSP_VM_GET] = GET(twin_url_vm, parse_vm),
+	[CSP_VM_LIST] = GET(twin_url_list, parse_page),
 	/* "suspend" of the twin keeps the memory: billed, as in gcp */
 	[CSP_VM_SUSPEND] = ACTION("stop"),
 	[CSP_VM_RESUME] = ACTION("start"),
 	[CSP_VM_REBOOT] = ACTION("reboot"),
 	[CSP_VM_TERMINATE] = { .method = "DELETE",
-	    .url = url_vm,
+	    .url = twin_url_vm,
 	    .parse = parse_vm },
-	[CSP_CONSOLE] = GET(url_vm, parse_console),
+	[CSP_CONSOLE] = GET(twin_url_vm, parse_console),
 };
 
 /* Calls ------------------------------------------------------------------- */
