@@ -90,7 +90,7 @@ static const struct {
 	{ "GET", "/v1/specs?limit=1000", MW_OK,
 	    "{\"items\":[{\"specId\":\"aws+x+c5\",\"vcpu\":4,"
 	    "\"costPerHourMicros\":null}]}" },
-	{ "GET", "/v1/events?after=0&mcis=demo", MW_OK,
+	{ "GET", "/v1/events?limit=100&mcis=demo", MW_OK,
 	    "{\"items\":[{\"at\":\"T\",\"type\":\"vm.state\",\"mcis\":\"demo\","
 	    "\"vmId\":\"vm-1\",\"from\":\"A\",\"to\":\"B\"}]}" },
 	{ "GET", "/v1/doctor", MW_OK,
