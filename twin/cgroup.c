@@ -47,6 +47,7 @@ cgroup_trees_find(struct cgroup_trees *t)
 		"nodev", "noexec" };
 	char buf[4096], opts[64];
 	struct mntent m;
+	size_t used;
 	size_t i;
 	FILE *f;
 
@@ -64,16 +65,16 @@ cgroup_trees_find(struct cgroup_trees *t)
 		if (strcmp(m.mnt_type, "cgroup") != 0)
 			continue;
 		opts[0] = '\0';
+		used = 0;
 		while ((p = strsep(&rest, ",")) != NULL) {
 			for (i = 0; i < ARRAY_LEN(drop); i++)
 				if (strcmp(p, drop[i]) == 0)
 					break;
 			if (i < ARRAY_LEN(drop) || strchr(p, '=') ||
-			    strlen(opts) + strlen(p) + 2 > sizeof opts)
+			    used + strlen(p) + 2 > sizeof opts)
 				continue;
-			if (opts[0])
-				strcat(opts, ",");
-			strcat(opts, p);
+			used += (size_t)snprintf(opts + used,
+			    sizeof opts - used, "%s%s", used ? "," : "", p);
 		}
 		for (i = 0; i < CGROUP_CTL_COUNT; i++)
 			if (has_word(opts, ctl_name[i], ","))

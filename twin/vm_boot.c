@@ -280,8 +280,8 @@ conf_text(const struct vm *vm, struct str *s)
 		/* not by CLONE_INTO_CGROUP: Linux 6.18 kills a process that is
 		 * made in a group where cgroup.kill was ever written */
 		cgroup_path(&set->trees, i, set->run, vm->leaf, text);
-		strcat(text, "/cgroup.procs");
-		add(s, "join", text);
+		str_addf(s, "join=%s/cgroup.procs", text);
+		str_addc(s, '\0');
 		add(s, "cgroup", set->trees.tree[i].options);
 	}
 	for (i = 0; i < vm->nfiles; i++) {
