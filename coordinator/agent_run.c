@@ -19,7 +19,7 @@
 
 struct agent_item {
 	struct agent_run *run;
-	int64_t slot_id;
+	int64_t slot_id, gen;
 	char vm_id[LC_VM_ID_LEN];
 	bool over;
 };
@@ -117,6 +117,9 @@ on_uninstalled(void *arg, const struct remote_end *end)
 			run_free(it->run);
 		return;
 	}
+	/* its link may not have ended yet: an install must not see it as up */
+	if (end->ok)
+		agents_forget(it->run->c->agents, it->slot_id, it->gen);
 	item_over(it, end->ok, "uninstall", end->ok ? NULL : end->err.msg);
 }
 
@@ -167,6 +170,7 @@ run_new(struct coord *c, const struct lc_mcis *m, const char *verb)
 			continue;
 		it->run = run;
 		it->slot_id = s->row.slot_id;
+		it->gen = s->inst.gen;
 		str_copy(it->vm_id, sizeof it->vm_id, s->vm_id);
 		run->n++;
 	}
