@@ -169,7 +169,8 @@ out:
 /* advertise: the address of this machine that agents dial and that the link
  * listens on; "" leaves both to the coordinator. */
 static bool
-coordinator_up(struct cli *c, const char *advertise, struct mw_err *err)
+coordinator_up(struct cli *c, const char *advertise, const char *config,
+    struct mw_err *err)
 {
 	char *log = xasprintf("%s/milkywayd.log", c->dir);
 	char *pidfile = xasprintf("%s/milkywayd.up", c->dir);
@@ -177,7 +178,8 @@ coordinator_up(struct cli *c, const char *advertise, struct mw_err *err)
 	char *tell = xasprintf("link.advertise=%s", advertise);
 	char *listen = xasprintf("link.address=%s", advertise);
 	char *argv[] = { prog, (char *)"--state-dir", (char *)(uintptr_t)c->dir,
-		(char *)"--set", tell, (char *)"--set", listen, NULL };
+		NULL, NULL, NULL, NULL, NULL, NULL, NULL };
+	size_t n = 3;
 	struct str text = STR_INIT;
 	bool ok = true;
 	pid_t pid = 0;
@@ -186,8 +188,14 @@ coordinator_up(struct cli *c, const char *advertise, struct mw_err *err)
 		fprintf(stderr, "coordinator: already up\n");
 		goto out;
 	}
-	if (!advertise[0])
-		argv[3] = NULL;
+	if (advertise[0]) {
+		argv[n++] = (char *)"--set", argv[n++] = tell;
+		argv[n++] = (char *)"--set", argv[n++] = listen;
+	}
+	if (config) {
+		argv[n++] = (char *)"--config";
+		argv[n++] = (char *)(uintptr_t)config;
+	}
 	ok = daemon_start(argv, log, &pid, err);
 	if (ok && !wait_for(coordinator_ready, c, NULL, pid, 20)) {
 		show_log(log);
@@ -211,12 +219,13 @@ out:
 static int
 run_up(struct cli *c, int argc, char **argv)
 {
-	const char *world = NULL, *advertise = "";
+	const char *world = NULL, *advertise = "", *config = NULL;
 	bool no_twin = false;
 	const struct cli_opt opts[] = {
 		{ "world", 'w', OPT_STR, &world },
 		{ "no-twin", 0, OPT_FLAG, &no_twin },
 		{ "advertise", 0, OPT_STR, &advertise },
+		{ "config", 0, OPT_STR, &config },
 	};
 	const struct cli_cmd *cmd = cli_cmd(cmds_up, "up");
 	struct mw_err err = MW_ERR_INIT;
@@ -244,7 +253,8 @@ run_up(struct cli *c, int argc, char **argv)
 	}
 	if (!file_mkdirs(c->dir, 0700, &err) ||
 	    (!no_twin && !twin_up(c, world, &err)) ||
-	    !coordinator_up(c, no_twin ? advertise : "10.200.0.1", &err))
+	    !coordinator_up(c, no_twin ? advertise : "10.200.0.1", config,
+		&err))
 		return cli_fail(&err);
 	if (!no_twin) {
 		sock = xasprintf("%s/twin.sock", c->dir);
@@ -396,6 +406,7 @@ const struct cli_cmd cmds_up[] = {
 	    "  -w, --world FILE   the emulated clouds (docs/world-format.md)\n"
 	    "  --no-twin          only the coordinator, for hosts of your own\n"
 	    "  --advertise ADDR   address of this machine that your hosts can dial\n"
+	    "  --config FILE      settings (milkywayd --print-config)\n"
 	    "  --dir DIR          database, token, logs (/var/lib/milkyway)\n\n"
 	    "  sudo milkyway up --world bench-data/worlds/deck17.json\n" },
 	{ "down", "", "stop them; the database stays", run_down, "" },

@@ -19,8 +19,7 @@
 #define ID_LEN 8
 #define SECRET_LEN 43 /* 32 bytes in base64url */
 #define TOKEN_LEN (3 + ID_LEN + 1 + SECRET_LEN)
-#define RATE_PER_S 500.0
-#define RATE_BURST 1000.0
+#define BURST_S 2 /* a token may save up so many seconds */
 #define FAIL_PER_MIN 5
 #define FAIL_ADDRESSES 256
 
@@ -29,7 +28,7 @@ struct token {
 	uint8_t hash[32];
 	enum auth_role role;
 	int64_t expires; /* wall ns; 0: never */
-	double bucket;
+	double bucket; /* full at first: bucket_at is long ago */
 	int64_t bucket_at;
 };
 
@@ -58,7 +57,7 @@ static void make_text(char token[80]);
 static bool add(struct auth *a, const char *text, const char *label,
     enum auth_role role, struct mw_err *err);
 static struct token *find(struct auth *a, const char *text);
-static bool take(struct token *t);
+static bool take(struct token *t, double per_s);
 static bool refuse(struct auth *a, const char *peer, struct mw_err *err);
 
 static const char *const role_names[ROLE_COUNT] = { "open", "viewer", "bench",
@@ -121,10 +120,10 @@ auth_check(struct auth *a, const char *header, const char *peer,
 		return err_set(err, MW_DENIED, 0,
 		    "this token has the role %s, %s is needed",
 		    role_names[t->role], role_names[need]);
-	if (!take(t))
+	if (!take(t, (double)a->c->conf.api_rate))
 		return err_set(err, MW_LIMIT, 0,
 		    "more than %d requests a second with this token",
-		    (int)RATE_PER_S);
+		    (int)a->c->conf.api_rate);
 	return true;
 }
 
@@ -152,9 +151,10 @@ load(struct db *db, void *arg, struct mw_err *err)
 			    "a token in the database is damaged");
 		VEC_GROW(a->tokens, a->n, a->cap);
 		t = a->tokens[a->n++] = xcalloc(1, sizeof *t);
-		*t = (struct token){ .role = (enum auth_role)role,
+		*t = (struct token){
+			.role = (enum auth_role)role,
 			.expires = sqlite3_column_int64(st, 3),
-			.bucket = RATE_BURST };
+		};
 		str_copy(t->id, sizeof t->id, db_text(st, 0));
 		memcpy(t->hash, sqlite3_column_blob(st, 1), 32);
 	}
@@ -221,7 +221,7 @@ static bool
 add(struct auth *a, const char *text, const char *label, enum auth_role role,
     struct mw_err *err)
 {
-	struct token t = { .role = role, .bucket = RATE_BURST };
+	struct token t = { .role = role };
 	struct put_args args = { &t, label };
 
 	memcpy(t.id, text + 3, ID_LEN);
@@ -253,13 +253,13 @@ find(struct auth *a, const char *text)
 }
 
 static bool
-take(struct token *t)
+take(struct token *t, double per_s)
 {
 	int64_t now = clock_mono_ns();
 
-	t->bucket += (double)(now - t->bucket_at) / 1e9 * RATE_PER_S;
-	if (t->bucket > RATE_BURST)
-		t->bucket = RATE_BURST;
+	t->bucket += (double)(now - t->bucket_at) / 1e9 * per_s;
+	if (t->bucket > BURST_S * per_s)
+		t->bucket = BURST_S * per_s;
 	t->bucket_at = now;
 	if (t->bucket < 1)
 		return false;

@@ -16,6 +16,7 @@ struct coord_conf {
 	char *api_address;
 	int64_t api_port;
 	int64_t api_connections, api_per_address; /* limits */
+	int64_t api_rate; /* requests a second with one token */
 	bool api_behind_proxy; /* something else speaks TLS for us */
 	char *link_address; /* where agents dial in */
 	int64_t link_port;

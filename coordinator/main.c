@@ -31,6 +31,8 @@ static const struct conf_key keys[] = {
 	    "connections at a time" },
 	{ "api.per_address", CONF_INT, AT(api_per_address), 1, 65536, "64",
 	    "connections at a time from one address" },
+	{ "api.rate", CONF_INT, AT(api_rate), 1, 1000000000, "500",
+	    "requests a second with one token" },
 	{ "api.behind_proxy", CONF_BOOL, AT(api_behind_proxy), 0, 0, "false",
 	    "a proxy speaks TLS for us: allows an api.address that is not "
 	    "local" },

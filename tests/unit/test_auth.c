@@ -46,6 +46,7 @@ open_all(void)
 	char path[128];
 
 	coord.conf.state_dir = dir;
+	coord.conf.api_rate = 500;
 	coord.loop = loop_new();
 	snprintf(path, sizeof path, "%s/db", dir);
 	coord.store = store_open(coord.loop, path, &err);
