@@ -118,8 +118,10 @@ on_uninstalled(void *arg, const struct remote_end *end)
 		return;
 	}
 	/* its link may not have ended yet: an install must not see it as up */
-	if (end->ok)
+	if (end->ok) {
 		agents_forget(it->run->c->agents, it->slot_id, it->gen);
+		lc_on_uninstall(it->run->c->lc, it->slot_id, it->gen);
+	}
 	item_over(it, end->ok, "uninstall", end->ok ? NULL : end->err.msg);
 }
 

@@ -134,8 +134,7 @@ check_create(struct lc *lc, struct lc_slot *s)
 	    s->row.replace)
 		return;
 	if (in->cls == LC_C_RUN &&
-	    (!lc->conf.install || in->install == LC_I_READY ||
-		(in->install == LC_I_FAILED && !agent)))
+	    (lc_install_over(lc, in) || (in->install == LC_I_FAILED && !agent)))
 		lc_member(lc, s, LC_M_DONE, NULL);
 	else if (in->cls == LC_C_RUN && in->install == LC_I_FAILED)
 		lc_member(lc, s, LC_M_FAILED, in->install_error);

@@ -9,6 +9,8 @@
 #include <string.h>
 
 static const char wait_hello[] = "waitHello";
+/* Step of an agent that its user took away: it is not brought back. */
+static const char removed[] = "removed";
 
 static void send_install(struct lc *lc, struct lc_slot *s, int64_t until_ns);
 static struct lc_slot *by_install(struct lc *lc, uint64_t id);
@@ -40,15 +42,21 @@ set_state(struct lc *lc, struct lc_slot *s, enum lc_install_state st,
 	lc_member_check(lc, s);
 }
 
+bool
+lc_install_over(const struct lc *lc, const struct lc_inst_row *in)
+{
+	return !lc->conf.install || in->install == LC_I_READY ||
+	    (in->install == LC_I_NONE && str_eq(in->install_step, removed));
+}
+
 void
 lc_step_install(struct lc *lc, struct lc_slot *s)
 {
 	int64_t now = lc_now(lc);
 	int64_t until = s->install_ns + lc->conf.install_s * NS_PER_S;
 
-	if (!lc->conf.install || s->inst.cls != LC_C_RUN ||
-	    s->inst.verb != LC_V_NONE || s->inst.install == LC_I_READY ||
-	    s->inst.install == LC_I_FAILED)
+	if (lc_install_over(lc, &s->inst) || s->inst.cls != LC_C_RUN ||
+	    s->inst.verb != LC_V_NONE || s->inst.install == LC_I_FAILED)
 		return;
 	if (s->inst.install == LC_I_NONE) {
 		s->install_ns = now;
@@ -242,6 +250,7 @@ lc_reinstall(struct lc *lc, struct lc_slot *s, struct mw_err *err)
 		    lc_status_name(s->status));
 	if (!s->installing) {
 		s->inst.install = LC_I_NONE;
+		s->inst.install_step[0] = '\0';
 		s->inst.install_error[0] = '\0';
 		s->agent_up = false;
 		lc_dirty(lc, s, DIRTY_INST);
@@ -249,6 +258,19 @@ lc_reinstall(struct lc *lc, struct lc_slot *s, struct mw_err *err)
 		lc_turn(lc);
 	}
 	return true;
+}
+
+void
+lc_on_uninstall(struct lc *lc, int64_t slot_id, int64_t gen)
+{
+	struct lc_slot *s = lc_slot_find(lc, slot_id);
+
+	if (!s || s->inst.gen != gen || s->installing)
+		return;
+	s->agent_up = false;
+	set_step(lc, s, removed);
+	set_state(lc, s, LC_I_NONE, "");
+	lc_turn(lc);
 }
 
 bool

@@ -145,6 +145,9 @@ void lc_on_install(struct lc *lc, const struct lc_install_result *r);
 /* The agent of this generation said hello. */
 void lc_on_agent(struct lc *lc, int64_t slot_id, int64_t gen,
     const char *boot_id);
+/* The agent of this generation was taken away: it stays away until the next
+ * lc_reinstall, also over a restart. */
+void lc_on_uninstall(struct lc *lc, int64_t slot_id, int64_t gen);
 /* A connection appeared or changed its capabilities. */
 void lc_on_connection(struct lc *lc, const char *connection);
 

@@ -203,6 +203,8 @@ void lc_orphan(struct lc *lc, struct lc_conn *c, const struct csp_vm *vm,
 
 /* install.c */
 void lc_step_install(struct lc *lc, struct lc_slot *s);
+/* There is nothing (more) to install: ready, or not wanted. */
+bool lc_install_over(const struct lc *lc, const struct lc_inst_row *in);
 
 /* action.c */
 struct lc_action *lc_action_new(struct lc *lc, struct lc_mcis *m,

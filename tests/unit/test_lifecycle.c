@@ -678,6 +678,30 @@ an_agent_that_fails_is_a_failed_part_but_a_running_vm(void **state)
 }
 
 static void
+an_agent_that_was_taken_away_stays_away(void **state)
+{
+	struct world *w = *state;
+	struct lc_slot *s;
+	struct mw_err err = MW_ERR_INIT;
+
+	put(w, 1, "s1", LC_CONTINUE, 0);
+	spin(w, 60);
+	s = lc_vm_find(lc_mcis_first(w->lc), "g-1");
+	assert_int_equal(s->inst.install, LC_I_READY);
+	lc_on_uninstall(w->lc, s->row.slot_id, s->inst.gen + 1);
+	assert_int_equal(s->inst.install, LC_I_READY); /* not this one */
+	lc_on_uninstall(w->lc, s->row.slot_id, s->inst.gen);
+	assert_int_equal(put(w, 1, "s1", LC_CONTINUE, 0), LC_NOOP);
+	spin(w, 60);
+	assert_int_equal(s->inst.install, LC_I_NONE);
+	assert_string_equal(s->inst.install_step, "removed");
+	assert_true(lc_reinstall(w->lc, s, &err));
+	spin(w, 60);
+	assert_int_equal(s->inst.install, LC_I_READY);
+	assert_int_equal(w->creates, 1);
+}
+
+static void
 a_deleted_group_is_forgotten_and_its_ids_stay_unused(void **state)
 {
 	struct world *w = *state;
@@ -746,6 +770,7 @@ main(void)
 		T(a_failed_part_goes_on_back_or_away),
 		T(verbs_leave_their_state),
 		W(an_agent_that_fails_is_a_failed_part_but_a_running_vm),
+		W(an_agent_that_was_taken_away_stays_away),
 		W(a_deleted_group_is_forgotten_and_its_ids_stay_unused),
 		W(a_vanished_vm_is_told_and_reconcile_replaces_it),
 		W(abort_of_a_create_takes_back_what_it_added),
