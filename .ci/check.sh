@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 export MW_TALLY=$PWD/build/tally
 mkdir -p build/log
 : >"$MW_TALLY"
+export MW_FUZZ_S=${MW_FUZZ_S:-5}
 jobs=$(nproc)
 stages=${MW_STAGES:-"build clang layers headers purity gates format unit component asan fuzz"}
 
