@@ -7,8 +7,8 @@
 #include "common/clock.h"
 #include "common/pure/alloc.h"
 #include "coordinator/agents.h"
-#include "coordinator/ca.h"
 #include "coordinator/coord.h"
+#include "coordinator/login_key.h"
 #include "coordinator/remote_int.h"
 #include "lifecycle/lifecycle.h"
 
@@ -126,8 +126,9 @@ on_uninstalled(void *arg, const struct remote_end *end)
 }
 
 static void
-uninstall(struct agent_item *it, const struct lc_slot *s, const char *key)
+uninstall(struct agent_item *it, const struct lc_slot *s)
 {
+	struct coord *c = it->run->c;
 	const char *users[] = { s->inst.ssh_user };
 	struct remote_target t = {
 		.name = s->vm_id,
@@ -135,15 +136,22 @@ uninstall(struct agent_item *it, const struct lc_slot *s, const char *key)
 		.port = s->inst.ssh_port,
 		.users = users,
 		.nusers = s->inst.ssh_user[0] ? 1 : 0,
-		.private_key = key,
 		.host_key = s->inst.host_key,
 		.wait_ms = 30000,
 	};
+	struct mw_err err = MW_ERR_INIT;
+	struct str key = STR_INIT;
 
-	if (s->inst.host_key[0])
-		remote_uninstall(it->run->c->remote, &t, on_uninstalled, it);
-	else
+	if (!s->inst.host_key[0]) {
 		item_over(it, true, "uninstall", "nothing was ever installed");
+	} else if (!login_key(c, s->inst.connection, s->inst.csp_id,
+		       s->mcis->row.key_id, &key, &err)) {
+		item_over(it, false, "uninstall", err.msg);
+	} else {
+		t.private_key = str_cstr(&key);
+		remote_uninstall(c->remote, &t, on_uninstalled, it);
+	}
+	login_key_wipe(&key);
 }
 
 /* Start --------------------------------------------------------------------- */
@@ -184,7 +192,7 @@ run_new(struct coord *c, const struct lc_mcis *m, const char *verb)
 }
 
 static void
-begin(struct agent_run *run, bool install, const char *key)
+begin(struct agent_run *run, bool install)
 {
 	size_t n = run->n;
 
@@ -196,7 +204,7 @@ begin(struct agent_run *run, bool install, const char *key)
 		if (!s)
 			item_over(it, false, "gone", "the VM is gone");
 		else if (!install)
-			uninstall(it, s, key);
+			uninstall(it, s);
 		else if (!lc_reinstall(run->c->lc, s, &why))
 			item_over(it, false, "waitSsh", why.msg);
 	}
@@ -212,25 +220,18 @@ agent_run_start(struct coord *c, const char *ns, const char *mcis,
 {
 	struct lc_mcis *m = lc_mcis_find(c->lc, ns, mcis);
 	bool install = strcmp(verb, "uninstall") != 0;
-	struct str key = STR_INIT;
 	struct agent_run *run;
 
 	if (!m)
 		return err_set(err, MW_NOT_FOUND, 0, "there is no MCIS %s",
 		    mcis);
-	if (!ca_ssh_key(c->ca, m->row.key_id, NULL, &key, err)) {
-		str_free(&key);
-		return false;
-	}
 	run = run_new(c, m, verb);
 	str_copy(id, ACTION_ID_LEN, run->id);
 	if (run->n == 0) {
 		actions_end(c->actions, run->id, ACTION_DONE, "ok", NULL);
 		run_free(run);
 	} else {
-		begin(run, install, str_cstr(&key));
+		begin(run, install);
 	}
-	explicit_bzero(key.p, key.len);
-	str_free(&key);
 	return true;
 }

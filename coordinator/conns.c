@@ -151,6 +151,20 @@ conns_caps(struct conns *cs, const char *id)
 }
 
 bool
+conns_login_key(struct conns *cs, const char *connection, const char *csp_id,
+    struct str *key, struct mw_err *err)
+{
+	struct conn *cn = conns_find(cs, connection);
+
+	if (!cn || !conn_open(cs, cn, err))
+		return cn ? false
+			  : err_set(err, MW_NOT_FOUND, 0,
+				"there is no connection %s", connection);
+	return !cn->drv->login_key ||
+	    cn->drv->login_key(cn->dc, csp_id, key, err);
+}
+
+bool
 conn_open(struct conns *cs, struct conn *cn, struct mw_err *err)
 {
 	struct drv_conf conf = {

@@ -63,6 +63,10 @@ const struct spec_row *conns_spec_at(const struct conns *cs, size_t i);
  */
 void conns_submit(struct conns *cs, struct csp_req *take_req, drv_done_fn done,
     void *arg);
+/* The private key that the owner of that VM named for its login; *key stays
+ * empty if there is none. The caller wipes it. */
+bool conns_login_key(struct conns *cs, const char *connection,
+    const char *csp_id, struct str *key, struct mw_err *err) mw_must_check;
 /* Capabilities and bounds of the connection's driver (its defaults until it
  * was opened); all zero for an unknown connection. */
 struct csp_caps conns_caps(struct conns *cs, const char *id);

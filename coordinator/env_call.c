@@ -15,6 +15,7 @@
 #include "coordinator/ca.h"
 #include "coordinator/conns.h"
 #include "coordinator/link.h"
+#include "coordinator/login_key.h"
 #include "coordinator/remote.h"
 
 #include <arpa/inet.h>
@@ -47,6 +48,7 @@ struct install {
 	int64_t slot_id, gen, port, deadline_ns;
 	char ns[LC_ID_LEN], mcis[LC_ID_LEN], address[LC_ADDR_LEN];
 	char name[LC_ID_LEN + LC_VM_ID_LEN + 1], key_id[LC_ID_LEN];
+	char connection[LC_WORD_LEN], csp_id[LC_WORD_LEN];
 	char user_names[USERS_MAX][LC_ID_LEN];
 	const char *users[USERS_MAX];
 	size_t nusers;
@@ -288,6 +290,8 @@ env_install(void *ctx, const struct lc_install *req)
 	str_copy(in->mcis, sizeof in->mcis, req->mcis);
 	str_copy(in->address, sizeof in->address, req->address);
 	str_copy(in->key_id, sizeof in->key_id, req->key_id);
+	str_copy(in->connection, sizeof in->connection, req->connection);
+	str_copy(in->csp_id, sizeof in->csp_id, req->csp_id);
 	for (size_t i = 0; i < req->nusers && i < USERS_MAX; i++) {
 		str_copy(in->user_names[i], LC_ID_LEN, req->users[i]);
 		in->users[in->nusers++] = in->user_names[i];
@@ -421,13 +425,15 @@ begin(struct install *in)
 	char *json;
 
 	if (in->canceled ||
-	    !ca_ssh_key(c->ca, in->key_id, NULL, &private_key, &err)) {
+	    !login_key(c, in->connection, in->csp_id, in->key_id, &private_key,
+		&err)) {
 		struct lc_install_result r = { .id = in->id,
+			.definite = !in->canceled,
 			.step = "login",
 			.reason = in->canceled ? "canceled" : err.msg };
 
 		answer_install(in, &r);
-		str_free(&private_key);
+		login_key_wipe(&private_key);
 		return;
 	}
 	in->uri = ca_agent_uri(c->ca, in->ns, in->mcis, in->slot_id, in->gen);
@@ -436,8 +442,7 @@ begin(struct install *in)
 	q.agent_json = json;
 	in->job = remote_install(c->remote, &q);
 	free(json);
-	memset(private_key.p, 0, private_key.len);
-	str_free(&private_key);
+	login_key_wipe(&private_key);
 }
 
 static void

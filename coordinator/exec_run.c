@@ -5,10 +5,10 @@
 #include "coordinator/exec_run.h"
 
 #include "common/pure/alloc.h"
-#include "coordinator/ca.h"
 #include "coordinator/conns.h"
 #include "coordinator/coord.h"
 #include "coordinator/exec_text.h"
+#include "coordinator/login_key.h"
 #include "coordinator/remote_int.h"
 #include "lifecycle/lifecycle.h"
 
@@ -235,7 +235,7 @@ text_for(const struct exec_ask *ask, const struct lc_slot *s,
 
 static bool
 begin_item(struct exec_item *it, const struct exec_ask *ask,
-    const struct lc_slot *s, const char *key, struct mw_err *err)
+    const struct lc_slot *s, struct mw_err *err)
 {
 	struct coord *c = it->run->c;
 	const struct conn_row *conn = conns_get(c->conns, s->inst.connection);
@@ -246,11 +246,10 @@ begin_item(struct exec_item *it, const struct exec_ask *ask,
 		.port = s->inst.ssh_port,
 		.users = users,
 		.nusers = s->inst.ssh_user[0] ? 1 : 0,
-		.private_key = key,
 		.host_key = s->inst.host_key,
 		.wait_ms = 20000,
 	};
-	struct str text = STR_INIT;
+	struct str text = STR_INIT, key = STR_INIT;
 	bool ok = false;
 
 	if (s->inst.phase != LC_P_RUNNING || s->inst.cls != LC_C_RUN ||
@@ -259,11 +258,15 @@ begin_item(struct exec_item *it, const struct exec_ask *ask,
 	} else if (!s->inst.host_key[0]) {
 		/* who is there was never established: see the installation */
 		err_set(err, MW_CONFLICT, 0, "its host key is not known yet");
-	} else if (text_for(ask, s, conn ? conn->region : NULL, &text, err)) {
+	} else if (text_for(ask, s, conn ? conn->region : NULL, &text, err) &&
+	    login_key(c, s->inst.connection, s->inst.csp_id,
+		s->mcis->row.key_id, &key, err)) {
+		t.private_key = str_cstr(&key);
 		it->job = remote_exec(c->remote, &t, str_cstr(&text),
 		    ask->timeout_ms, on_done, it);
 		ok = true;
 	}
+	login_key_wipe(&key);
 	str_free(&text);
 	return ok;
 }
@@ -303,7 +306,6 @@ exec_run_start(struct coord *c, const struct exec_ask *ask,
     char id[ACTION_ID_LEN], struct mw_err *err)
 {
 	struct lc_mcis *m = lc_mcis_find(c->lc, ask->ns, ask->mcis);
-	struct str key = STR_INIT;
 	struct exec_run *run;
 	size_t i = 0, n;
 
@@ -314,10 +316,6 @@ exec_run_start(struct coord *c, const struct exec_ask *ask,
 	if (n == 0)
 		return err_set(err, MW_NOT_FOUND, 0,
 		    "no VM of %s has these labels", ask->mcis);
-	if (!ca_ssh_key(c->ca, m->row.key_id, NULL, &key, err)) {
-		str_free(&key);
-		return false;
-	}
 	run = run_new(c, ask, n);
 	str_copy(id, ACTION_ID_LEN, run->id);
 	for (const struct lc_slot *s = m->slots; s; s = s->next) {
@@ -329,13 +327,11 @@ exec_run_start(struct coord *c, const struct exec_ask *ask,
 		i++;
 		it->run = run;
 		str_copy(it->vm_id, sizeof it->vm_id, s->vm_id);
-		if (begin_item(it, ask, s, str_cstr(&key), &why))
+		if (begin_item(it, ask, s, &why))
 			continue;
 		str_copy(it->error, sizeof it->error, why.msg);
 		item_over(it, false);
 	}
-	explicit_bzero(key.p, key.len);
-	str_free(&key);
 	return true;
 }
 

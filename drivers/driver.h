@@ -15,6 +15,7 @@
 #include "common/loop.h"
 #include "common/pure/csp.h"
 #include "common/pure/err.h"
+#include "common/pure/str.h"
 
 struct drv_conn;
 struct http; /* drivers/http.h: the shared curl multi */
@@ -47,6 +48,10 @@ struct driver {
 	/* Takes the request. */
 	void (*submit)(struct drv_conn *c, struct csp_req *take_req,
 	    drv_done_fn done, void *arg);
+	/* May be NULL. The private key that opens this VM, if its owner named
+	 * one; key stays empty if not. The caller wipes it. */
+	bool (*login_key)(const struct drv_conn *c, const char *csp_id,
+	    struct str *key, struct mw_err *err);
 };
 
 /* registry.c: the driver of that name, or NULL. */

@@ -9,6 +9,7 @@
  */
 #include "drivers/driver.h"
 
+#include "common/file.h"
 #include "common/pure/alloc.h"
 #include "common/pure/str.h"
 #include "drivers/drivers.h"
@@ -16,6 +17,9 @@
 #include "drivers/static_probe.h"
 
 #include <string.h>
+#include <sys/stat.h>
+
+#define KEY_FILE_MAX ((size_t)64 * 1024)
 
 struct drv_conn {
 	struct drv_env env;
@@ -469,6 +473,53 @@ static_close(struct drv_conn *conn)
 	conn_unref(conn);
 }
 
+/* A path that is not absolute starts at the hosts file. */
+static char *
+key_path(const struct drv_conn *conn, const char *name)
+{
+	const char *slash = strrchr(conn->path, '/');
+
+	if (name[0] == '/')
+		return xstrdup(name);
+	return xasprintf("%.*s/%s", (int)(slash - conn->path), conn->path,
+	    name);
+}
+
+static bool
+read_key(const char *path, struct str *key, struct mw_err *err)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0 && (st.st_mode & 077) != 0) {
+		err_set(err, MW_DENIED, 0, "%s: others may use this key", path);
+		return err_hint(err, "chmod 600 %s", path);
+	}
+	return file_read(path, KEY_FILE_MAX, key, err);
+}
+
+static bool
+static_login_key(const struct drv_conn *conn, const char *csp_id,
+    struct str *key, struct mw_err *err)
+{
+	const struct static_host *h;
+	const struct static_claim *cl;
+	struct static_world w;
+	bool ok = true;
+	char *path;
+
+	if (!static_load(conn->path, &w, err))
+		return false;
+	cl = static_claim_find(&w, csp_id);
+	h = cl ? static_host_find(&w, cl->host) : NULL;
+	if (h && h->key_file) {
+		path = key_path(conn, h->key_file);
+		ok = read_key(path, key, err);
+		free(path);
+	}
+	static_world_free(&w);
+	return ok;
+}
+
 static struct csp_caps
 static_caps(const struct drv_conn *conn)
 {
@@ -488,4 +539,5 @@ const struct driver driver_static = {
 	.close = static_close,
 	.caps = static_caps,
 	.submit = static_submit,
+	.login_key = static_login_key,
 };

@@ -65,7 +65,7 @@ parse_host(const struct json_at *at, struct arena *arena, struct static_host *h,
 {
 	static const char *const known[] = { "name", "address", "port", "user",
 		"csp", "region", "zone", "spec", "vcpu", "memoryMiB",
-		"costPerHourMicros", "hostKey", NULL };
+		"costPerHourMicros", "hostKey", "keyFile", NULL };
 	const char *name;
 
 	if (!json_no_others(at, known, err) ||
@@ -83,7 +83,8 @@ parse_host(const struct json_at *at, struct arena *arena, struct static_host *h,
 		&h->memory_mib, err) &&
 	    json_get_int(at, "costPerHourMicros", true, -1, 0, INT64_C(1) << 50,
 		&h->cost_per_hour_micros, err) &&
-	    get_text(at, "hostKey", NULL, 1023, arena, &h->host_key, err);
+	    get_text(at, "hostKey", NULL, 1023, arena, &h->host_key, err) &&
+	    get_text(at, "keyFile", NULL, 1023, arena, &h->key_file, err);
 }
 
 bool

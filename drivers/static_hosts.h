@@ -3,7 +3,7 @@
  *
  * Hosts file (docs/static.md): {"hosts":[{"name","address","port",
  * "user","csp","region","zone","spec","vcpu","memoryMiB","costPerHourMicros",
- * "hostKey"}]}. Claims file: {"claims":[{"host","token","name","tags":{}}]},
+ * "hostKey","keyFile"}]}. Claims file: {"claims":[{"host","token","name","tags":{}}]},
  * beside the hosts file, named <hosts file>.claims: this pair of files is the
  * "cloud", so who has which host survives restarts of the coordinator.
  */
@@ -16,6 +16,7 @@
 struct static_host {
 	const char *name, *address, *user, *csp, *region, *zone, *spec;
 	const char *host_key; /* NULL: learnt at first use */
+	const char *key_file; /* private key for the login; NULL: the MCIS's */
 	int64_t port, vcpu, memory_mib; /* 0: unknown, the last two */
 	int64_t cost_per_hour_micros; /* -1: unknown */
 };

@@ -2,6 +2,7 @@
 import glob
 import json
 import os
+import socket
 import subprocess
 import sys
 
@@ -9,8 +10,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from product import check, main, mcis_file, until
 
 SEOUL, TAIWAN = "aws-ap-northeast-2", "gcp-asia-east1"
-# the twin itself makes these for its user
-BUILT_IN = {"/etc/.pwd.lock", "/etc/shadow", "/etc/group", "/etc/passwd"}
+# useradd and userdel write these anew, with the same content in the end
+ACCOUNTS = {"/etc/.pwd.lock", "/etc/shadow", "/etc/group", "/etc/passwd"}
 
 
 def status(p, what, want, *args, text="", **opts):
@@ -115,9 +116,9 @@ def agents(p):
     vm = vms(p)[0]["cspResourceId"]
     diff = lambda: set(line.split(" ", 1)[1] for line in
                        p.twin("GET", "/v1/lab/vms/%s/diff" % vm)[1]["text"].splitlines())
-    check("an agent leaves traces while it is there", diff() > BUILT_IN, diff())
+    check("an agent leaves traces while it is there", diff() > ACCOUNTS, diff())
     status(p, "agent uninstall", 0, "agent", "uninstall", "t")
-    check("leaves no file in /etc and /usr", diff() <= BUILT_IN, diff())
+    check("leaves no file in /etc and /usr", diff() <= ACCOUNTS, diff())
     j = p.cli_json("exec", "t", "--", "ls -d /opt/milkyway /var/lib/milkyway* /run/milkyway-agent*; "
                    "pgrep -l milkyway-[ap]; grep milkyway /etc/passwd /etc/group")
     check("nor elsewhere, nor a process", all(i["stdout"] == "" for i in j.get("items", j)), j)
@@ -125,7 +126,7 @@ def agents(p):
     check("no agent is up", "up" not in states(), states())
     status(p, "agent install brings it back", 0, "agent", "install", "t")
     check("all are up", until(lambda: states() == ["up"] * 4, 10), states())
-    check("with their files", diff() > BUILT_IN, diff())
+    check("with their files", diff() > ACCOUNTS, diff())
 
 
 def power(p):
@@ -145,6 +146,76 @@ def power(p):
     check("no record", p.cli_json("mcis", "list")["items"] == [])
 
 
+def someones_vm(p, n, cloud, region, spec):
+    """A VM that has nothing to do with the coordinator; its user's key is in ~/mykey."""
+    with open(p.dir + "/mykey.pub") as f:
+        key = f.read().strip()
+    p.twin("PUT", "/v1/clouds/%s/keys/mine" % cloud, {"region": region, "publicKey": key})
+    code, vm = p.twin("POST", "/v1/clouds/%s/vms" % cloud, {
+        "token": "mine-%d" % n, "name": "mine-%d" % n, "region": region, "spec": spec, "key": "mine"})
+    assert code == 202, vm
+    return until(lambda: (v := p.twin("GET", "/v1/clouds/%s/vms/%s" % (cloud, vm["id"]))[1])["publicIp"] and
+                 v["nativeState"].lower() == "running" and v)
+
+
+def answers(ip):
+    try:
+        with socket.create_connection((ip, 22), timeout=2) as s:
+            return s.recv(4) == b"SSH-"
+    except OSError:
+        return False
+
+
+def static(p):
+    """As docs/static.md says: hosts that the user already has."""
+    home = p.dir + "/mine"
+    os.mkdir(home)
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", p.dir + "/mykey"], check=True)
+    hosts = [someones_vm(p, 1, "aws", "us-east-1", "t3.small"), someones_vm(p, 2, "gcp", "europe-west3", "e2-small")]
+    diff = lambda: [{line[2:] for line in p.twin("GET", "/v1/lab/vms/%s/diff" % v["id"])[1]["text"].splitlines()} -
+                    ACCOUNTS for v in hosts]
+    accounts = lambda: [p.twin_cli("ssh", "-i", p.dir + "/mykey", v["id"], "cd /etc; sudo cat passwd group shadow")
+                        for v in hosts]
+    check("static: two hosts answer", until(lambda: all(answers(v["publicIp"]) for v in hosts)))
+    before = diff(), [x[1] for x in accounts()]
+    check("static: their accounts can be read", all("cb-user" in x for x in before[1]), accounts())
+    file = p.dir + "/hosts.json"
+    with open(file, "w") as f:
+        json.dump({"hosts": [
+            {"name": "h%d" % i, "address": v["publicIp"], "user": "cb-user", "region": "r%d" % i, "spec": "box",
+             "vcpu": 2, "memoryMiB": 2048, "costPerHourMicros": 1000, "keyFile": "mykey"} for i, v in enumerate(hosts)]}, f)
+    on = {"dir": home}
+    status(p, "static: up --no-twin", 0, "up", "--no-twin", "--advertise", "10.200.0.1", **on)
+    status(p, "static: discover", 0, "connection", "discover", "static", file, **on)
+    path = p.dir + "/static.json"
+    with open(path, "w") as f:
+        json.dump({"name": "s", "groups": [{"name": "h%d" % i, "count": 1, "connection": "static-r%d" % i,
+                                            "spec": "box", "image": "any"} for i in (0, 1)]}, f)
+    os.chmod(p.dir + "/mykey", 0o644)
+    status(p, "static: a key that others can read is not used", 9, "mcis", "create", "-f", path,
+           text="others may use this key", timeout=60, **on)
+    os.chmod(p.dir + "/mykey", 0o600)
+    status(p, "static: agent install", 0, "agent", "install", "s", **on)
+    v = vms(p, "s", **on)
+    check("static: both hosts run, with an agent", [(x["status"], x["agentState"]) for x in v] ==
+          [("Running", "up")] * 2, v)
+    status(p, "static: bench run", 0, "bench", "run", "s", "-k", "memR", **on)
+    status(p, "static: matrix", 0, "matrix", "s", "--run", "--window", 500, "--limit", 100, "--check", **on)
+    j = p.cli_json("exec", "s", "--", "hostname", **on)
+    check("static: exec", [i["stdout"].strip() for i in j["items"]] == ["mine-1", "mine-2"], j)
+    status(p, "static: place", 0, "place", "--from", "s", "--vms", 2, "--max-rtt", 100, **on)
+    status(p, "static: suspend is not supported", 9, "mcis", "suspend", "s", text="UNSUPPORTED", **on)
+    status(p, "static: agent uninstall", 0, "agent", "uninstall", "s", **on)
+    check("static: leaves no file on the hosts", diff() == before[0], (before, diff()))
+    check("static: nor an account", [x[1] for x in accounts()] == before[1], (before, accounts()))
+    status(p, "static: delete", 0, "mcis", "delete", "s", "--yes", **on)
+    check("static: the hosts are still there", len(p.live()) == 2)
+    status(p, "static: down", 0, "down", **on)
+    for v in hosts:
+        p.twin("DELETE", "/v1/clouds/%s/vms/%s" % (v["cloud"], v["id"]))
+    until(lambda: not p.live())
+
+
 def left(p, name, pids):
     """What of a twin with this name, and of the directory, is still there."""
     found = [d for top in ("/sys/fs/cgroup", "/sys/fs/cgroup/*", "/tmp", "/var/tmp", "/run", "/dev/shm", "/var/lib")
@@ -161,7 +232,7 @@ def left(p, name, pids):
             pass
     links = subprocess.run(["ip", "-br", "link"], stdout=subprocess.PIPE, text=True).stdout
     return found + [x for x in links.splitlines() if not x.startswith("lo ")] + \
-        os.listdir(p.dir + "/twin") + glob.glob(p.dir + "/*.sock") + glob.glob(p.dir + "/*.up")
+        glob.glob(p.dir + "/twin/*") + glob.glob(p.dir + "/*.sock") + glob.glob(p.dir + "/*.up")
 
 
 def down(p):
@@ -177,6 +248,8 @@ def down(p):
 
 
 def whole(p):
+    p.twin_up()
+    static(p)
     status(p, "up", 0, "up", "--world", p.world, text="/token")
     with open(p.dir + "/token") as f:
         p.token = f.read().strip()

@@ -97,7 +97,7 @@ class Product:
             raise AssertionError("milkyway %s: %d %s %s" % (" ".join(map(str, args)), rc, out, err))
 
     def twin_cli(self, *args):
-        return self.run("milkyway-twin", *args, "--socket", self.twin_socket)
+        return self.run("milkyway-twin", *args, env={"MILKYWAY_TWIN_SOCKET": self.twin_socket})
 
     def twin_up(self):
         rc, out, err = self.run("milkyway-twin", "up", "--world", self.world, "--detach", "--state",
