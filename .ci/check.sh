@@ -9,7 +9,7 @@ mkdir -p build/log
 : >"$MW_TALLY"
 export MW_FUZZ_S=${MW_FUZZ_S:-5}
 jobs=$(nproc)
-stages=${MW_STAGES:-"build clang layers headers purity gates format unit component asan fuzz"}
+stages=${MW_STAGES:-"deps build clang layers headers purity gates format unit component asan fuzz"}
 
 stage() { # NAME COMMAND...: one pass or fail, its log only if it failed
 	local name=$1 began=$SECONDS
@@ -36,6 +36,7 @@ tests() {
 
 for s in $stages; do
 	case $s in
+	deps) stage deps bash .ci/deps-check.sh packaging/apt-build.txt ;;
 	build) stage build make -j"$jobs" WERROR=1 all ;;
 	clang) stage clang make -j"$jobs" CC=clang WERROR=1 O=build/clang all ;;
 	layers | headers | purity | gates) stage "$s" make -s WERROR=1 "$s" ;;
