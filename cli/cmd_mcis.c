@@ -54,6 +54,30 @@ wish_request(struct cli *c, const struct wish *w, json_t **body, char **path,
 }
 
 static void
+plan_print(struct cli *c, const json_t *end)
+{
+	static const char *const heads[] = { "VM", "CHANGE", "ANSWER", "REASON",
+		NULL };
+	struct cli_table *t;
+	json_t *p;
+	size_t i;
+
+	if (c->out == OUT_JSON) {
+		cli_print_json(end);
+		return;
+	}
+	t = table_new(heads);
+	json_array_foreach(ja(end, "plan"), i, p)
+	{
+		table_add(t, "%s", js(p, "vmId"));
+		table_add(t, "%s", js(p, "change"));
+		table_add(t, "%s", js(p, "answer"));
+		table_add(t, "%s", js(p, "reason"));
+	}
+	table_print(t, c);
+}
+
+static void
 show_after(struct cli *c, const char *name)
 {
 	char *path = cli_mcis_path(c, name, "");
@@ -95,7 +119,7 @@ run_create(struct cli *c, int argc, char **argv)
 		return rc;
 	rc = cli_act(c, w.placement ? "POST" : "PUT", path, body, &end);
 	if (w.dry && end)
-		cli_print_json(end);
+		plan_print(c, end);
 	else if (end && json_is_false(json_object_get(end, "changed")))
 		fprintf(stderr, "%s: nothing to change\n", name);
 	if (!w.dry && end)
@@ -306,7 +330,7 @@ const struct cli_cmd cmds_mcis[] = {
 	    "  --from-placement ID    the members of a placement's answer\n"
 	    "  --rank N               which ranked group of it (1)\n"
 	    "  --name NAME            name of the group\n"
-	    "  --dry-run              print the plan: creates, keeps, destroys, cost\n"
+	    "  --dry-run              print the plan, change nothing\n"
 	    "  --allow-remove         a smaller count may terminate VMs\n"
 	    "  --allow-replace        a changed spec may replace VMs\n\n"
 	    "  milkyway mcis create -f bench-data/mcis/demo17.json\n"

@@ -109,6 +109,10 @@ complete(const struct question *q)
 		wrong = "--groups lists sets of sites: it takes no --vms";
 	else if (!q->world && !q->from && !q->file)
 		wrong = "give --from MCIS (its measurements) or --world FILE";
+	else if (q->max_rtt == 0 || !q->csps || !q->per_site || !q->budget ||
+	    !q->top)
+		wrong = "a limit of 0 leaves nothing; without the option "
+			"there is no such limit";
 	else if (!objective_known(q->objective))
 		wrong = "--objective: price, performance[:KIND] or rtt";
 	if (wrong)
@@ -119,7 +123,12 @@ complete(const struct question *q)
 static int
 run_place(struct cli *c, int argc, char **argv)
 {
-	struct question q = { .objective = "price", .per_site = 1, .top = 5 };
+	struct question q = { .objective = "price",
+		.max_rtt = -1, /* negative: no such limit */
+		.csps = -1,
+		.budget = -1,
+		.per_site = 1,
+		.top = 5 };
 	const struct cli_opt opts[] = {
 		{ "query", 'f', OPT_STR, &q.file },
 		{ "world", 0, OPT_STR, &q.world },

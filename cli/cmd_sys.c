@@ -313,8 +313,12 @@ run_doctor(struct cli *c, int argc, char **argv)
 	if (cli_opts(c, cli_cmd(cmds_sys, "doctor"), argc, argv, NULL, 0, 0,
 		0) < 0)
 		return 2;
-	if (!cli_call(c, "GET", "/v1/doctor", NULL, &parts[0], &err))
+	if (!cli_call(c, "GET", "/v1/doctor", NULL, &parts[0], &err)) {
+		err_hint(&err,
+		    "milkyway up; before it, milkyway-twin doctor "
+		    "checks this machine");
 		return cli_fail(&err);
+	}
 	sock = xasprintf("%s/twin.sock", c->dir);
 	if (stat(sock, &st) == 0 &&
 	    !cli_call_unix(c, sock, "GET", "/v1/doctor", NULL, &parts[1], &err))

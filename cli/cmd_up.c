@@ -133,8 +133,28 @@ coordinator_ready(struct cli *c, const char *arg)
 	return ok;
 }
 
+/* A twin that is up keeps its world until `down`. */
 static bool
-twin_up(struct cli *c, const char *world, struct mw_err *err)
+twin_is(struct cli *c, const char *sock, const char *name, struct mw_err *err)
+{
+	json_t *s = NULL;
+	bool ok = cli_call_unix(c, sock, "GET", "/v1/status", NULL, &s, err);
+
+	if (ok && !str_eq(js(s, "world"), name)) {
+		ok = err_set(err, MW_CONFLICT, 0,
+		    "the twin is up with world %s, not %s", js(s, "world"),
+		    name);
+		err_hint(err, "milkyway down, then up again");
+	} else if (ok) {
+		fprintf(stderr, "twin: already up\n");
+	}
+	json_decref(s);
+	return ok;
+}
+
+/* world: its file; name: what the file calls it. */
+static bool
+twin_up(struct cli *c, const char *world, const char *name, struct mw_err *err)
 {
 	char *sock = xasprintf("%s/twin.sock", c->dir);
 	char *state = xasprintf("%s/twin", c->dir);
@@ -147,7 +167,7 @@ twin_up(struct cli *c, const char *world, struct mw_err *err)
 	pid_t pid = 0;
 
 	if (twin_answers(c, sock)) {
-		fprintf(stderr, "twin: already up\n");
+		ok = twin_is(c, sock, name, err);
 		goto out;
 	}
 	ok = daemon_start(argv, log, &pid, err);
@@ -230,17 +250,19 @@ run_up(struct cli *c, int argc, char **argv)
 	const struct cli_cmd *cmd = cli_cmd(cmds_up, "up");
 	struct mw_err err = MW_ERR_INIT;
 	json_t *body, *end = NULL;
-	char *sock;
+	char *sock, *name = NULL;
+	bool ok;
 	int rc;
 
 	if (cli_opts(c, cmd, argc, argv, opts, ARRAY_LEN(opts), 0, 0) < 0)
 		return 2;
-	if (!world && !no_twin)
+	if (!world == !no_twin)
 		return cli_usage(cmd, "--world FILE, or --no-twin");
 	if (world) {
 		body = cli_load(world, FILE_WORLD, 64u << 20, &err);
 		if (!body)
 			return cli_fail(&err);
+		name = xstrdup(js(body, "name"));
 		json_decref(body);
 	}
 	if (!no_twin && geteuid() != 0) {
@@ -249,12 +271,14 @@ run_up(struct cli *c, int argc, char **argv)
 		err_hint(&err,
 		    "sudo milkyway up ..., or --no-twin for hosts "
 		    "of your own");
+		free(name);
 		return cli_fail(&err);
 	}
-	if (!file_mkdirs(c->dir, 0700, &err) ||
-	    (!no_twin && !twin_up(c, world, &err)) ||
-	    !coordinator_up(c, no_twin ? advertise : "10.200.0.1", config,
-		&err))
+	ok = file_mkdirs(c->dir, 0700, &err) &&
+	    (no_twin || twin_up(c, world, name, &err)) &&
+	    coordinator_up(c, no_twin ? advertise : "10.200.0.1", config, &err);
+	free(name);
+	if (!ok)
 		return cli_fail(&err);
 	if (!no_twin) {
 		sock = xasprintf("%s/twin.sock", c->dir);
@@ -339,11 +363,18 @@ static int
 run_down(struct cli *c, int argc, char **argv)
 {
 	struct mw_err err = MW_ERR_INIT;
+	char *path, *sock;
 	bool ok;
 
 	if (cli_opts(c, cli_cmd(cmds_up, "down"), argc, argv, NULL, 0, 0, 0) <
 	    0)
 		return 2;
+	path = xasprintf("%s/milkywayd.up", c->dir);
+	sock = xasprintf("%s/twin.sock", c->dir);
+	if (access(path, F_OK) != 0 && access(sock, F_OK) != 0)
+		fprintf(stderr, "nothing is up in %s\n", c->dir);
+	free(path);
+	free(sock);
 	ok = coordinator_down(c, &err);
 	if (!twin_down(c, &err) || !ok)
 		return cli_fail(&err);
@@ -383,12 +414,16 @@ run_status(struct cli *c, int argc, char **argv)
 	}
 	printf("coordinator  %s  deployment %s\n", js(v, "version"),
 	    js(v, "deployment"));
-	if (t)
-		printf("twin         world %s, %lld VMs, RTT %s, error p50 "
-		       "%.0f us p99 %.0f us\n",
+	if (t) {
+		printf("twin         world %s, %lld VMs, RTT %s, error ",
 		    js(t, "world"), (long long)ji(t, "vms", 0),
-		    js(t, "rttQuality"), jnum(t, "errorP50Us", 0),
-		    jnum(t, "errorP99Us", 0));
+		    js(t, "rttQuality"));
+		if (json_is_number(json_object_get(t, "errorP50Us")))
+			printf("p50 %.0f us p99 %.0f us\n",
+			    jnum(t, "errorP50Us", 0), jnum(t, "errorP99Us", 0));
+		else
+			printf("unknown (%s)\n", js(t, "errorReason"));
+	}
 	json_array_foreach(ja(m, "items"), i, x)
 	    printf("%-12s %s\n", js(x, "name"), js(x, "status"));
 out:

@@ -151,8 +151,9 @@ verdict(json_t *a)
 	if (str_eq(js(a, "state"), "done") && !partial)
 		return 0;
 	json_array_foreach(steps, i, s) if (str_eq(js(s, "state"), "failed"))
-	    fprintf(stderr, "  %s: %s failed: %s\n", js(s, "target"),
-		js(s, "step"), js(s, "message"));
+	    fprintf(stderr, "  %s: %s failed%s%s\n", js(s, "target"),
+		js(s, "step"), js(s, "message")[0] ? ": " : "",
+		js(s, "message"));
 	if (partial) {
 		fprintf(stderr, "milkyway: partly done\n");
 		return EXIT_PARTIAL;

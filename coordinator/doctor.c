@@ -61,7 +61,7 @@ static const struct check checks[] = {
 	    "agents have another version", "milkyway agent upgrade NAME",
 	    check_versions },
 	{ "vms", "no VM is Failed or Undefined", "VMs are Failed or Undefined",
-	    "milkyway mcis show NAME says why; action reconcile or refine",
+	    "milkyway mcis show NAME says why; mcis reconcile or refine",
 	    check_vms },
 	{ "matrix", "every matrix is younger than 24 h",
 	    "latency matrices are missing or older than 24 h",

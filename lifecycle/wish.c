@@ -235,8 +235,10 @@ allowed(const struct lc_reply *out, unsigned flags, struct mw_err *err)
 		unsigned flag;
 		const char *hint;
 	} needs[] = {
-		{ CH_REMOVE, LC_ALLOW_REMOVE, "repeat with allowRemove=1" },
-		{ CH_REPLACE, LC_ALLOW_REPLACE, "repeat with allowReplace=1" },
+		{ CH_REMOVE, LC_ALLOW_REMOVE,
+		    "repeat with allowRemove=1, or --allow-remove" },
+		{ CH_REPLACE, LC_ALLOW_REPLACE,
+		    "repeat with allowReplace=1, or --allow-replace" },
 	};
 	struct str t = STR_INIT;
 
