@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/pure/alloc.h"
 #include "common/pure/ids.h"
+#include "common/proto.h"
 #include "common/tls.h"
 
 #include <arpa/inet.h>
@@ -91,7 +92,8 @@ on_up(void *arg)
 	SSL *ssl = bufferevent_openssl_get_ssl(frame_bev(u->link));
 	char uri[256], want[128], serial[33];
 	struct mw_err err = MW_ERR_INIT;
-	int on = 1, fd = bufferevent_getfd(frame_bev(u->link));
+	int on = 1, deaf = PROTO_LINK_DEAF_MS;
+	int fd = bufferevent_getfd(frame_bev(u->link));
 
 	snprintf(want, sizeof want, "mw://%s/coordinator", u->id->deployment);
 	if (!tls_peer_uri(ssl, uri, sizeof uri, serial, &err) ||
@@ -104,6 +106,7 @@ on_up(void *arg)
 	}
 	/* Frames are small and each is a whole message. */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &deaf, sizeof deaf);
 	loop_timer_clear(u->timer);
 	u->up = true;
 	u->up_since_ns = clock_mono_ns();

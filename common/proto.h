@@ -14,6 +14,10 @@
 #define PROTO_API_PORT 7470
 #define PROTO_ECHO_PORT 7472
 #define PROTO_MAX_MEMBERS 1000
+/* Either side gives a link up when the other's kernel acknowledges nothing for
+ * so long (TCP_USER_TIMEOUT). Without it a healed partition leaves one
+ * direction deaf for minutes: the retransmissions have backed off. */
+#define PROTO_LINK_DEAF_MS 20000
 
 /* One row of the latency matrix: from one agent to all members. */
 struct proto_row {

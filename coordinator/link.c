@@ -241,7 +241,7 @@ on_accept(struct evconnlistener *ls, evutil_socket_t fd, struct sockaddr *sa,
 	struct bufferevent *bev;
 	struct peer *p;
 	SSL *ssl;
-	int one = 1, idle = 60;
+	int one = 1, idle = 60, deaf = PROTO_LINK_DEAF_MS;
 
 	(void)ls;
 	(void)len;
@@ -258,6 +258,7 @@ on_accept(struct evconnlistener *ls, evutil_socket_t fd, struct sockaddr *sa,
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &deaf, sizeof deaf);
 	bev = bufferevent_openssl_socket_new(loop_base(l->c->loop), fd, ssl,
 	    BUFFEREVENT_SSL_ACCEPTING,
 	    BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
