@@ -587,7 +587,9 @@ try_start(struct bench *b, struct bench_job *j)
 		return;
 	}
 	if (!send_job(b, j)) {
-		if (now - j->since_ns > patience_ns(b))
+		if (bench_no_agent(b, j))
+			job_end(b, j, JOB_FAILED, "noAgent");
+		else if (now - j->since_ns > patience_ns(b))
 			job_end(b, j, JOB_FAILED, "agentSilent");
 		return;
 	}

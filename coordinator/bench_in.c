@@ -11,6 +11,7 @@
 #include "common/pure/alloc.h"
 #include "common/pure/ids.h"
 #include "common/pure/num.h"
+#include "coordinator/agents.h"
 #include "coordinator/conns.h"
 #include "coordinator/coord.h"
 #include "coordinator/db_bench.h"
@@ -150,6 +151,17 @@ bench_on_agent(struct bench *b, int64_t slot, int64_t gen, bool up)
 	}
 	if (up)
 		bench_pump(b);
+}
+
+bool
+bench_no_agent(const struct bench *b, const struct bench_job *j)
+{
+	const struct lc_slot *s = lc_slot_find(b->c->lc, j->slot);
+
+	if (!s || agents_get(b->c->agents, j->slot, j->gen))
+		return false;
+	return s->inst.install == LC_I_FAILED ||
+	    (s->inst.install == LC_I_NONE && s->inst.install_step[0]);
 }
 
 /* "b-12" or "b-12.34" (slot not NULL). */

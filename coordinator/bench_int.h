@@ -97,6 +97,8 @@ const char *job_state_name(enum job_state s);
 const char *run_kind_name(enum run_kind k);
 struct run *bench_find(const struct bench *b, const char *name);
 struct bench_job *run_job(const struct run *r, int64_t slot, int64_t gen);
+/* None was ever there or it was taken away, and none is on its way. */
+bool bench_no_agent(const struct bench *b, const struct bench_job *j);
 /* Ends a job; the run with its last one. */
 void job_end(struct bench *b, struct bench_job *j, enum job_state to,
     const char *error);

@@ -211,6 +211,9 @@ mesh_start(struct mesh *m, const char *ns, const char *mcis, int64_t k,
 	snprintf(target, sizeof target, "/v1/ns/%s/mcis/%s", ns, mcis);
 	actions_new(m->c->actions, "matrix", target, (int64_t)r->n, r->action);
 	str_copy(action, 24, r->action);
+	if (bench_busy(m->c->bench, ns, mcis))
+		actions_step(m->c->actions, r->action, r->name,
+		    "wait for the benchmark", ACTION_RUNNING, NULL);
 	r->next = m->rounds;
 	m->rounds = r;
 	loop_timer_set(m->tick, 0);
