@@ -47,7 +47,8 @@ report_html(const struct report_input *in, struct str *out)
 	    "destination. Grey = unknown.</p>\n");
 	svg_heat(in->matrix, out);
 	part_truth(json_object_get(in->matrix, "truth"), out);
-	str_add(out, "<h2>Placement</h2>\n");
+	if (json_array_size(in->placements) > 0)
+		str_add(out, "<h2>Placement</h2>\n");
 	json_array_foreach(in->placements, i, entry) part_answer(entry, out);
 	str_add(out,
 	    "<h2>Benchmarks</h2><p class=\"sub\">Median of the valid "

@@ -163,22 +163,66 @@ widths(const struct cli_table *t)
 	return w;
 }
 
+/* True if no row says anything in this column. */
+static bool
+says_nothing(const struct cli_table *t, size_t col)
+{
+	for (size_t i = col; i < t->n; i += t->cols)
+		if (!str_eq(cell_text(&t->cells[i]), "-"))
+			return false;
+	return t->n > 0;
+}
+
+static size_t
+total(const size_t *w, size_t n, size_t gap)
+{
+	size_t sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += w[i] ? w[i] + gap : 0;
+	return sum;
+}
+
+/* A table too wide for the terminal loses its columns that say nothing (their
+ * width becomes 0), then half of its gaps. Returns the gap. */
+static size_t
+fit(const struct cli_table *t, size_t *w, int width)
+{
+	size_t room = (size_t)width + 2;
+
+	if (width <= 0 || total(w, t->cols, 2) <= room)
+		return 2;
+	for (size_t i = 1; i < t->cols; i++)
+		if (says_nothing(t, i))
+			w[i] = 0;
+	/* the last one is wrapped in the room that is left for it */
+	return total(w, t->cols - 1, 2) + 20 <= room ||
+		total(w, t->cols, 2) <= room
+	    ? 2
+	    : 1;
+}
+
 static void
 print_people(const struct cli_table *t, const struct cli *c)
 {
-	size_t *w = widths(t), indent = 0;
+	size_t *w = widths(t), gap = fit(t, w, c->width), end = t->cols;
+	size_t indent;
 
-	for (size_t i = 0; i + 1 < t->cols; i++)
-		indent += w[i] + 2;
+	while (end > 1 && !w[end - 1])
+		end--;
+	indent = total(w, end - 1, gap);
 	for (size_t i = 0; i < t->cols + t->n; i++) {
 		size_t col = i % t->cols;
-		bool right = t->heads[col][0] == '>', last = col + 1 == t->cols;
+		bool right = t->heads[col][0] == '>', last = col + 1 == end;
 		const struct cell *x =
 		    i < t->cols ? NULL : &t->cells[i - t->cols];
 		const char *text = x ? cell_text(x) : t->heads[col] + right;
 		int color = x ? x->color : 1;
-		size_t pad = w[col] - columns(text);
+		size_t pad;
 
+		if (!w[col])
+			continue;
+		pad = w[col] - columns(text);
 		if (right)
 			put_spaces(pad);
 		if (c->color && color)
@@ -191,7 +235,10 @@ print_people(const struct cli_table *t, const struct cli *c)
 			printf("\033[0m");
 		if (!right && !last)
 			put_spaces(pad);
-		fputs(last ? "\n" : "  ", stdout);
+		if (last)
+			putchar('\n');
+		else
+			put_spaces(gap);
 	}
 	free(w);
 }

@@ -51,6 +51,27 @@ csv_quotes_what_would_break_it(void **state)
 }
 
 static void
+too_wide_a_table_loses_what_says_nothing(void **state)
+{
+	static const char *const cells[] = { "abcdefgh", "", "12345678", "b",
+		"", "1234" };
+	char *text = table_text(OUT_TABLE, 20, cells, 6);
+
+	(void)state;
+	assert_string_equal(text,
+	    "NAME      NOTE\n"
+	    "abcdefgh  12345678\n"
+	    "b         1234\n");
+	free(text);
+	text = table_text(OUT_TABLE, 17, cells, 6);
+	assert_string_equal(text,
+	    "NAME     NOTE\n"
+	    "abcdefgh 12345678\n"
+	    "b        1234\n");
+	free(text);
+}
+
+static void
 table_aligns_and_marks_empty_cells(void **state)
 {
 	static const char *const cells[] = { "S\xc3\xa3o Paulo", "12", "x", "a",
@@ -202,6 +223,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(csv_quotes_what_would_break_it),
+		cmocka_unit_test(too_wide_a_table_loses_what_says_nothing),
 		cmocka_unit_test(table_aligns_and_marks_empty_cells),
 		cmocka_unit_test(foreign_text_cannot_steer_the_terminal),
 		cmocka_unit_test(last_column_breaks_at_the_terminal),
