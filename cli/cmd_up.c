@@ -305,21 +305,30 @@ gone(struct cli *c, const char *path)
 	return access(path, F_OK) != 0;
 }
 
+/* Its socket goes first; its devices last, with its process. */
 static bool
 twin_down(struct cli *c, struct mw_err *err)
 {
-	char *sock = xasprintf("%s/twin.sock", c->dir);
+	char *sock = xasprintf("%s/twin.sock", c->dir), *proc = NULL;
+	struct mw_err ignore = MW_ERR_INIT;
+	json_t *s = NULL;
 	bool ok = true;
 
-	if (access(sock, F_OK) == 0 && twin_answers(c, sock)) {
+	if (access(sock, F_OK) == 0 &&
+	    cli_call_unix(c, sock, "GET", "/v1/status", NULL, &s, &ignore)) {
+		proc = xasprintf("/proc/%lld", (long long)ji(s, "pid", 0));
 		ok = cli_call_unix(c, sock, "POST", "/v1/shutdown", NULL, NULL,
 		    err);
-		if (ok && !wait_for(gone, c, sock, 0, 20))
+		if (ok &&
+		    (!wait_for(gone, c, sock, 0, 20) ||
+			!wait_for(gone, c, proc, 0, 20)))
 			ok = err_set(err, MW_TIMEOUT, 0,
 			    "the twin does not end; see %s/twin.log", c->dir);
 		if (ok)
 			fprintf(stderr, "twin: down\n");
 	}
+	json_decref(s);
+	free(proc);
 	free(sock);
 	return ok;
 }
@@ -444,7 +453,8 @@ const struct cli_cmd cmds_up[] = {
 	    "  --config FILE      settings (milkywayd --print-config)\n"
 	    "  --dir DIR          database, token, logs (/var/lib/milkyway)\n\n"
 	    "  sudo milkyway up --world bench-data/worlds/deck17.json\n" },
-	{ "down", "", "stop them; the database stays", run_down, "" },
+	{ "down", "", "stop them; the database stays, the twin's VMs end",
+	    run_down, "" },
 	{ "status", "", "what runs, and how each group is", run_status, "" },
 	{ NULL, NULL, NULL, NULL, NULL },
 };
