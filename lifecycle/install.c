@@ -9,6 +9,7 @@
 #include <string.h>
 
 static const char wait_hello[] = "waitHello";
+static const char accepted[] = "accepted"; /* a changed host key, by hand */
 /* Step of an agent that its user took away: it is not brought back. */
 static const char removed[] = "removed";
 
@@ -168,8 +169,15 @@ lc_on_host_key(struct lc *lc, uint64_t id, const char *line, const char *trust)
 		return false;
 	if (s->inst.host_key[0])
 		return same_key(s->inst.host_key, line);
+	/* the console tells the key of the first boot: the one that the
+	 * operator does not want any more */
+	if (str_eq(s->inst.host_key_trust, accepted) &&
+	    str_eq(trust, "console"))
+		return false;
 	str_copy(s->inst.host_key, sizeof s->inst.host_key, line);
-	str_copy(s->inst.host_key_trust, sizeof s->inst.host_key_trust, trust);
+	if (!str_eq(s->inst.host_key_trust, accepted))
+		str_copy(s->inst.host_key_trust, sizeof s->inst.host_key_trust,
+		    trust);
 	lc_dirty(lc, s, DIRTY_INST);
 	lc_turn(lc);
 	return true;
@@ -285,7 +293,8 @@ lc_accept_host_key(struct lc *lc, struct lc_slot *s, uint64_t *txn,
 		return err_set(err, MW_CONFLICT, 0,
 		    "an installation uses the pin of %s", s->vm_id);
 	s->inst.host_key[0] = '\0';
-	str_copy(s->inst.host_key_trust, sizeof s->inst.host_key_trust, "");
+	str_copy(s->inst.host_key_trust, sizeof s->inst.host_key_trust,
+	    accepted);
 	if (s->inst.install == LC_I_FAILED)
 		s->inst.install = LC_I_NONE;
 	lc_dirty(lc, s, DIRTY_INST);

@@ -101,7 +101,7 @@ class Product:
 
     def twin_up(self):
         rc, out, err = self.run("milkyway-twin", "up", "--world", self.world, "--detach", "--state",
-                                self.dir + "/twin", "--socket", self.twin_socket, "--log", self.dir + "/twin.log")
+                                self.dir + "/twin", "--socket", self.twin_socket, "--log", self.dir + "/twin.log", "--disk", "tmpfs")
         assert rc == 0, "the twin does not start: " + out + err
         self.twin_is_up = True
 
