@@ -159,6 +159,9 @@ agents_on_hello(struct agents *a, int64_t slot, int64_t gen, json_t *msg,
 	save(a, ag, msg);
 	move(a, ag, AGENT_UP);
 	env_real_agent_up(a->c->env, slot, gen, ag->boot_id);
+	/* A crashed VM says hello before its old link is found dead: what was
+	 * sent over that link may be lost. */
+	bench_on_agent(a->c->bench, slot, gen, false);
 	bench_on_agent(a->c->bench, slot, gen, true);
 	return true;
 }
