@@ -79,6 +79,10 @@ perform(CURL *h, const char *where, long *status, struct mw_err *err)
 		return err_set(err, MW_CANCELED, 0, "interrupted");
 	if (rc == CURLE_OPERATION_TIMEDOUT)
 		return err_set(err, MW_TIMEOUT, 0, "%s: %s", where, what);
+	if (!str_starts(where, "http")) { /* a socket, the twin's */
+		err_set(err, MW_UNREACHABLE, 0, "no twin answers at %s", where);
+		return err_hint(err, "milkyway up --world FILE");
+	}
 	err_set(err, MW_UNREACHABLE, 0, "%s: %s", where,
 	    what[0] ? what : curl_easy_strerror(rc));
 	return err_hint(err,
