@@ -30,6 +30,7 @@ struct loop {
 	void (*on_signal)(int sig, void *arg);
 	void *signal_arg;
 	struct loop_timer *watch;
+	bool watching; /* somebody asked for the lag */
 	unsigned turns; /* since the watchdog last looked */
 	int64_t lag_ns;
 	bool stop;
@@ -94,7 +95,6 @@ loop_new(void)
 		abort();
 	signal(SIGPIPE, SIG_IGN);
 	l->watch = loop_timer_new(l, on_watch, l);
-	loop_timer_set(l->watch, WATCH_IDLE_NS);
 	return l;
 }
 
@@ -237,6 +237,10 @@ loop_lag_ns(struct loop *l)
 {
 	int64_t lag = l->lag_ns;
 
+	/* Who never asks is never woken: an agent stays asleep. */
+	if (!l->watching)
+		loop_timer_set(l->watch, WATCH_IDLE_NS);
+	l->watching = true;
 	l->lag_ns = 0;
 	return lag;
 }

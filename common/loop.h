@@ -33,7 +33,8 @@ void loop_timer_set(struct loop_timer *t, int64_t after_ns);
 void loop_timer_clear(struct loop_timer *t);
 void loop_timer_free(struct loop_timer *t); /* NULL is fine */
 
-/* Longest time one turn took since the last call, for /metrics. */
+/* Longest time one turn took since the last call, for /metrics. The watchdog that
+ * sees a loop without timers starts with the first call. */
 int64_t loop_lag_ns(struct loop *l);
 
 #endif

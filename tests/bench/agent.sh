@@ -25,9 +25,19 @@ def rollup(pid, key):
             return int(line.split()[1])
 pids = list(agents())
 time.sleep(5)
-before = {p: cpu(p) for p in pids}
+def measure(of):
+    found = {}
+    for p in pids:  # one that ended meanwhile was not ours
+        try:
+            found[p] = of(p)
+        except OSError:
+            pass
+    return found
+before = measure(cpu)
 time.sleep(float(sys.argv[1]))
-share = sorted((cpu(p) - before[p]) / 1e7 / float(sys.argv[1]) for p in pids)
+after = measure(cpu)
+pids = list(after)
+share = sorted((after[p] - before[p]) / 1e7 / float(sys.argv[1]) for p in pids)
 mid = len(pids) // 2
 print(len(pids), sorted(rollup(p, "Pss") for p in pids)[mid],
       sorted(rollup(p, "Anonymous") for p in pids)[mid], share[mid])
