@@ -7,8 +7,26 @@ if [ "$(id -u)" != 0 ] || [ ! -e /dev/net/tun ]; then
 	echo "skip - faults, needs root and /dev/net/tun"
 	exit 0
 fi
-if [ -z "${MW_INSIDE:-}" ]; then
-	MW_INSIDE=1 exec unshare -n bash "$0" "$@"
+run() { # CASE...
+	unshare -n bash -c 'ip link set lo up; exec python3 "$@"' x \
+	    "$(dirname "$0")/faults.py" "$build" "$@"
+}
+build=$1
+shift
+if [ $# -gt 0 ]; then
+	run "$@"
+	exit
 fi
-ip link set lo up
-exec python3 "$(dirname "$0")/faults.py" "$@"
+# They mostly wait: side by side, each in a network of its own.
+export MW_SEED="${MW_SEED:-$RANDOM}"
+out=$(mktemp -d)
+trap 'kill $(jobs -p) 2>/dev/null; wait; rm -rf "$out"' EXIT
+run hostile ssh >"$out/1" 2>&1 &
+run deaths clouds >"$out/2" 2>&1 &
+run kills >"$out/3" 2>&1 &
+status=0
+for _ in 1 2 3; do
+	wait -n || status=1
+done
+cat "$out"/*
+exit $status
