@@ -37,6 +37,8 @@ if [ -e $unit ] && [ -d /run/systemd/system ]; then
 	systemctl disable -q --now milkyway-agent
 	rm -f $unit
 	systemctl daemon-reload
+	# one that ended badly would stay in the list of failed units
+	systemctl reset-failed milkyway-agent 2>/dev/null
 fi
 rm -f $unit
 
