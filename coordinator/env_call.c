@@ -29,7 +29,8 @@
 
 enum key_state {
 	KEY_ASKED,
-	KEY_KNOWN
+	KEY_KNOWN,
+	KEY_DOUBTED /* asked again before the next create */
 };
 
 struct key {
@@ -136,7 +137,7 @@ ask_key(struct env_real *e, struct csp_req *take_create)
 	struct mw_err err = MW_ERR_INIT;
 	struct str line = STR_INIT;
 	struct csp_req *q;
-	struct key *k;
+	struct key *k = key_find(e, take_create);
 
 	if (!m)
 		return false;
@@ -146,14 +147,18 @@ ask_key(struct env_real *e, struct csp_req *take_create)
 		str_free(&line);
 		return false;
 	}
-	k = xcalloc(1, sizeof *k);
-	k->e = e;
-	str_copy(k->connection, sizeof k->connection, take_create->connection);
-	str_copy(k->key_id, sizeof k->key_id, take_create->key_name);
+	if (!k) {
+		k = xcalloc(1, sizeof *k);
+		k->e = e;
+		str_copy(k->connection, sizeof k->connection,
+		    take_create->connection);
+		str_copy(k->key_id, sizeof k->key_id, take_create->key_name);
+		k->next = e->keys;
+		e->keys = k;
+	}
+	k->state = KEY_ASKED;
 	VEC_GROW(k->waiting, k->nwaiting, k->waiting_cap);
 	k->waiting[k->nwaiting++] = take_create;
-	k->next = e->keys;
-	e->keys = k;
 	q = csp_req_new(CSP_KEY_ENSURE, k->connection);
 	q->key_name = arena_strdup(q->arena, k->key_id);
 	q->name = q->key_name;
@@ -213,7 +218,7 @@ env_csp(void *ctx, struct csp_req *q)
 		return;
 	}
 	k = key_find(e, q);
-	if (!k && ask_key(e, q))
+	if ((!k || k->state == KEY_DOUBTED) && ask_key(e, q))
 		return;
 	if (k && k->state == KEY_ASKED) {
 		VEC_GROW(k->waiting, k->nwaiting, k->waiting_cap);
@@ -228,6 +233,13 @@ on_answer(struct csp_answer *a, void *arg)
 {
 	struct env_real *e = arg;
 
+	/* Someone may have deleted our key in the cloud. */
+	if (a->op == CSP_VM_CREATE && a->cls == CSP_DEFINITE &&
+	    a->reason == CSP_R_INVALID) {
+		for (struct key *k = e->keys; k; k = k->next)
+			if (k->state == KEY_KNOWN)
+				k->state = KEY_DOUBTED;
+	}
 	if (!e->stopped)
 		lc_on_csp(e->c->lc, a);
 	csp_answer_free(a);
@@ -257,7 +269,7 @@ env_row_durable(struct env_real *e, const struct lc_row *row)
 		struct csp_req *q;
 
 		next = k->next;
-		if (!str_eq(k->key_id, m->key_id) || k->state != KEY_KNOWN)
+		if (!str_eq(k->key_id, m->key_id) || k->state == KEY_ASKED)
 			continue;
 		q = csp_req_new(CSP_KEY_DELETE, k->connection);
 		q->key_name = arena_strdup(q->arena, k->key_id);

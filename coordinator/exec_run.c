@@ -301,6 +301,19 @@ run_new(struct coord *c, const struct exec_ask *ask, size_t n)
 	return run;
 }
 
+/* With a limit on these, a new run is never the one that trim() frees. */
+static size_t
+under_way(struct coord *c)
+{
+	struct exec_runs *runs = runs_of(c);
+	struct exec_run *run;
+	size_t n = 0;
+
+	TAILQ_FOREACH(run, &runs->list, link)
+	n += !run->over;
+	return n;
+}
+
 bool
 exec_run_start(struct coord *c, const struct exec_ask *ask,
     char id[ACTION_ID_LEN], struct mw_err *err)
@@ -316,6 +329,9 @@ exec_run_start(struct coord *c, const struct exec_ask *ask,
 	if (n == 0)
 		return err_set(err, MW_NOT_FOUND, 0,
 		    "no VM of %s has these labels", ask->mcis);
+	if (under_way(c) >= EXEC_RUNS_KEEP)
+		return err_set(err, MW_LIMIT, 0, "%d commands are under way",
+		    EXEC_RUNS_KEEP);
 	run = run_new(c, ask, n);
 	str_copy(id, ACTION_ID_LEN, run->id);
 	for (const struct lc_slot *s = m->slots; s; s = s->next) {
