@@ -37,6 +37,7 @@
 #define TRIM_BEAT_NS (50 * NS_PER_MS) /* after a beat went out */
 #define RENEW_RETRY_NS (3600 * NS_PER_S)
 #define STOP_NS (5 * NS_PER_S)
+#define STOP_POLL_NS (50 * NS_PER_MS)
 #define TOOL_NAME_MAX 64
 
 struct agent {
@@ -51,7 +52,8 @@ struct agent {
 	struct jobs *jobs;
 	struct uplink *uplink;
 	struct loop_timer *beat, *flush, *trim, *stop;
-	bool welcomed, stopping;
+	int64_t stop_by; /* 0: nobody asked us to end */
+	bool welcomed, idle;
 	int64_t ttl_ns;
 	uint64_t sent_seq; /* newest result sent on this link */
 	int64_t last_ack_ns; /* or when there was nothing to acknowledge */
@@ -471,8 +473,11 @@ on_stop(void *arg)
 {
 	struct agent *a = arg;
 
-	if (jobs_idle(a->jobs) || a->stopping)
+	if (a->idle || clock_mono_ns() >= a->stop_by)
 		loop_stop(a->loop);
+	/* once more when all have ended: the link takes what they said */
+	a->idle = jobs_idle(a->jobs);
+	loop_timer_set(a->stop, STOP_POLL_NS);
 }
 
 /* Jobs end first: their children and files must not outlive us. */
@@ -483,8 +488,10 @@ on_signal(int sig, void *arg)
 
 	log_info("agent", a->id.uri, "signal %d\taction=stop", sig);
 	jobs_cancel_all(a->jobs);
-	loop_timer_set(a->stop, jobs_idle(a->jobs) ? 0 : STOP_NS);
-	a->stopping = true;
+	a->idle = jobs_idle(a->jobs);
+	if (a->stop_by == 0)
+		a->stop_by = clock_mono_ns() + STOP_NS;
+	loop_timer_set(a->stop, a->idle ? 0 : STOP_POLL_NS);
 }
 
 /* Fresh folder for benchmark files; what a crash left goes. */
