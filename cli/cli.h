@@ -137,6 +137,10 @@ int cli_wait(struct cli *c, json_t *action, json_t **end);
 /* Call that answers 202 with an action, then wait unless --no-wait. */
 int cli_act(struct cli *c, const char *method, const char *path,
     json_t *take_body, json_t **end);
+/* The same for a verb that has nothing else to show: with -o json the action
+ * as it ended. */
+int cli_verb(struct cli *c, const char *method, const char *path,
+    json_t *take_body);
 bool cli_interrupted(void); /* Ctrl-C was pressed */
 
 /* ---- values from answers ---- */

@@ -67,7 +67,7 @@ act(struct cli *c, int argc, char **argv, const char *cmd, const char *verb)
 		return 2;
 	body = json_object();
 	json_put_str(body, "action", verb);
-	rc = cli_act(c, "POST", path, body, NULL);
+	rc = cli_verb(c, "POST", path, body);
 	free(path);
 	return rc;
 }

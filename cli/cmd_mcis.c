@@ -280,7 +280,7 @@ act_simple(struct cli *c, int argc, char **argv, const char *verb, bool ask)
 		return 2;
 	body = json_object();
 	json_put_str(body, "action", verb);
-	rc = cli_act(c, "POST", path, body, NULL);
+	rc = cli_verb(c, "POST", path, body);
 	free(path);
 	return rc;
 }
@@ -312,7 +312,7 @@ run_delete(struct cli *c, int argc, char **argv)
 	path = cli_mcis_path(c, argv[1], "");
 	if (!path)
 		return 2;
-	rc = cli_act(c, "DELETE", path, NULL, NULL);
+	rc = cli_verb(c, "DELETE", path, NULL);
 	free(path);
 	return rc;
 }

@@ -81,7 +81,7 @@ run_conn_discover(struct cli *c, int argc, char **argv)
 	json_put_str(body, "driver", argv[1]);
 	json_put_str(body, "endpoint", path ? path : argv[2]);
 	free(path);
-	rc = cli_act(c, "POST", "/v1/connections/discover", body, NULL);
+	rc = cli_verb(c, "POST", "/v1/connections/discover", body);
 	return rc;
 }
 

@@ -48,6 +48,20 @@ cli_act(struct cli *c, const char *method, const char *path, json_t *take_body,
 }
 
 int
+cli_verb(struct cli *c, const char *method, const char *path, json_t *take_body)
+{
+	json_t *end = NULL;
+	int rc = cli_act(c, method, path, take_body, &end);
+
+	if (end && c->out == OUT_JSON)
+		cli_print_json(end);
+	else if (end && !js(end, "state")[0])
+		fprintf(stderr, "nothing to do\n");
+	json_decref(end);
+	return rc;
+}
+
+int
 cli_wait(struct cli *c, json_t *action, json_t **end)
 {
 	int64_t until = c->timeout_s ? clock_mono_ns() + c->timeout_s * NS_PER_S

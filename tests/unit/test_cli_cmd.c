@@ -199,6 +199,7 @@ static const struct {
 	{ "mcis show UP", 2, NULL, "not a name: UP", NULL },
 	{ "mcis show", 2, NULL, "an operand is missing", NULL },
 	{ "mcis suspend demo", 0, NULL, "demo", "{\"action\":\"suspend\"}" },
+	{ "mcis suspend demo -o json", 0, "\"kind\": \"suspend\"", NULL, NULL },
 	{ "mcis suspend demo --vm vm-1", 0, NULL, NULL, "suspend" },
 	{ "mcis suspend demo --no-wait", 0, "a1\n", "action wait a1", NULL },
 	{ "mcis suspend part", EXIT_PARTIAL, NULL,
