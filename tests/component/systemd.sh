@@ -220,6 +220,16 @@ restarted() {
 	[ "$(agent NRestarts)" = 1 ] && [ "$(agent ActiveState)" = active ] &&
 		[ "$(vm pgrep -xc milkyway-ping)" = 1 ]
 }
+milkyway bench run mine --kind cpus --profile standard \
+	</dev/null >"$work/canceled" 2>&1 &
+bench=$!
+is "a benchmark runs" until_true 15 vm pgrep -x sysbench
+vm systemctl restart milkyway-agent
+is "a restart ends it" [ "$(vm pgrep -c sysbench)" = 0 ]
+is "its files too" work_is_empty
+wait "$bench"
+is "and it is told" grep -q CANCELED "$work/canceled"
+is "the agent is back" until_true 15 is_up
 vm systemctl kill -s KILL --kill-who=main milkyway-agent
 is "kill -9: it is started again" until_true 15 restarted
 is "and up" until_true 15 is_up
