@@ -24,6 +24,7 @@ if [ -z "${MW_INSIDE:-}" ]; then
 	work=$(mktemp -d /var/tmp/mw-systemd.XXXXXX)
 	group=$v2/$(basename "$work")
 	mkdir "$group"
+	trap : HUP INT TERM # the inner one ends, then we clean up
 	# shellcheck disable=SC2016
 	MW_INSIDE=$work sh -c 'echo $$ >"$0/cgroup.procs"; exec "$@"' "$group" \
 		unshare -m -n -C -p -f --kill-child --mount-proc \
