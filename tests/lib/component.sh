@@ -8,7 +8,7 @@ build=$(realpath "$1")
 shift
 passed=0 failed=0 skipped=0
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+trap 'rm -f "$log" "$log.before"' EXIT
 
 leftovers() {
 	pgrep -a '^milkyway' || true
@@ -19,7 +19,7 @@ leftovers() {
 
 for script in "$@"; do
 	name=$(basename "$script" .sh)
-	before=$(leftovers)
+	leftovers | sort >"$log.before"
 	timeout -k 10 600 bash "$script" "$build" >"$log" 2>&1
 	status=$?
 	p=$(grep -c '^ok - ' "$log")
@@ -27,12 +27,12 @@ for script in "$@"; do
 	s=$(grep -c '^skip - ' "$log")
 	[ "$status" -eq 0 ] && [ $((p + f + s)) -gt 0 ] || f=$((f + (f == 0)))
 	for _ in 1 2 3 4 5 6 7 8 9 10; do
-		after=$(leftovers)
-		[ "$after" = "$before" ] && break
+		left=$(leftovers | sort | comm -13 "$log.before" -)
+		[ -z "$left" ] && break
 		sleep 0.5
 	done
-	if [ "$after" != "$before" ]; then
-		echo "left behind by $name: $after"
+	if [ -n "$left" ]; then
+		echo "left behind by $name: $left"
 		f=$((f + 1))
 	fi
 	echo "$name: $p passed, $f failed, $s skipped (exit status $status)"
