@@ -107,6 +107,16 @@ mesh_kick(struct mesh *m)
 	(void)m;
 }
 
+const struct agent *
+agents_get(const struct agents *a, int64_t slot, int64_t gen)
+{
+	static const struct agent known;
+
+	(void)a;
+	(void)gen;
+	return up[slot - 1] ? &known : NULL;
+}
+
 int64_t
 agents_ttl_ms(const struct agents *a)
 {
@@ -533,6 +543,26 @@ cancel_tells_the_agents_that_work(void **state)
 	assert_int_equal(err.code, MW_NOT_FOUND);
 }
 
+static void
+without_an_agent_a_vm_fails_at_once(void **state)
+{
+	char run[24];
+
+	(void)state;
+	for (size_t i = 2; i < VMS; i++)
+		slots[i].status = LC_SUSPENDED;
+	up[0] = up[1] = false;
+	slots[0].inst.install = LC_I_NONE; /* it was taken off */
+	str_copy(slots[0].inst.install_step, sizeof slots[0].inst.install_step,
+	    "removed");
+	slots[1].inst.install = LC_I_FAILED;
+	start(1u << KIND_CPUS, run);
+	wait_for(is_over); /* without any waiting for agents to come */
+	assert_int_equal(ended, ACTION_FAILED);
+	assert_int_equal(sum(sent), 0);
+	assert_true(skip_ns == 0);
+}
+
 int
 main(void)
 {
@@ -546,6 +576,7 @@ main(void)
 		T(a_restart_goes_on_with_what_is_missing),
 		T(rounds_and_runs_wait_for_each_other),
 		T(cancel_tells_the_agents_that_work),
+		T(without_an_agent_a_vm_fails_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
