@@ -32,6 +32,7 @@ struct exec_run {
 	char ns[LC_ID_LEN], mcis[LC_ID_LEN];
 	struct exec_item *items;
 	size_t n, left, good, keep;
+	size_t bytes; /* of output that is kept */
 	bool canceled, over;
 };
 
@@ -109,16 +110,24 @@ runs_of(struct coord *c)
 	return r->runs;
 }
 
-/* The oldest that are over make room. */
+/* The oldest that are over make room, for their number and for the bytes of
+ * what all printed; the newest stays whatever its size. */
 static void
 trim(struct exec_runs *runs)
 {
-	struct exec_run *run = TAILQ_LAST(&runs->list, exec_run_list), *prev;
+	struct exec_run *run, *prev;
+	size_t bytes = 0;
 
-	for (; run && runs->n > EXEC_RUNS_KEEP; run = prev) {
+	TAILQ_FOREACH(run, &runs->list, link)
+	bytes += run->bytes;
+	for (run = TAILQ_LAST(&runs->list, exec_run_list);
+	     run && run != TAILQ_FIRST(&runs->list) &&
+	     (runs->n > EXEC_RUNS_KEEP || bytes > EXEC_BYTES_KEEP);
+	     run = prev) {
 		prev = TAILQ_PREV(run, exec_run_list, link);
 		if (!run->over)
 			continue;
+		bytes -= run->bytes;
 		TAILQ_REMOVE(&runs->list, run, link);
 		runs->n--;
 		run_free(run);
@@ -169,6 +178,7 @@ keep_output(struct exec_item *it, struct str *to, const struct str *from)
 
 	it->truncated = it->truncated || n < from->len;
 	exec_add_utf8(to, from->p, n);
+	it->run->bytes += to->len;
 }
 
 static void

@@ -10,6 +10,7 @@
 #include "coordinator/actions.h"
 
 #define EXEC_RUNS_KEEP 50
+#define EXEC_BYTES_KEEP (256u << 20) /* of output, in all runs that are over */
 /* Output that one run keeps, over all VMs and both streams. */
 #define EXEC_RUN_BYTES ((size_t)64 * 1024 * 1024)
 

@@ -18,6 +18,8 @@ struct probe {
 	struct event *ev;
 	void (*done)(void *arg, bool banner);
 	void *arg;
+	char head[4];
+	size_t got;
 	bool banner;
 };
 
@@ -47,19 +49,26 @@ static void
 on_event(evutil_socket_t fd, short what, void *arg)
 {
 	struct probe *b = arg;
-	char buf[4];
+	char rest[256];
 	ssize_t n;
 
 	if (what & EV_TIMEOUT) {
 		probe_end(b, false);
 		return;
 	}
-	n = recv(fd, buf, sizeof buf, MSG_PEEK);
+	n = recv(fd, b->head + b->got, sizeof b->head - b->got, 0);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n > 0 && n < 4)
+	b->got += n > 0 ? (size_t)n : 0;
+	if (n > 0 && b->got < sizeof b->head)
 		return; /* the rest comes, or the deadline */
-	probe_end(b, n == 4 && memcmp(buf, "SSH-", 4) == 0);
+	/* What is left unread would turn our close into a reset, which the
+	 * host's sshd logs as an error. */
+	for (int i = 0; i < 16 && recv(fd, rest, sizeof rest, 0) > 0; i++)
+		;
+	probe_end(b,
+	    b->got == sizeof b->head &&
+		memcmp(b->head, "SSH-", sizeof b->head) == 0);
 }
 
 void
