@@ -11,7 +11,7 @@ passed=0 failed=0 skipped=0
 
 # count LOG WORD: the number in cmocka's summary line "[  WORD  ] n test(s)".
 count() {
-	sed -n "s/^\[  $2  \] \([0-9][0-9]*\) test(s).*/\1/p" "$1" |
+	sed -n "s/^\[  $2 *\] \([0-9][0-9]*\) test(s).*/\1/p" "$1" |
 	    awk '{ n += $1 } END { print n + 0 }'
 }
 
@@ -37,7 +37,9 @@ for t in "$@"; do
 	fi
 	if [ "$s" -gt 0 ]; then
 		echo "SKIP $s in $(basename "$t"):"
-		grep '^\[  SKIPPED \]\|^SKIP' "$log" | sed 's/^/    /'
+		# the reason stands before each case
+		grep -B 1 '^\[  SKIPPED \] [a-z]' "$log" |
+		    grep -v '^\[\|^--\|^$' | sort -u | sed 's/^/    /'
 	fi
 	passed=$((passed + p))
 	failed=$((failed + f))
