@@ -24,9 +24,16 @@ clean() {
 	else
 		echo "the demo failed (exit status $status); logs are in $out" >&2
 	fi
+	# the log and the screen get the last line before we end
+	exec >&- 2>&-
+	for _ in $(seq 50); do
+		kill -0 "${tee:-none}" 2>/dev/null || break
+		sleep 0.1
+	done
 }
 trap clean EXIT
 exec > >(tee "$out/demo.log") 2>&1
+tee=$!
 say() {
 	printf '\n[%3d s] $ milkyway %s\n' $((SECONDS - began)) "$*"
 	milkyway "$@"
