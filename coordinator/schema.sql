@@ -2,11 +2,11 @@
 -- Each module owns the section with its name; an older file is brought here by
 -- the migrations in store_db.c. Times are nanoseconds since 1970 (wall clock).
 PRAGMA application_id = 1297563993;
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 
 -- [store]
 CREATE TABLE migration(version INTEGER PRIMARY KEY, at INT NOT NULL);
-INSERT INTO migration(version, at) VALUES(1, 0);
+INSERT INTO migration(version, at) VALUES(2, 0);
 CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
 -- [auth]
@@ -88,11 +88,40 @@ CREATE TABLE result(
 	at INT NOT NULL,
 	value REAL,			-- NULL: failed, the JSON says why
 	validity INT NOT NULL,
-	json TEXT NOT NULL,
+	json TEXT NOT NULL,		-- without its env
+	variant TEXT NOT NULL DEFAULT 'std',
+	env INT,			-- NULL: not told
+	slim INT NOT NULL DEFAULT 0,	-- 1: samples are past their time
 	UNIQUE(slot, gen, boot, seq, part)
 );
 CREATE INDEX result_mcis ON result(ns, mcis, kind, id);
 CREATE INDEX result_spec ON result(conn, spec, kind, id);
+CREATE INDEX result_at ON result(slim, at);
+-- What a result was measured on and with; equal ones are one row.
+CREATE TABLE env(
+	id INTEGER PRIMARY KEY,
+	hash TEXT NOT NULL UNIQUE,	-- envHash: only these are compared
+	json TEXT NOT NULL
+);
+-- What the tool printed, deflated. Named by rawRef of results.
+CREATE TABLE raw(
+	hash TEXT PRIMARY KEY,		-- "sha256:..." of the text
+	at INT NOT NULL,
+	body BLOB NOT NULL
+) WITHOUT ROWID;
+
+-- [schedule]
+CREATE TABLE schedule(
+	ns TEXT NOT NULL, mcis TEXT NOT NULL, id TEXT NOT NULL,
+	json TEXT NOT NULL,		-- as it was put
+	enabled INT NOT NULL,
+	created INT NOT NULL,
+	next INT,			-- NULL: paused
+	last INT, last_end INT,		-- begin and end of the newest run
+	last_run TEXT, last_outcome TEXT, last_reason TEXT,
+	skipped INT NOT NULL,		-- in a row
+	PRIMARY KEY(ns, mcis, id)
+) WITHOUT ROWID;
 
 -- [mesh]
 CREATE TABLE rtt_round(
@@ -105,6 +134,17 @@ CREATE TABLE rtt_round(
 	cells BLOB NOT NULL		-- n * n cells, see db_mesh.c
 );
 CREATE INDEX rtt_round_mcis ON rtt_round(ns, mcis, id);
+
+-- [host]
+-- Host metrics of a minute and of an hour, see db_host.c.
+CREATE TABLE host_min(
+	id INTEGER PRIMARY KEY,		-- slot << 32 | minutes since 1970
+	v BLOB NOT NULL
+);
+CREATE TABLE host_hour(
+	id INTEGER PRIMARY KEY,		-- slot << 32 | hours since 1970
+	v BLOB NOT NULL
+);
 
 -- [place]
 CREATE TABLE placement(

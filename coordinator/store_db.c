@@ -30,6 +30,7 @@
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Woverlength-strings"
+#include "coordinator/migrate_2.sql.h"
 #include "coordinator/schema.sql.h"
 #pragma GCC diagnostic pop
 
@@ -60,6 +61,7 @@ struct migration {
 
 static const struct migration migrations[] = {
 	{ 1, NULL }, /* the first schema */
+	{ 2, migrate_2_sql },
 };
 
 static bool make_new(const char *path, struct mw_err *err);
