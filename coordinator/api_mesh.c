@@ -6,6 +6,7 @@
 #include "coordinator/api.h"
 #include "coordinator/conns.h"
 #include "coordinator/mesh.h"
+#include "coordinator/snap.h"
 
 #include "common/pure/alloc.h"
 #include "common/pure/str.h"
@@ -214,7 +215,7 @@ get(struct httpd_req *req, void *ctx)
 	const char *ns = httpd_param(req, "ns"),
 		   *mcis = httpd_param(req, "mcis");
 	const struct lc_mcis *g = lc_mcis_find(c->lc, ns, mcis);
-	struct matrix *m = mesh_latest(c->mesh, ns, mcis);
+	struct matrix *m = snap_latest(c->snap, ns, mcis);
 	struct mw_err err = MW_ERR_INIT;
 	struct look *l;
 

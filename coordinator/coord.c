@@ -22,6 +22,7 @@
 #include "coordinator/link.h"
 #include "coordinator/mesh.h"
 #include "coordinator/remote.h"
+#include "coordinator/snap.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -75,6 +76,7 @@ coord_free(struct coord *c)
 	store_close(c->store);
 	link_free(c->link);
 	mesh_free(c->mesh);
+	snap_free(c->snap);
 	places_free(c->places);
 	bench_free(c->bench);
 	agents_free(c->agents);
@@ -125,6 +127,7 @@ build(struct coord *c, struct mw_err *err)
 	    !(c->actions = actions_open(c, err)) ||
 	    !(c->env = env_real_new(c, err)) ||
 	    !(c->agents = agents_new(c, err)) ||
+	    !(c->snap = snap_new(c, err)) ||
 	    !(c->mesh = mesh_new(c, err)) || !(c->bench = bench_new(c, err)) ||
 	    !(c->places = places_new(c, err)) || !(c->link = link_new(c, err)))
 		return false;

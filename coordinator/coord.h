@@ -50,7 +50,8 @@ struct coord {
 	struct link *link; /* link.h: agent link server */
 	struct agents *agents; /* agents.h: registry, liveness */
 	struct bench *bench; /* bench.h: runs and results */
-	struct mesh *mesh; /* mesh.h: matrix rounds, snapshots */
+	struct snap *snap; /* snap.h: newest matrices, in memory */
+	struct mesh *mesh; /* mesh.h: matrix rounds */
 	struct places *places; /* api_place.h: placements */
 	struct remote *remote; /* remote.h: SSH installs, exec, uninstall */
 };

@@ -11,7 +11,7 @@
 #include "coordinator/agents.h"
 #include "coordinator/conns.h"
 #include "coordinator/coord.h"
-#include "coordinator/mesh.h"
+#include "coordinator/snap.h"
 #include "lifecycle/lifecycle.h"
 
 #include <inttypes.h>
@@ -199,7 +199,7 @@ check_matrix(const struct coord *c, struct finding *f)
 {
 	for (const struct lc_mcis *m = lc_mcis_first(c->lc); m; m = m->next) {
 		const struct matrix *x =
-		    mesh_latest(c->mesh, m->row.ns, m->row.name);
+		    snap_latest(c->snap, m->row.ns, m->row.name);
 
 		if (m->counts[LC_RUNNING] < 2)
 			continue;

@@ -18,6 +18,7 @@
 #include "coordinator/db_mesh.h"
 #include "coordinator/events.h"
 #include "coordinator/link.h"
+#include "coordinator/snap.h"
 #include "lifecycle/lifecycle.h"
 
 #include <string.h>
@@ -62,23 +63,14 @@ struct round {
 	struct round *next;
 };
 
-struct latest {
-	char ns[LC_ID_LEN], mcis[LC_ID_LEN];
-	struct matrix *m;
-	struct latest *next;
-};
-
 struct mesh {
 	struct coord *c;
 	struct round *rounds;
-	struct latest *latest;
 	int64_t next_id;
 	struct loop_timer *tick;
 };
 
 static bool load(struct db *db, void *arg, struct mw_err *err);
-static void keep(void *arg, const char *ns, const char *mcis,
-    struct matrix *take_m);
 static struct round *round_new(struct mesh *m, const struct lc_mcis *g);
 static void round_free(struct round *r);
 static bool round_check(const struct round *r, struct mw_err *err);
@@ -109,14 +101,12 @@ load(struct db *db, void *arg, struct mw_err *err)
 {
 	struct mesh *m = arg;
 
-	return db_round_next(db, &m->next_id, err) &&
-	    db_round_each_newest(db, keep, m, err);
+	return db_round_next(db, &m->next_id, err);
 }
 
 void
 mesh_free(struct mesh *m)
 {
-	struct latest *l;
 	struct round *r;
 
 	if (!m)
@@ -125,42 +115,8 @@ mesh_free(struct mesh *m)
 		m->rounds = r->next;
 		round_free(r);
 	}
-	while ((l = m->latest) != NULL) {
-		m->latest = l->next;
-		matrix_unref(l->m);
-		free(l);
-	}
 	loop_timer_free(m->tick);
 	free(m);
-}
-
-/* The new matrix takes the place of the old one; running solves copied it. */
-static void
-keep(void *arg, const char *ns, const char *mcis, struct matrix *take_m)
-{
-	struct mesh *m = arg;
-	struct latest *l = m->latest;
-
-	while (l && !(str_eq(l->ns, ns) && str_eq(l->mcis, mcis)))
-		l = l->next;
-	if (!l) {
-		l = xcalloc(1, sizeof *l);
-		str_copy(l->ns, sizeof l->ns, ns);
-		str_copy(l->mcis, sizeof l->mcis, mcis);
-		l->next = m->latest;
-		m->latest = l;
-	}
-	matrix_unref(l->m);
-	l->m = take_m;
-}
-
-struct matrix *
-mesh_latest(const struct mesh *m, const char *ns, const char *mcis)
-{
-	for (struct latest *l = m->latest; l; l = l->next)
-		if (str_eq(l->ns, ns) && str_eq(l->mcis, mcis))
-			return l->m;
-	return NULL;
 }
 
 static struct round *
@@ -559,7 +515,7 @@ save_done(struct store_job *job, bool ok, const struct mw_err *err)
 				     : "the agent is not there");
 	}
 	if (ok) {
-		keep(m, r->ns, r->mcis, matrix_ref(r->m));
+		snap_add(m->c->snap, r->ns, r->mcis, matrix_ref(r->m));
 		events_emit(m->c->events,
 		    &(struct event){ .type = "matrix.round",
 			.ns = r->ns,

@@ -1,10 +1,10 @@
 /*
- * mesh.h - rounds of the latency matrix and their snapshots.
+ * mesh.h - rounds of the latency matrix.
  *
  * A round: arm every member, go after all are armed or 2 s, one row from each
- * agent, one transaction, then a new immutable matrix takes the place of the
- * old one. A round waits for an exclusive benchmark of its MCIS and the other
- * way round. Missing rows say why: agentSilent or notArmed.
+ * agent, one transaction, then snap.h has the new matrix. A round waits for an
+ * exclusive benchmark of its MCIS and the other way round. Missing rows say
+ * why: agentSilent or notArmed.
  */
 #ifndef MW_COORDINATOR_MESH_H
 #define MW_COORDINATOR_MESH_H
@@ -21,10 +21,6 @@ void mesh_free(struct mesh *m);
 /* Queues one round; action receives the id of its action resource. */
 bool mesh_start(struct mesh *m, const char *ns, const char *mcis, int64_t k,
     int64_t window_ms, char action[24], struct mw_err *err) mw_must_check;
-/* The newest round, borrowed (matrix_ref() to keep), or NULL. names are vm
- * ids. */
-struct matrix *mesh_latest(const struct mesh *m, const char *ns,
-    const char *mcis);
 /* A round of that MCIS is under way. */
 bool mesh_busy(const struct mesh *m, const char *ns, const char *mcis);
 /* A benchmark of that MCIS ended: a waiting round may go. */

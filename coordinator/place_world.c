@@ -9,7 +9,7 @@
 #include "common/pure/alloc.h"
 #include "common/pure/str.h"
 #include "coordinator/conns.h"
-#include "coordinator/mesh.h"
+#include "coordinator/snap.h"
 #include "lifecycle/lifecycle.h"
 
 #include <string.h>
@@ -212,7 +212,7 @@ static void
 add_cells(struct build *b, const char *mcis)
 {
 	struct lc_mcis *m = lc_mcis_find(b->c->lc, b->from->ns, mcis);
-	struct matrix *x = mesh_latest(b->c->mesh, b->from->ns, mcis);
+	struct matrix *x = snap_latest(b->c->snap, b->from->ns, mcis);
 	size_t *site;
 
 	if (!m || !x)
