@@ -29,6 +29,7 @@ struct part {
 	bool has_value;
 	enum result_validity validity;
 	char *json;
+	struct db_result_sum sum;
 };
 
 struct in_job {
@@ -49,6 +50,7 @@ struct in_job {
 static bool parse_name(const char *name, int64_t *run, int64_t *slot);
 static struct in_job *in_new(struct bench *b, int64_t slot, int64_t gen,
     const char *boot, int64_t seq, void (*done)(void *arg, bool ok), void *arg);
+static struct db_result_sum sum_of(const struct result *r);
 static void describe(const struct in_job *j, json_t *result);
 static bool in_run(struct db *db, struct store_job *job, struct mw_err *err);
 static void in_done(struct store_job *job, bool ok, const struct mw_err *err);
@@ -72,6 +74,7 @@ bench_on_result(struct bench *b, int64_t slot, int64_t gen, const char *boot,
 	p->value = r->value;
 	p->has_value = r->has_value;
 	p->validity = r->validity;
+	p->sum = sum_of(r);
 	describe(j, json);
 	p->json = json_text(json, false);
 	json_decref(json);
@@ -204,6 +207,19 @@ in_new(struct bench *b, int64_t slot, int64_t gen, const char *boot,
 	return j;
 }
 
+static struct db_result_sum
+sum_of(const struct result *r)
+{
+	struct db_result_sum s = { .n_valid = (int64_t)r->n_valid,
+		.ci_lo = r->q.has_ci ? r->q.ci_lo : NAN,
+		.ci_hi = r->q.has_ci ? r->q.ci_hi : NAN,
+		.mad_cv = r->q.n > 1 ? r->q.mad_cv : NAN,
+		.replay = r->replay };
+
+	str_copy(s.profile, sizeof s.profile, r->profile);
+	return s;
+}
+
 /* What only we know about a result. */
 static void
 describe(const struct in_job *j, json_t *result)
@@ -251,6 +267,7 @@ in_run(struct db *db, struct store_job *job, struct mw_err *err)
 			.value = p->value,
 			.validity = p->validity,
 			.json = p->json,
+			.sum = p->sum,
 		};
 		bool stored;
 
@@ -369,6 +386,10 @@ rtt_part(struct in_job *j, const struct json_at *at, struct mw_err *err)
 		return false;
 	}
 	p->has_value = n > 0 && isfinite(p->value);
+	p->sum = (struct db_result_sum){ .n_valid = n,
+		.ci_lo = NAN,
+		.ci_hi = NAN,
+		.mad_cv = NAN };
 	p->validity = !p->has_value ? RESULT_FAILED
 	    : n < 6                 ? RESULT_TOO_FEW
 				    : RESULT_OK;

@@ -6,6 +6,7 @@
 #include "common/pure/alloc.h"
 #include "common/pure/when.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,12 +72,17 @@ db_result_put(struct db *db, const struct db_result *r, bool *stored,
 		return err->code == MW_OK;
 	st = db_stmt(db,
 	    "INSERT OR IGNORE INTO result(run, ns, mcis, vm, slot, gen, boot, "
-	    "seq, part, kind, spec, conn, at, validity, json, value) "
-	    "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
-	db_bind(st, r->has_value ? "isssiisiiissiisd" : "isssiisiiissiisn",
-	    r->run, r->ns, r->mcis, r->vm, r->slot, r->gen, r->boot, r->seq,
-	    r->part, (int64_t)r->kind, r->spec, r->conn, r->at,
-	    (int64_t)r->validity, r->json, r->value);
+	    "seq, part, kind, spec, conn, at, validity, json, profile, "
+	    "n_valid, replay, ci_lo, ci_hi, mad_cv, value) "
+	    "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+	    "?, ?, ?)");
+	/* sqlite stores a NAN as NULL */
+	db_bind(st, "isssiisiiissiissiidddd", r->run, r->ns, r->mcis, r->vm,
+	    r->slot, r->gen, r->boot, r->seq, r->part, (int64_t)r->kind,
+	    r->spec, r->conn, r->at, (int64_t)r->validity, r->json,
+	    r->sum.profile, r->sum.n_valid, (int64_t)r->sum.replay,
+	    r->sum.ci_lo, r->sum.ci_hi, r->sum.mad_cv,
+	    r->has_value ? r->value : (double)NAN);
 	if (!db_exec(db, st, err))
 		return false;
 	*stored = db_changes(db) > 0;

@@ -19,6 +19,14 @@ struct db_run_vm {
 	const char *vm, *state, *step, *error;
 };
 
+/* What the evaluation reads of a result; NAN is unknown. */
+struct db_result_sum {
+	char profile[16];
+	int64_t n_valid;
+	double ci_lo, ci_hi, mad_cv;
+	bool replay;
+};
+
 struct db_result {
 	int64_t run, slot, gen, seq, part, at;
 	const char *ns, *mcis, *vm, *boot, *spec, *conn;
@@ -27,6 +35,7 @@ struct db_result {
 	double value;
 	enum result_validity validity;
 	const char *json;
+	struct db_result_sum sum;
 };
 
 struct db_result_filter {

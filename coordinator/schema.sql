@@ -92,11 +92,20 @@ CREATE TABLE result(
 	variant TEXT NOT NULL DEFAULT 'std',
 	env INT,			-- NULL: not told
 	slim INT NOT NULL DEFAULT 0,	-- 1: samples are past their time
+	-- Beside the JSON for the evaluation, which reads many results.
+	profile TEXT NOT NULL DEFAULT '',
+	n_valid INT NOT NULL DEFAULT 0,
+	ci_lo REAL, ci_hi REAL, mad_cv REAL,	-- NULL: unknown
+	replay INT NOT NULL DEFAULT 0,	-- 1: replayed by the twin
 	UNIQUE(slot, gen, boot, seq, part)
 );
 CREATE INDEX result_mcis ON result(ns, mcis, kind, id);
 CREATE INDEX result_spec ON result(conn, spec, kind, id);
 CREATE INDEX result_at ON result(slim, at);
+-- Holds all that the evaluation reads: no JSON is touched.
+CREATE INDEX result_eval ON result(kind, conn, spec, slot, variant, profile, env,
+	replay, validity, at, gen, value, n_valid, ci_lo, ci_hi, mad_cv, ns,
+	mcis, vm);
 -- What a result was measured on and with; equal ones are one row.
 CREATE TABLE env(
 	id INTEGER PRIMARY KEY,
