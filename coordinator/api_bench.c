@@ -42,8 +42,6 @@ static void reply_run(struct coord *c, struct httpd_req *req,
     const char *action, const char *run);
 static bool read_ask(struct httpd_req *req, struct bench_ask *ask,
     const char **vms, struct mw_err *err);
-static bool read_kinds(const struct json_at *at, unsigned *kinds,
-    struct mw_err *err);
 static bool read_targets(struct httpd_req *req, json_t **targets,
     int64_t *count, struct mw_err *err);
 static bool read_target(json_t *in, size_t i, json_t *out, struct mw_err *err);
@@ -205,7 +203,7 @@ read_ask(struct httpd_req *req, struct bench_ask *ask, const char **vms,
 	    !json_get_str(&at, "profile", false, 15, &ask->profile, err) ||
 	    !json_get_int(&at, "seed", true, 0, 0, INT32_MAX, &ask->seed,
 		err) ||
-	    !read_kinds(&at, &ask->kinds, err) ||
+	    !bench_read_kinds(&at, &ask->kinds, err) ||
 	    !json_get_array(&at, "vms", false, 1, VMS_MAX, &list, err))
 		return false;
 	if (!ask->profile)
@@ -219,32 +217,6 @@ read_ask(struct httpd_req *req, struct bench_ask *ask, const char **vms,
 	}
 	ask->vms = vms;
 	ask->nvms = json_array_size(list);
-	return true;
-}
-
-/* Without a list: everything that is a benchmark. */
-static bool
-read_kinds(const struct json_at *at, unsigned *kinds, struct mw_err *err)
-{
-	json_t *list;
-
-	if (!json_get_array(at, "kinds", false, 1, KIND_COUNT, &list, err))
-		return false;
-	*kinds = 0;
-	for (unsigned k = 0; !list && k < KIND_COUNT; k++)
-		if (kind_info((enum kind)k)->exclusive)
-			*kinds |= 1u << k;
-	for (size_t i = 0; i < json_array_size(list); i++) {
-		const char *s = json_string_value(json_array_get(list, i));
-		enum kind k;
-
-		if (!s || !kind_parse(s, &k)) {
-			err_set(err, MW_INVALID, 0,
-			    "there is no kind of that name");
-			return err_pointer(err, "/kinds/%zu", i);
-		}
-		*kinds |= 1u << k;
-	}
 	return true;
 }
 

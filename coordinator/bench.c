@@ -29,21 +29,10 @@
 #define GRACE_NS (30 * NS_PER_S) /* after the agent's own deadline */
 #define RUNS_MAX 256
 
-/* Milliseconds that one VM may take. */
-static const struct profile {
-	const char *name;
-	int64_t base_ms, per_kind_ms;
-} profiles[] = {
-	{ "quick", 60000, 60000 },
-	{ "standard", 120000, 180000 },
-	{ "deep", 300000, 900000 },
-};
-
 static bool cancel_action(void *arg, const char *id, struct mw_err *err);
 static bool load(struct db *db, void *arg, struct mw_err *err);
 static void load_run(void *arg, const struct db_run *row);
 static void load_vm(void *arg, const struct db_run_vm *row, unsigned got);
-static const struct profile *profile_find(const char *name);
 static bool check_ask(const struct bench *b, const struct bench_ask *ask,
     const struct lc_mcis **m, struct mw_err *err);
 static struct run *run_new(enum run_kind kind, const char *ns,
@@ -55,15 +44,14 @@ static void add_job(struct bench *b, struct run *r, const struct db_run_vm *row,
 static bool vm_wanted(const char *vm, const char *const *vms, size_t nvms);
 static bool launch(struct bench *b, struct run *take_run, char run[24],
     char action[24], struct mw_err *err);
-static void host_unref(struct bench *b, struct host *h);
 static void on_pump(void *arg);
 static void pump_run(struct bench *b, struct run *r);
 static void try_start(struct bench *b, struct bench_job *j);
 static int64_t patience_ns(const struct bench *b);
 static bool send_job(struct bench *b, struct bench_job *j);
-static int64_t deadline_ms(const struct run *r);
 static void on_tick(void *arg);
 static void run_end(struct bench *b, struct run *r);
+
 struct bench *
 bench_new(struct coord *c, struct mw_err *err)
 {
@@ -120,7 +108,7 @@ bench_start(struct bench *b, const struct bench_ask *ask, char run[24],
 	if (!check_ask(b, ask, &m, err))
 		return false;
 	r = run_new(RUN_BENCH, ask->ns, ask->mcis);
-	r->kinds = ask->kinds;
+	r->kinds = bench_kinds_for(ask->profile, ask->kinds);
 	str_copy(r->profile, sizeof r->profile, ask->profile);
 	r->seed =
 	    ask->seed ? ask->seed : (int64_t)(clock_random_u64() >> 33) + 1;
@@ -287,29 +275,10 @@ void
 run_free(struct bench *b, struct run *r)
 {
 	for (size_t i = 0; i < r->njobs; i++)
-		host_unref(b, r->jobs[i].host);
+		bench_host_unref(b, r->jobs[i].host);
 	json_decref(r->targets);
 	free(r->jobs);
 	free(r);
-}
-
-struct host *
-bench_host(struct bench *b, const char *id, int64_t slots)
-{
-	struct host *h;
-
-	for (size_t i = 0; i < b->nhosts; i++)
-		if (strcmp(b->hosts[i]->id, id) == 0) {
-			b->hosts[i]->refs++;
-			return b->hosts[i];
-		}
-	h = xcalloc(1, sizeof *h);
-	str_copy(h->id, sizeof h->id, id);
-	h->slots = slots > 0 ? slots : 1;
-	h->refs = 1;
-	VEC_GROW(b->hosts, b->nhosts, b->hosts_cap);
-	b->hosts[b->nhosts++] = h;
-	return h;
 }
 
 static bool
@@ -342,10 +311,11 @@ load_run(void *arg, const struct db_run *row)
 	r->targets = json_incref(json_object_get(params, "targets"));
 	json_array_foreach(json_object_get(params, "kinds"), i, e)
 	{
-		enum kind k;
+		unsigned lane;
 
-		if (json_is_string(e) && kind_parse(json_string_value(e), &k))
-			r->kinds |= 1u << k;
+		if (json_is_string(e) &&
+		    lane_parse(json_string_value(e), &lane))
+			r->kinds |= LANE_BIT(lane);
 	}
 	json_decref(params);
 	while (*at)
@@ -402,15 +372,6 @@ add_job(struct bench *b, struct run *r, const struct db_run_vm *row,
 	r->nopen++;
 }
 
-static const struct profile *
-profile_find(const char *name)
-{
-	for (size_t i = 0; i < ARRAY_LEN(profiles); i++)
-		if (str_eq(profiles[i].name, name))
-			return &profiles[i];
-	return NULL;
-}
-
 static bool
 check_ask(const struct bench *b, const struct bench_ask *ask,
     const struct lc_mcis **m, struct mw_err *err)
@@ -419,24 +380,7 @@ check_ask(const struct bench *b, const struct bench_ask *ask,
 	if (!*m)
 		return err_set(err, MW_NOT_FOUND, 0, "no MCIS %s in %s",
 		    ask->mcis, ask->ns);
-	if (!profile_find(ask->profile)) {
-		err_set(err, MW_INVALID, 0,
-		    "profile is quick, standard or deep");
-		return err_pointer(err, "/profile");
-	}
-	if (!ask->kinds) {
-		err_set(err, MW_INVALID, 0, "no kind is asked for");
-		return err_pointer(err, "/kinds");
-	}
-	for (unsigned k = 0; k < KIND_COUNT; k++)
-		if ((ask->kinds & 1u << k) &&
-		    !kind_info((enum kind)k)->exclusive) {
-			err_set(err, MW_INVALID, 0,
-			    "%s is not a benchmark; use .../rtt or .../matrix",
-			    kind_info((enum kind)k)->name);
-			return err_pointer(err, "/kinds");
-		}
-	return true;
+	return bench_check_kinds(ask->profile, ask->kinds, err);
 }
 
 static struct run *
@@ -517,17 +461,6 @@ launch(struct bench *b, struct run *take_run, char run[24], char action[24],
 	return true;
 }
 
-static void
-host_unref(struct bench *b, struct host *h)
-{
-	if (--h->refs)
-		return;
-	for (size_t i = 0; i < b->nhosts; i++)
-		if (b->hosts[i] == h)
-			b->hosts[i] = b->hosts[--b->nhosts];
-	free(h);
-}
-
 /* Ends what is over, then starts what can start, in the order of asking. */
 static void
 on_pump(void *arg)
@@ -598,7 +531,8 @@ try_start(struct bench *b, struct bench_job *j)
 	h->used += j->need;
 	j->lost_ns = 0;
 	j->said_done = false;
-	j->deadline_ns = now + deadline_ms(j->run) * NS_PER_MS + GRACE_NS;
+	j->deadline_ns =
+	    now + bench_deadline_ms(j->run, j->got) * NS_PER_MS + GRACE_NS;
 	j->run->started = true;
 	job_step(b, j, JOB_SENT, "sent");
 }
@@ -620,7 +554,7 @@ send_job(struct bench *b, struct bench_job *j)
 	json_put_str(m, "type", "job");
 	json_put_str(m, "jobId", id);
 	json_put_str(m, "kind", run_kind_name(r->kind));
-	json_put_int(m, "deadlineMs", deadline_ms(r));
+	json_put_int(m, "deadlineMs", bench_deadline_ms(r, j->got));
 	if (r->kind == RUN_BENCH) {
 		json_put_str(m, "runId", r->name);
 		json_put(m, "kinds", kinds_json(r->kinds & ~j->got));
@@ -633,20 +567,6 @@ send_job(struct bench *b, struct bench_job *j)
 		json_put_int(m, "timeoutMs", 2000);
 	}
 	return link_send(b->c->link, j->slot, j->gen, m);
-}
-
-static int64_t
-deadline_ms(const struct run *r)
-{
-	const struct profile *p = profile_find(r->profile);
-	int64_t n = 0;
-
-	if (r->kind == RUN_RTT)
-		return 30000 +
-		    r->count * 2100 * (int64_t)json_array_size(r->targets);
-	for (unsigned k = 0; k < KIND_COUNT; k++)
-		n += (r->kinds & 1u << k) != 0;
-	return p->base_ms + n * p->per_kind_ms;
 }
 
 static void

@@ -23,8 +23,9 @@ void bench_free(struct bench *b);
 
 struct bench_ask {
 	const char *ns, *mcis;
-	unsigned kinds; /* 1 << enum kind */
-	const char *profile; /* quick, standard, deep */
+	/* Lanes (lane.h; 1u << enum kind is one); 0: what the profile has. */
+	unsigned kinds;
+	const char *profile; /* quick, standard, deep, legacy */
 	const char *const *vms; /* NULL: all running VMs */
 	size_t nvms;
 	int64_t seed; /* 0: chosen */
@@ -33,6 +34,9 @@ struct bench_ask {
  * resource. Both are committed before the reply of any later store job. */
 bool bench_start(struct bench *b, const struct bench_ask *ask, char run[24],
     char action[24], struct mw_err *err) mw_must_check;
+/* The array /kinds of a request: names of kinds and variants. Absent: 0. */
+bool bench_read_kinds(const struct json_at *at, unsigned *kinds,
+    struct mw_err *err) mw_must_check;
 bool bench_cancel(struct bench *b, const char *run,
     struct mw_err *err) mw_must_check;
 /* An exclusive run works in that MCIS now. */

@@ -40,6 +40,7 @@ struct in_job {
 	char ns[LC_ID_LEN], mcis[LC_ID_LEN], vm[LC_VM_ID_LEN];
 	char conn[LC_WORD_LEN], spec[LC_WORD_LEN];
 	enum kind kind;
+	char variant[16];
 	struct part parts[BENCH_TARGETS_MAX];
 	size_t nparts, nstored;
 	bool wanted;
@@ -71,6 +72,8 @@ bench_on_result(struct bench *b, int64_t slot, int64_t gen, const char *boot,
 	if (!parse_name(r->run_id, &j->run, NULL))
 		j->run = 0; /* in no run: the store refuses it */
 	j->kind = r->kind;
+	str_copy(j->variant, sizeof j->variant,
+	    *r->variant ? r->variant : "std");
 	p->value = r->value;
 	p->has_value = r->has_value;
 	p->validity = r->validity;
@@ -89,6 +92,7 @@ bench_on_rtt(struct bench *b, int64_t slot, int64_t gen, const char *boot,
 	struct mw_err err = MW_ERR_INIT;
 
 	j->kind = KIND_RTT;
+	str_copy(j->variant, sizeof j->variant, "std");
 	if (!rtt_parts(j, rtt, &err)) {
 		log_warn("bench", j->vm, "RTT result dropped: %s", err.msg);
 		j->nparts = 0;
@@ -263,6 +267,7 @@ in_run(struct db *db, struct store_job *job, struct mw_err *err)
 			.spec = j->spec,
 			.conn = j->conn,
 			.kind = j->kind,
+			.variant = j->variant,
 			.has_value = p->has_value,
 			.value = p->value,
 			.validity = p->validity,
@@ -285,6 +290,7 @@ in_done(struct store_job *job, bool ok, const struct mw_err *err)
 	char name[24];
 	struct run *r;
 	struct bench_job *of;
+	unsigned lane;
 
 	snprintf(name, sizeof name, "b-%lld", (long long)j->run);
 	r = bench_find(j->b, name);
@@ -295,8 +301,8 @@ in_done(struct store_job *job, bool ok, const struct mw_err *err)
 		log_warn("bench", j->vm, "a result that nobody asked for");
 	if (ok && j->nstored)
 		tell(j);
-	if (ok && j->wanted && of) {
-		of->got |= 1u << j->kind;
+	if (ok && j->wanted && of && lane_find(j->kind, j->variant, &lane)) {
+		of->got |= LANE_BIT(lane);
 		job_check(j->b, of);
 	}
 	j->done(j->arg, ok);

@@ -5,6 +5,7 @@
 #ifndef MW_COORDINATOR_BENCH_INT_H
 #define MW_COORDINATOR_BENCH_INT_H
 
+#include "common/pure/lane.h"
 #include "common/pure/str.h"
 #include "coordinator/bench.h"
 #include "lifecycle/model.h"
@@ -52,7 +53,7 @@ struct bench_job {
 	int64_t need;
 	enum job_state state;
 	char step[84], error[200];
-	unsigned got; /* kinds whose result is stored: 1 << kind */
+	unsigned got; /* lanes whose result is stored */
 	bool said_done; /* the agent is through; results may be on their way */
 	int64_t since_ns; /* of waiting, or of said_done */
 	int64_t not_before_ns; /* sent again: first let its results come */
@@ -67,7 +68,7 @@ struct run {
 	char ns[LC_ID_LEN], mcis[LC_ID_LEN];
 	char action[LC_ACTION_LEN];
 	char profile[16];
-	unsigned kinds;
+	unsigned kinds; /* lanes, see lane.h */
 	int64_t seed;
 	json_t *targets; /* rtt: [{target, ip}] */
 	int64_t count;
@@ -114,7 +115,7 @@ void bench_pump(struct bench *b);
 bool bench_start_rtt(struct bench *b, const char *ns, const char *mcis,
     json_t *targets, int64_t count, char run[24], char action[24],
     struct mw_err *err) mw_must_check;
-/* kinds as an array of names, and back. */
+/* bench_plan.c. A set of lanes as an array of names. */
 json_t *kinds_json(unsigned kinds);
 /* Live state of a run, as the API shows it, without results. */
 json_t *run_json(const struct run *r);
@@ -129,7 +130,15 @@ void act_adopt(struct bench *b, struct run *r); /* after a restart */
 void act_step(struct bench *b, const struct bench_job *j);
 void act_end(struct bench *b, const struct run *r);
 
+/* Does that profile measure those lanes? */
+bool bench_check_kinds(const char *profile, unsigned kinds,
+    struct mw_err *err) mw_must_check;
+/* The lanes of a run that asks for kinds (0: for what the profile has). */
+unsigned bench_kinds_for(const char *profile, unsigned kinds);
+/* How long the agent may work on what is not here yet. */
+int64_t bench_deadline_ms(const struct run *r, unsigned got);
 /* The host with that id; counts a reference. */
 struct host *bench_host(struct bench *b, const char *id, int64_t slots);
+void bench_host_unref(struct bench *b, struct host *h);
 
 #endif

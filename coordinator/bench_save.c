@@ -229,18 +229,6 @@ act_end(struct bench *b, const struct run *r)
 }
 
 json_t *
-kinds_json(unsigned kinds)
-{
-	json_t *a = json_array();
-
-	for (unsigned k = 0; k < KIND_COUNT; k++)
-		if (kinds & 1u << k)
-			json_array_append_new(a,
-			    json_string(kind_info((enum kind)k)->name));
-	return a;
-}
-
-json_t *
 run_json(const struct run *r)
 {
 	json_t *j = json_object(), *vms = json_array();

@@ -72,14 +72,14 @@ db_result_put(struct db *db, const struct db_result *r, bool *stored,
 		return err->code == MW_OK;
 	st = db_stmt(db,
 	    "INSERT OR IGNORE INTO result(run, ns, mcis, vm, slot, gen, boot, "
-	    "seq, part, kind, spec, conn, at, validity, json, profile, "
+	    "seq, part, kind, variant, spec, conn, at, validity, json, profile, "
 	    "n_valid, replay, ci_lo, ci_hi, mad_cv, value) "
 	    "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-	    "?, ?, ?)");
+	    "?, ?, ?, ?)");
 	/* sqlite stores a NAN as NULL */
-	db_bind(st, "isssiisiiissiissiidddd", r->run, r->ns, r->mcis, r->vm,
+	db_bind(st, "isssiisiiisssiissiidddd", r->run, r->ns, r->mcis, r->vm,
 	    r->slot, r->gen, r->boot, r->seq, r->part, (int64_t)r->kind,
-	    r->spec, r->conn, r->at, (int64_t)r->validity, r->json,
+	    r->variant, r->spec, r->conn, r->at, (int64_t)r->validity, r->json,
 	    r->sum.profile, r->sum.n_valid, (int64_t)r->sum.replay,
 	    r->sum.ci_lo, r->sum.ci_hi, r->sum.mad_cv,
 	    r->has_value ? r->value : (double)NAN);
@@ -113,7 +113,7 @@ db_result_list(struct db *db, const struct db_result_filter *f,
 		st = db_stmt(db,
 		    "SELECT id, json FROM result WHERE id IN (SELECT max(id) "
 		    "FROM result WHERE ns = ?1 AND mcis = ?2 AND "
-		    "(?4 < 0 OR kind = ?4) GROUP BY vm, kind, "
+		    "(?4 < 0 OR kind = ?4) GROUP BY vm, kind, variant, "
 		    "json_extract(json, '$.target')) AND ?3 = 0 "
 		    "ORDER BY id LIMIT ?5");
 	else
@@ -202,12 +202,15 @@ static unsigned
 kinds_stored(struct db *db, int64_t run, int64_t slot, struct mw_err *err)
 {
 	sqlite3_stmt *st = db_stmt(db,
-	    "SELECT DISTINCT kind FROM result WHERE run = ? AND slot = ?");
-	unsigned got = 0;
+	    "SELECT DISTINCT kind, variant FROM result WHERE run = ? AND "
+	    "slot = ?");
+	unsigned got = 0, lane;
 
 	db_bind(st, "ii", run, slot);
 	while (db_row(db, st, err))
-		got |= 1u << sqlite3_column_int(st, 0);
+		if (lane_find((enum kind)sqlite3_column_int(st, 0),
+			db_text(st, 1), &lane))
+			got |= LANE_BIT(lane);
 	return got;
 }
 
@@ -264,6 +267,7 @@ db_result_scores(struct db *db,
 	sqlite3_stmt *st = db_stmt(db,
 	    "SELECT conn, spec, kind, value, validity, at, max(id) FROM result "
 	    "WHERE value IS NOT NULL AND validity IN (?1, ?2) AND kind < ?3 "
+	    "AND variant = 'std' "
 	    "GROUP BY conn, spec, slot, kind ORDER BY conn, spec, kind");
 
 	db_bind(st, "iii", (int64_t)RESULT_OK, (int64_t)RESULT_TOO_FEW,

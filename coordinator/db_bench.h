@@ -31,6 +31,7 @@ struct db_result {
 	int64_t run, slot, gen, seq, part, at;
 	const char *ns, *mcis, *vm, *boot, *spec, *conn;
 	enum kind kind;
+	const char *variant;
 	bool has_value;
 	double value;
 	enum result_validity validity;

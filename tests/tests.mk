@@ -37,7 +37,8 @@ tests/unit/test_wan_SRCS := twin/wan_heap.c twin/wan_flow.c twin/wan_model.c \
 tests/unit/test_vm_key_SRCS := twin/vm_key.c
 tests/fuzz/fuzz_vm_key_SRCS := twin/vm_key.c
 # The agent without its main and agent.c.
-agent_PARTS := $(filter-out agent/main.c agent/agent.c agent/ping_main.c,\
+agent_PARTS := $(filter-out agent/main.c agent/agent.c agent/ping_main.c \
+	agent/dblite_main.c,\
 	$(wildcard agent/*.c))
 tests/unit/test_sysbench_SRCS := agent/sysbench.c
 tests/unit/test_spool_SRCS    := agent/spool.c
@@ -57,7 +58,7 @@ tests/fuzz/fuzz_spool_SRCS    := agent/spool.c
 tests/fuzz/fuzz_sysinfo_SRCS  := agent/sysinfo.c
 tests/fuzz/fuzz_pinger_SRCS   := agent/pinger.c
 tests/unit/test_auth_SRCS := $(addprefix coordinator/,auth.c ca.c ssh_key.c events.c db_events.c store.c store_db.c)
-tests/unit/test_bench_SRCS := $(addprefix coordinator/,bench.c bench_in.c bench_save.c db_bench.c store.c store_db.c)
+tests/unit/test_bench_SRCS := $(addprefix coordinator/,bench.c bench_in.c bench_plan.c bench_save.c db_bench.c store.c store_db.c)
 tests/unit/test_mcis_file_SRCS := coordinator/mcis_file.c
 tests/fuzz/fuzz_mcis_file_SRCS := coordinator/mcis_file.c
 cli_SRCS := $(filter-out cli/main.c,$(wildcard cli/*.c))
