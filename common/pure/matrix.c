@@ -24,6 +24,7 @@ static const char *const method_names[MATRIX_METHOD_COUNT] = {
 	[MATRIX_ICMP] = "icmp",
 	[MATRIX_TCP_INFO] = "tcpInfo",
 	[MATRIX_IMPORTED] = "imported",
+	[MATRIX_ICMP_RAW] = "icmpRaw",
 };
 
 struct matrix *
@@ -36,6 +37,7 @@ matrix_new(size_t n)
 		abort();
 	m->n = n;
 	m->names = xcalloc(n, sizeof *m->names);
+	m->who = xcalloc(n, sizeof *m->who);
 	m->cells = xcalloc(cells, sizeof *m->cells);
 	for (size_t i = 0; i < cells; i++)
 		m->cells[i].why = MATRIX_NEVER;
@@ -55,9 +57,12 @@ matrix_unref(struct matrix *m)
 {
 	if (m == NULL || __atomic_sub_fetch(&m->refs, 1, __ATOMIC_ACQ_REL) > 0)
 		return;
-	for (size_t i = 0; i < m->n; i++)
+	for (size_t i = 0; i < m->n; i++) {
 		free(m->names[i]);
+		free(m->who[i].site);
+	}
 	free(m->names);
+	free(m->who);
 	free(m->cells);
 	free(m);
 }

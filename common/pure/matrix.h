@@ -23,9 +23,10 @@ enum matrix_why { /* why a cell is unknown */
 
 enum matrix_method {
 	MATRIX_UDP_ECHO, /* udpEcho: authenticated, kernel time stamps */
-	MATRIX_ICMP,
-	MATRIX_TCP_INFO,
+	MATRIX_ICMP, /* icmp: datagram socket, kernel time stamps */
+	MATRIX_TCP_INFO, /* tcpInfo: the kernel's RTT of a TCP handshake */
 	MATRIX_IMPORTED,
+	MATRIX_ICMP_RAW, /* icmpRaw: milkyway-ping */
 	MATRIX_METHOD_COUNT
 };
 
@@ -34,22 +35,38 @@ enum { /* struct matrix_cell.flags */
 	MATRIX_F_RX_USER = 2,
 	MATRIX_F_BUSY = 4, /* some samples dropped: an end was busy */
 	MATRIX_F_REORDERED = 8,
+	MATRIX_F_UDP_BLOCKED = 16, /* no echo by UDP: another method */
+	MATRIX_F_ICMP_BLOCKED = 32, /* nor by ICMP: the TCP handshake */
+	MATRIX_F_INHERITED = 64, /* not its own: of another pair of its zones;
+				  * may rank, never satisfies a limit */
 };
+
+#define MATRIX_NO_US UINT32_MAX /* a time that was not kept, or too large */
 
 struct matrix_cell {
 	uint8_t why; /* enum matrix_why; the rest only if KNOWN */
 	uint8_t method; /* enum matrix_method */
 	uint8_t flags;
 	uint16_t n, lost; /* answered and unanswered probes (always set) */
+	uint16_t rounds; /* that had a value; 0 in one round alone */
 	uint32_t min_us, avg_us, p50_us, p95_us, jitter_us;
 	int64_t at_wall_ns;
+};
+
+/* Which machine a row is: a name may come back as another one. */
+struct matrix_who {
+	int64_t slot, gen; /* of the lifecycle; slot 0: not known */
+	char *site; /* "csp-region-spec", or NULL */
 };
 
 struct matrix {
 	size_t n;
 	char **names; /* vm ids, in row order */
-	int64_t at_wall_ns; /* end of the round */
-	char round[64]; /* round id, or "" */
+	struct matrix_who *who; /* in row order */
+	int64_t at_wall_ns; /* end of the (newest) round */
+	int64_t from_wall_ns; /* end of the oldest pooled; 0: one alone */
+	unsigned rounds; /* pooled in it; 0: one alone */
+	char round[64]; /* id of the (newest) round, or "" */
 	struct matrix_cell *cells; /* n * n, row = source */
 	unsigned refs;
 };
