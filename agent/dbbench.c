@@ -1,69 +1,47 @@
 /*
- * dbbench.c - life of a private MariaDB server.
+ * dbbench.c - life of a private database: setup, server, ready, end.
  * Promises: on_gone comes exactly once after dbbench_stop(), and then neither
  * process nor file is left. Called by bench.c.
  */
 #include "agent/dbbench.h"
 
 #include "agent/confine.h"
-#include "agent/sysinfo.h"
 #include "common/child.h"
 #include "common/clock.h"
 #include "common/file.h"
 #include "common/pure/alloc.h"
+#include "common/pure/num.h"
+#include "common/pure/str.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #define READY_NS (60 * NS_PER_S)
 #define READY_POLL_NS (20 * NS_PER_MS)
-#define ARGS_MAX 20
+#define SETUP_MS 60000
+#define STOP_NS (5 * NS_PER_S) /* for an end that was asked for */
+#define STAT_MAX 1024
+#define CHILDREN_MAX 4096 /* bytes of their list */
 
 struct dbbench {
 	struct loop *loop;
+	const struct dbengine *engine;
 	const struct dbbench_ops *ops;
 	void *arg;
-	char server[256]; /* program */
-	char dir[128], user[64];
-	struct sockaddr_un socket;
-	int64_t pool_mib, log_mib, life_ms, ready_by_ns;
-	struct child *child; /* the server */
-	bool stopping, failed;
+	struct dbengine_place place;
+	char target[160]; /* for sysbench */
+	int64_t life_ms, ready_by_ns;
+	struct child *child; /* the setup, then the server */
+	bool serving, stopping, failed;
 	struct loop_timer *timer;
 };
 
-struct args {
-	const char *v[ARGS_MAX + 1];
-	char *own[ARGS_MAX];
-	size_t n;
-};
-
-static void mw_printf(2, 3) arg_add(struct args *a, const char *fmt, ...)
-{
-	char text[512];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof text, fmt, ap);
-	va_end(ap);
-	if (a->n == ARGS_MAX)
-		abort();
-	a->own[a->n] = xstrdup(text);
-	a->v[a->n] = a->own[a->n];
-	a->v[++a->n] = NULL;
-}
-
-static void
-args_free(struct args *a)
-{
-	for (size_t i = 0; i < a->n; i++)
-		free(a->own[i]);
-}
+static bool start_server(struct dbbench *d, struct mw_err *err);
 
 static void
 fail(struct dbbench *d, const char *why, const struct mw_err *err)
@@ -81,8 +59,10 @@ gone(void *arg)
 	struct dbbench *d = arg;
 	struct mw_err err = MW_ERR_INIT;
 
+	if (d->engine->sweep != NULL)
+		d->engine->sweep(&d->place);
 	/* What cannot be removed now goes with the job's folder. */
-	(void)!file_remove_tree(d->dir, &err);
+	(void)!file_remove_tree(d->place.dir, &err);
 	d->ops->on_gone(d->arg);
 	loop_timer_free(d->timer);
 	free(d);
@@ -95,11 +75,34 @@ dbbench_stop(struct dbbench *d)
 		return;
 	d->stopping = true;
 	loop_timer_clear(d->timer);
-	/* Its data is thrown away: no need for an orderly end. */
-	if (d->child != NULL)
-		child_cancel(d->child);
-	else
+	if (d->child == NULL) {
 		loop_reap(d->loop, gone, d);
+	} else if (d->serving && d->engine->stop_signal != 0) {
+		kill(child_pid(d->child), d->engine->stop_signal);
+		loop_timer_set(d->timer, STOP_NS);
+	} else {
+		/* Its data is thrown away: no need for an orderly end. */
+		child_cancel(d->child);
+	}
+}
+
+/* The last words of a program that failed. */
+static void
+explain(const char *what, const struct child_end *end, struct mw_err *err)
+{
+	struct str s = STR_INIT;
+	const char *text = str_cstr(&end->out);
+	size_t n = end->out.len, begin;
+
+	while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == ' '))
+		n--;
+	for (begin = n; begin > 0 && text[begin - 1] != '\n';)
+		begin--;
+	str_add_escaped(&s, text + begin, n - begin, 120);
+	err_set(err, MW_REMOTE, 0, "%s ended with %s %d%s%s", what,
+	    end->exited ? "status" : "signal", end->code, s.len ? ": " : "",
+	    str_cstr(&s));
+	str_free(&s);
 }
 
 static void
@@ -111,38 +114,47 @@ on_server_end(struct child *c, const struct child_end *end, void *arg)
 	(void)c;
 	d->child = NULL;
 	if (d->stopping) {
+		loop_timer_clear(d->timer);
 		loop_reap(d->loop, gone, d);
 		return;
 	}
-	err_set(&err, MW_REMOTE, 0, "mariadbd ended with %s %d",
-	    end->exited ? "status" : "signal", end->code);
+	explain(tools_name(d->engine->tool), end, &err);
 	fail(d, "DB_SETUP", &err);
 }
 
-/* The server listens only when it can serve; its init file has run then. */
-static bool
-answers(const struct dbbench *d)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool ok = fd >= 0 &&
-	    connect(fd, (const struct sockaddr *)&d->socket,
-		sizeof d->socket) == 0;
-
-	if (fd >= 0)
-		close(fd);
-	return ok;
-}
-
 static void
-poll_ready(void *arg)
+on_setup_end(struct child *c, const struct child_end *end, void *arg)
 {
 	struct dbbench *d = arg;
 	struct mw_err err = MW_ERR_INIT;
 
-	if (answers(d)) {
+	(void)c;
+	d->child = NULL;
+	if (d->stopping) {
+		loop_reap(d->loop, gone, d);
+		return;
+	}
+	if (!end->exited || end->code != 0) {
+		explain("making the database", end, &err);
+		fail(d, "DB_SETUP", &err);
+	} else if (!start_server(d, &err)) {
+		fail(d, "DB_SETUP", &err);
+	}
+}
+
+static void
+on_timer(void *arg)
+{
+	struct dbbench *d = arg;
+	struct mw_err err = MW_ERR_INIT;
+
+	if (d->stopping) {
+		child_cancel(d->child); /* asked, and did not end */
+	} else if (d->engine->server == NULL || d->engine->ready(&d->place)) {
 		d->ops->on_ready(d->arg);
 	} else if (clock_mono_ns() > d->ready_by_ns) {
-		err_set(&err, MW_TIMEOUT, 0, "mariadbd did not get ready");
+		err_set(&err, MW_TIMEOUT, 0, "%s did not get ready",
+		    tools_name(d->engine->tool));
 		fail(d, "DB_SETUP", &err);
 	} else {
 		loop_timer_set(d->timer, READY_POLL_NS);
@@ -150,74 +162,85 @@ poll_ready(void *arg)
 }
 
 static bool
-make_folders(const struct dbbench *d, struct mw_err *err)
+start_child(struct dbbench *d, const struct dbengine_args *a, int64_t life_ms,
+    void (*done)(struct child *, const struct child_end *, void *),
+    struct mw_err *err)
 {
-	char data[160];
+	struct child_conf conf = { .argv = a->v,
+		.cwd = d->place.dir,
+		.deadline_ms = life_ms,
+		.merge_stderr = true,
+		.pdeathsig = true };
 
-	snprintf(data, sizeof data, "%s/data", d->dir);
-	return file_mkdirs(d->dir, 0700, err) && file_mkdirs(data, 0700, err);
+	return child_start(d->loop, &conf, done, d, &d->child, err);
 }
 
-/*
- * The server makes its own empty tablespace. There are no tables of users and
- * privileges: whoever reaches the socket may do anything, and the socket lies
- * in a folder that only our user can enter.
- */
 static bool
 start_server(struct dbbench *d, struct mw_err *err)
 {
-	static const char sql[] = "CREATE DATABASE sbtest;\n";
-	char init[160];
-	struct args a = { .n = 0 };
-	struct child_conf conf = { .argv = a.v,
-		.cwd = d->dir,
-		.deadline_ms = d->life_ms,
-		.merge_stderr = true,
-		.pdeathsig = true };
-	bool ok;
+	struct dbengine_args a = { .n = 0 };
+	bool ok = d->engine->server(&d->place, &a, err) &&
+	    start_child(d, &a, d->life_ms, on_server_end, err);
 
-	snprintf(init, sizeof init, "%s/init.sql", d->dir);
-	if (!file_write(init, sql, sizeof sql - 1, 0600, err))
-		return false;
-	arg_add(&a, "%s", d->server);
-	arg_add(&a, "--no-defaults");
-	arg_add(&a, "--datadir=%s/data", d->dir);
-	arg_add(&a, "--socket=%s", d->socket.sun_path);
-	arg_add(&a, "--pid-file=%s/pid", d->dir);
-	arg_add(&a, "--log-error=%s/err", d->dir);
-	arg_add(&a, "--init-file=%s", init);
-	arg_add(&a, "--skip-networking");
-	arg_add(&a, "--skip-grant-tables");
-	arg_add(&a, "--skip-log-bin");
-	arg_add(&a, "--skip-name-resolve");
-	arg_add(&a, "--performance-schema=OFF");
-	/* Its tables would be among those that we do not make. */
-	arg_add(&a, "--innodb-stats-persistent=OFF");
-	arg_add(&a, "--innodb-buffer-pool-size=%" PRId64 "M", d->pool_mib);
-	arg_add(&a, "--innodb-log-file-size=%" PRId64 "M", d->log_mib);
-	/* Durability stays as shipped: each commit is flushed. */
-	ok = child_start(d->loop, &conf, on_server_end, d, &d->child, err);
-	args_free(&a);
+	dbengine_args_free(&a);
 	if (!ok)
 		return false;
+	d->serving = true;
 	d->ready_by_ns = clock_mono_ns() + READY_NS;
 	loop_timer_set(d->timer, READY_POLL_NS);
 	return true;
 }
 
 static bool
-find_server(char *path, size_t size)
+start_first(struct dbbench *d, struct mw_err *err)
 {
-	return sysinfo_tool("mariadbd", path, size) ||
-	    sysinfo_tool("mysqld", path, size);
+	struct dbengine_args a = { .n = 0 };
+	bool ok;
+
+	if (!file_mkdirs(d->place.dir, 0700, err))
+		return false;
+	if (d->engine->server == NULL) {
+		loop_timer_set(d->timer, 0);
+		return true;
+	}
+	if (d->engine->setup == NULL)
+		return start_server(d, err);
+	d->engine->setup(&d->place, &a);
+	ok = start_child(d, &a, SETUP_MS, on_setup_end, err);
+	dbengine_args_free(&a);
+	return ok;
 }
 
-bool
-dbbench_available(void)
+static bool
+choose_paths(struct dbbench *d, const char *dir, struct mw_err *err)
 {
-	char path[256];
+	struct dbengine_place *p = &d->place;
 
-	return find_server(path, sizeof path);
+	p->socket.sun_family = AF_UNIX;
+	if (snprintf(p->dir, sizeof p->dir, "%s/db", dir) >=
+		(int)sizeof p->dir ||
+	    snprintf(p->socket.sun_path, sizeof p->socket.sun_path, "%s%s",
+		p->dir, d->engine->socket) >= (int)sizeof p->socket.sun_path)
+		return err_set(err, MW_INVALID, 0,
+		    "the working folder's path is too long for a socket");
+	snprintf(d->target, sizeof d->target, "%s%s", p->dir,
+	    d->engine->target);
+	return true;
+}
+
+static bool
+check(struct dbbench *d, struct mw_err *err)
+{
+	char text[200];
+
+	if (!d->engine->find(&d->place)) {
+		dbengine_missing(d->engine, text, sizeof text);
+		return err_set(err, MW_UNSUPPORTED, 0, "%s", text);
+	}
+	if (geteuid() == 0 && d->engine->no_root)
+		return err_set(err, MW_DENIED, 0, "%s refuses to run as root",
+		    tools_name(d->engine->tool));
+	return true;
 }
 
 bool
@@ -225,33 +248,23 @@ dbbench_start(const struct dbbench_conf *conf, const struct dbbench_ops *ops,
     void *arg, struct dbbench **out, struct mw_err *err)
 {
 	struct dbbench *d = xcalloc(1, sizeof *d);
-	int n;
 
 	d->loop = conf->loop;
+	d->engine = conf->engine != NULL ? conf->engine : dbengine_default;
 	d->ops = ops;
 	d->arg = arg;
-	d->pool_mib = conf->pool_mib;
-	d->log_mib = conf->log_mib;
 	d->life_ms = conf->life_ms;
-	confine_own_name(d->user, sizeof d->user);
-	d->socket.sun_family = AF_UNIX;
-	n = snprintf(d->dir, sizeof d->dir, "%s/db", conf->dir);
-	if (!find_server(d->server, sizeof d->server)) {
-		err_set(err, MW_UNSUPPORTED, 0, "mariadbd is not installed");
+	d->place.pool_mib = conf->pool_mib;
+	d->place.log_mib = conf->log_mib;
+	d->place.clients = conf->clients;
+	confine_own_name(d->place.user, sizeof d->place.user);
+	if (!choose_paths(d, conf->dir, err) || !check(d, err))
 		goto fail;
-	}
-	if (n >= (int)sizeof d->dir ||
-	    snprintf(d->socket.sun_path, sizeof d->socket.sun_path, "%s/s",
-		d->dir) >= (int)sizeof d->socket.sun_path) {
-		err_set(err, MW_INVALID, 0,
-		    "the working folder's path is too long for a socket");
-		goto fail;
-	}
-	d->timer = loop_timer_new(d->loop, poll_ready, d);
-	if (!make_folders(d, err) || !start_server(d, err)) {
+	d->timer = loop_timer_new(d->loop, on_timer, d);
+	if (!start_first(d, err)) {
 		struct mw_err none = MW_ERR_INIT;
 
-		(void)!file_remove_tree(d->dir, &none);
+		(void)!file_remove_tree(d->place.dir, &none);
 		goto fail;
 	}
 	*out = d;
@@ -262,16 +275,116 @@ fail:
 	return false;
 }
 
+const struct dbengine *
+dbbench_engine(const struct dbbench *d)
+{
+	return d->engine;
+}
+
 const char *
 dbbench_socket(const struct dbbench *d)
 {
-	return d->socket.sun_path;
+	return d->target;
 }
 
 const char *
 dbbench_user(const struct dbbench *d)
 {
-	return d->user;
+	return d->place.user;
+}
+
+const char *
+dbbench_program(const struct dbbench *d)
+{
+	return d->engine->server == NULL ? d->place.server : NULL;
+}
+
+bool
+dbbench_available(void)
+{
+	return dbengine_here(dbengine_default);
+}
+
+/* CPU time ----------------------------------------------------------------- */
+
+/* "PID (name) S ..." : the name may hold anything, so count from its end. */
+bool
+dbbench_parse_stat(const char *p, size_t n, int64_t *own_ticks,
+    int64_t *waited_ticks)
+{
+	const char *end = memrchr(p, ')', n);
+	int64_t v[4];
+	size_t at, len;
+
+	if (end == NULL)
+		return false;
+	at = (size_t)(end - p) + 1;
+	for (unsigned field = 3; field <= 17; field++) {
+		while (at < n && p[at] == ' ')
+			at++;
+		for (len = 0; at + len < n && p[at + len] != ' ';)
+			len++;
+		if (field >= 14 &&
+		    !num_parse_i64(p + at, len, 0, INT64_MAX / 4,
+			&v[field - 14]))
+			return false;
+		at += len;
+	}
+	*own_ticks = v[0] + v[1];
+	*waited_ticks = v[2] + v[3];
+	return true;
+}
+
+static bool
+read_proc(const char *path, char *text, size_t size, size_t *n)
+{
+	FILE *f = fopen(path, "re");
+
+	if (f == NULL)
+		return false;
+	*n = fread(text, 1, size - 1, f);
+	text[*n] = '\0';
+	fclose(f);
+	return true;
+}
+
+/* Ticks of one process; both 0 if it is gone. */
+static void
+ticks_of(long pid, int64_t *own, int64_t *waited)
+{
+	char path[48], text[STAT_MAX];
+	size_t n;
+
+	*own = *waited = 0;
+	snprintf(path, sizeof path, "/proc/%ld/stat", pid);
+	if (read_proc(path, text, sizeof text, &n) &&
+	    !dbbench_parse_stat(text, n, own, waited))
+		*own = *waited = 0;
+}
+
+/* A server of many processes: those that live and those that ended. */
+static int64_t
+children_ns(long pid)
+{
+	char path[64], text[CHILDREN_MAX];
+	int64_t own, sum, ticks_per_s = sysconf(_SC_CLK_TCK);
+	size_t n;
+
+	ticks_of(pid, &own, &sum);
+	snprintf(path, sizeof path, "/proc/%ld/task/%ld/children", pid, pid);
+	if (!read_proc(path, text, sizeof text, &n))
+		n = 0;
+	for (size_t i = 0; i < n;) {
+		size_t len = strcspn(text + i, " ");
+		int64_t child, waited;
+
+		if (num_parse_i64(text + i, len, 1, INT32_MAX, &child)) {
+			ticks_of((long)child, &own, &waited);
+			sum += own + waited;
+		}
+		i += len + 1;
+	}
+	return sum * (NS_PER_S / ticks_per_s);
 }
 
 int64_t
@@ -279,10 +392,14 @@ dbbench_cpu_ns(const struct dbbench *d)
 {
 	struct timespec t;
 	clockid_t id;
+	int64_t ns;
 
 	if (d->child == NULL ||
 	    clock_getcpuclockid(child_pid(d->child), &id) != 0 ||
 	    clock_gettime(id, &t) != 0)
 		return 0;
-	return t.tv_sec * NS_PER_S + t.tv_nsec;
+	ns = t.tv_sec * NS_PER_S + t.tv_nsec;
+	if (d->engine->forks)
+		ns += children_ns(child_pid(d->child));
+	return ns;
 }

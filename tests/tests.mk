@@ -45,6 +45,8 @@ tests/unit/test_spool_SRCS    := agent/spool.c
 tests/unit/test_sched_SRCS    := agent/sched.c
 tests/unit/test_echo_SRCS     := agent/echo.c
 tests/unit/test_rules_SRCS    := agent/rules.c
+tests/unit/test_dbbench_SRCS  := $(addprefix agent/,dbbench.c dbengine.c \
+	toolhint.c confine.c sysinfo.c)
 tests/unit/test_sysinfo_SRCS  := agent/sysinfo.c
 tests/unit/test_pinger_SRCS   := agent/pinger.c
 tests/unit/test_prober_SRCS   := agent/prober.c agent/echo.c agent/responder.c \
@@ -52,6 +54,8 @@ tests/unit/test_prober_SRCS   := agent/prober.c agent/echo.c agent/responder.c \
 tests/unit/test_msg_SRCS      := $(agent_PARTS)
 tests/unit/test_uplink_SRCS   := agent/uplink.c
 tests/fuzz/fuzz_sysbench_SRCS := agent/sysbench.c
+tests/fuzz/fuzz_tools_SRCS    := $(addprefix agent/,dbbench.c dbengine.c \
+	toolhint.c confine.c sysinfo.c)
 tests/fuzz/fuzz_agent_msg_SRCS := $(agent_PARTS)
 tests/fuzz/fuzz_echo_SRCS     := agent/echo.c
 tests/fuzz/fuzz_spool_SRCS    := agent/spool.c
