@@ -4,6 +4,7 @@
  * what would make it possible. What is not known is called unknown.
  */
 #include "cli/cli.h"
+#include "cli/wish.h"
 
 #include "common/pure/alloc.h"
 #include "common/pure/num.h"
@@ -13,9 +14,9 @@
 
 static void print_verdict(const json_t *a, bool groups);
 static void print_ranking(struct cli *c, const json_t *a, bool groups);
-static void print_worst(struct cli *c, const json_t *r);
+static void print_worst(struct cli *c, const json_t *r, const json_t *query);
 static void print_no(struct cli *c, const json_t *a, const json_t *query);
-static void print_broken(struct cli *c, const json_t *a);
+static void print_broken(struct cli *c, const json_t *a, const json_t *query);
 static void print_notes(const json_t *a);
 
 int
@@ -35,9 +36,9 @@ answer_print(struct cli *c, const json_t *a, const json_t *query)
 	if (some || c->out == OUT_CSV)
 		print_ranking(c, a, groups);
 	if (c->out == OUT_TABLE && some && !groups)
-		print_worst(c, json_array_get(ja(a, "ranking"), 0));
+		print_worst(c, json_array_get(ja(a, "ranking"), 0), query);
 	if (c->out == OUT_TABLE && broken)
-		print_broken(c, a);
+		print_broken(c, a, query);
 	else if (c->out == OUT_TABLE && !some)
 		print_no(c, a, query);
 	print_notes(a);
@@ -257,7 +258,7 @@ pair_facts(const json_t *w, struct str *s)
 
 /* The pair that decides rank 1, and the limits that leave it no room. */
 static void
-print_worst(struct cli *c, const json_t *r)
+print_worst(struct cli *c, const json_t *r, const json_t *query)
 {
 	const json_t *w = json_object_get(r, "worstPair");
 	struct str s = STR_INIT;
@@ -281,109 +282,18 @@ print_worst(struct cli *c, const json_t *r)
 		putchar('\n');
 	}
 	str_reset(&s);
-	json_array_foreach(ja(r, "binding"), i, b) str_addf(&s, "%s%s",
-	    i ? ", " : "limits without room: ", json_string_value(b));
+	json_array_foreach(ja(r, "binding"), i, b)
+	{
+		const char *pointer = json_string_value(b);
+
+		str_add(&s, i ? ", " : "limits without room: ");
+		wish_text(query, pointer, wish_value(query, pointer), &s);
+	}
 	if (s.len) {
 		cli_wrap(str_cstr(&s), 0, c->width);
 		putchar('\n');
 	}
 	str_free(&s);
-}
-
-/* A limit in words around its value; the unit of prices is USD. */
-static const struct phrase {
-	const char *pointer, *before;
-	const char *noun; /* counted, with an s unless it is one; or NULL */
-	const char *after;
-	const char *name; /* of a limit that must exceed something */
-} phrases[] = {
-	{ "/constraints/maxRttMs", "every pair under ", NULL, " ms",
-	    "the limit" },
-	{ "/constraints/maxRttToUserMs", "every user under ", NULL, " ms",
-	    "the limit to users" },
-	{ "/constraints/maxPerSite", "at most ", " VM", " per site", NULL },
-	{ "/constraints/maxPerRegion", "at most ", " VM", " per region", NULL },
-	{ "/constraints/maxPerCsp", "at most ", " VM", " per CSP", NULL },
-	{ "/constraints/minCsps", "at least ", " CSP", "", NULL },
-	{ "/constraints/minRegions", "at least ", " region", "", NULL },
-	{ "/constraints/budgetPerHourMicros", "at most ", NULL, " USD per hour",
-	    NULL },
-};
-
-static const struct phrase *
-phrase_of(const char *pointer)
-{
-	static const struct phrase count = { "count", "", " VM", "", NULL };
-	const char *last = strrchr(pointer, '/');
-
-	for (size_t i = 0; i < ARRAY_LEN(phrases); i++)
-		if (str_eq(pointer, phrases[i].pointer))
-			return &phrases[i];
-	return last && str_starts(pointer, "/groups/") && str_eq(last, "/count")
-	    ? &count
-	    : NULL;
-}
-
-static void
-value_text(const char *pointer, const json_t *v, struct str *out)
-{
-	char money[32];
-
-	if (str_eq(pointer, "/constraints/budgetPerHourMicros")) {
-		cli_money(json_integer_value(v), money);
-		str_add(out, money);
-	} else if (json_is_integer(v)) {
-		str_addf(out, "%lld", (long long)json_integer_value(v));
-	} else {
-		str_addf(out, "%.12g", json_number_value(v));
-	}
-}
-
-/* "at least 2 CSPs"; "/groups/0/filter/vcpu" for what has no words. */
-static void
-limit_text(const char *pointer, const json_t *v, struct str *out)
-{
-	const struct phrase *p = phrase_of(pointer);
-
-	if (!json_is_number(v)) {
-		str_add(out, pointer);
-		return;
-	}
-	if (p)
-		str_add(out, p->before);
-	else
-		str_addf(out, "%s ", pointer);
-	value_text(pointer, v, out);
-	if (p && p->noun)
-		str_addf(out, "%s%s", p->noun,
-		    json_integer_value(v) == 1 ? "" : "s");
-	if (p)
-		str_add(out, p->after);
-}
-
-/* What a JSON pointer without escapes names; NULL if nothing. */
-static const json_t *
-value_at(const json_t *root, const char *pointer)
-{
-	const json_t *v = root;
-	char word[64];
-
-	while (v && *pointer == '/') {
-		size_t n = strcspn(++pointer, "/");
-		int64_t index;
-
-		if (n >= sizeof word)
-			return NULL;
-		str_copy(word, n + 1, pointer);
-		pointer += n;
-		if (!json_is_array(v))
-			v = json_object_get(v, word);
-		else if (num_parse_i64(word, n, 0, 1000000, &index))
-			v = json_array_get(v, (size_t)index);
-		else
-			v = NULL;
-	}
-	return v;
 }
 
 static void
@@ -399,13 +309,13 @@ print_conflicts(struct cli *c, const json_t *a, const json_t *query)
 	json_array_foreach(ja(a, "conflicts"), i, x)
 	{
 		const char *pointer = json_string_value(x);
-		const json_t *from = value_at(query, pointer ? pointer : "");
+		const json_t *from = wish_value(query, pointer ? pointer : "");
 
 		json_array_foreach(ja(a, "relaxations"), k,
 		    r) if (str_eq(js(r, "pointer"), pointer)) from =
 		    json_object_get(r, "from");
 		str_add(&s, i ? ", " : "");
-		limit_text(pointer ? pointer : "", from, &s);
+		wish_text(query, pointer ? pointer : "", from, &s);
 	}
 	if (!jb(a, "conflictsMinimal"))
 		str_add(&s, " (perhaps fewer: the check was cut)");
@@ -416,33 +326,33 @@ print_conflicts(struct cli *c, const json_t *a, const json_t *query)
 
 /* One way out in one sentence. */
 static void
-relaxation_text(const json_t *x, bool le, struct str *s)
+relaxation_text(const json_t *x, const json_t *query, bool le, struct str *s)
 {
 	const char *pointer = js(x, "pointer");
 	const json_t *from = json_object_get(x, "from");
 	const json_t *to = json_object_get(x, "to"),
 		     *pair = json_object_get(x, "pair");
-	const struct phrase *p = phrase_of(pointer);
 
 	if (json_is_number(json_object_get(x, "above"))) {
-		str_addf(s, "%s must %s %.3f ms", p ? p->name : pointer,
+		str_addf(s, "%s must %s %.3f ms", wish_name(pointer),
 		    le ? "reach" : "exceed", jnum(x, "above", NAN));
 		if (json_is_number(from)) {
 			str_add(s, " (now ");
-			value_text(pointer, from, s);
+			wish_number(pointer, from, s);
 			str_addc(s, ')');
 		}
 		if (json_is_object(pair))
 			str_addf(s, ", set by %s and %s", js(pair, "siteA"),
 			    js(pair, "siteB"));
 	} else if (json_is_number(to)) {
-		limit_text(pointer, to, s);
+		wish_text(query, pointer, to, s);
 		if (json_is_number(from)) {
 			str_add(s, " instead of ");
-			value_text(pointer, from, s);
+			wish_number(pointer, from, s);
 		}
 	} else {
-		str_addf(s, "without %s", pointer);
+		str_add(s, "without: ");
+		wish_text(query, pointer, wish_value(query, pointer), s);
 	}
 	if (!jb(x, "proved"))
 		str_add(s, " (less may do: the search was cut)");
@@ -467,7 +377,7 @@ print_no(struct cli *c, const json_t *a, const json_t *query)
 		struct str s = STR_INIT;
 
 		above |= json_is_number(json_object_get(x, "above"));
-		relaxation_text(x, le, &s);
+		relaxation_text(x, query, le, &s);
 		printf("  - ");
 		cli_wrap(str_cstr(&s), 4, c->width);
 		str_reset(&s);
@@ -485,14 +395,19 @@ print_no(struct cli *c, const json_t *a, const json_t *query)
 }
 
 static void
-print_broken(struct cli *c, const json_t *a)
+print_broken(struct cli *c, const json_t *a, const json_t *query)
 {
 	struct str s = STR_INIT;
 	json_t *x;
 	size_t i;
 
 	json_array_foreach(ja(a, "violations"), i, x)
-	    str_addf(&s, "%s%s", i ? ", " : "broken: ", json_string_value(x));
+	{
+		const char *pointer = json_string_value(x);
+
+		str_add(&s, i ? ", " : "broken: ");
+		wish_text(query, pointer, wish_value(query, pointer), &s);
+	}
 	cli_wrap(str_cstr(&s), 0, c->width);
 	putchar('\n');
 	str_free(&s);

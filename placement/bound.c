@@ -28,8 +28,8 @@ pl_bound_new(const struct pl_model *m)
 	b->col_of = xcalloc(m->nel + 1, sizeof *b->col_of);
 	b->taken = xcalloc(m->nel + 1, sizeof *b->taken);
 	b->mask = xcalloc(m->nel / 64 + 1, sizeof *b->mask);
-	b->csp_left = xcalloc(m->ncsp + 1, sizeof *b->csp_left);
-	b->region_left = xcalloc(m->nregion + 1, sizeof *b->region_left);
+	for (int l = PLACE_LEVEL_SITE; l < PLACE_LEVEL_COUNT; l++)
+		b->left[l] = xcalloc(m->ngroups[l] + 1, sizeof *b->left[l]);
 	return b;
 }
 
@@ -45,8 +45,8 @@ pl_bound_free(struct pl_bound *b)
 	free(b->col_of);
 	free(b->taken);
 	free(b->mask);
-	free(b->csp_left);
-	free(b->region_left);
+	for (int l = PLACE_LEVEL_SITE; l < PLACE_LEVEL_COUNT; l++)
+		free(b->left[l]);
 	free(b);
 }
 
@@ -128,10 +128,10 @@ class_costs(struct pl_search *s, const uint32_t *list, size_t n,
 }
 
 struct arcs { /* of one augmentation, between roles */
-	pl_cost end[PLACE_MAX_ROLES]; /* straight into a free column */
-	uint32_t end_col[PLACE_MAX_ROLES];
-	pl_cost dist[PLACE_MAX_ROLES];
-	int next[PLACE_MAX_ROLES]; /* unit to push out, or -1 */
+	pl_cost end[PL_MAX_ROLES]; /* straight into a free column */
+	uint32_t end_col[PL_MAX_ROLES];
+	pl_cost dist[PL_MAX_ROLES];
+	int next[PL_MAX_ROLES]; /* unit to push out, or -1 */
 };
 
 static void
@@ -248,44 +248,49 @@ pl_ship(struct pl_bound *b, size_t mandatory)
 	return sum >= PL_BIG / 2 ? PL_INF : sum;
 }
 
-/* Units that csp and region caps leave room for, and csps and regions that
+/* Room at one level for one more element there, at most cap VMs. */
+static size_t
+take(struct pl_search *s, enum place_level l, uint32_t site, uint32_t cap)
+{
+	uint32_t *left = &s->bound->left[l][s->m->at[l][site]];
+
+	if (cap > *left)
+		cap = *left;
+	*left -= cap;
+	return cap;
+}
+
+/* Units that the caps of each level leave room for, and regions and csps that
  * can still be reached: counting, before any colouring. */
 static bool
 counts_allow(struct pl_search *s, const uint32_t *list, size_t n)
 {
 	const struct pl_model *m = s->m;
-	struct pl_bound *b = s->bound;
-	size_t open = m->k - s->nchosen, csps = s->ncsps, regions = s->nregions;
-	size_t by_csp = 0, by_region = 0, room = 0;
+	size_t open = m->k - s->nchosen;
 
-	for (size_t c = 0; c < m->ncsp; c++)
-		b->csp_left[c] = m->cap_csp - s->csp_used[c];
-	for (size_t r = 0; r < m->nregion; r++)
-		b->region_left[r] = m->cap_region - s->region_used[r];
-	for (size_t i = 0; i < n + s->nchosen; i++) {
-		bool old = i >= n;
-		uint32_t e = old ? s->chosen[i - n] : list[i];
-		uint32_t c = m->csp[m->el[e].site];
-		uint32_t r = m->region[m->el[e].site], cap = m->el[e].cap;
-		uint32_t take;
+	for (enum place_level l = PLACE_LEVEL_SITE; l < PLACE_LEVEL_COUNT;
+	     l++) {
+		uint32_t *left = s->bound->left[l];
+		size_t room = 0, distinct = s->distinct[l];
 
-		cap -= old;
-		csps +=
-		    !old && s->csp_used[c] == 0 && b->csp_left[c] == m->cap_csp;
-		regions += !old && s->region_used[r] == 0 &&
-		    b->region_left[r] == m->cap_region;
-		room += cap;
-		take = cap < b->csp_left[c] ? cap : b->csp_left[c];
-		by_csp += take;
-		b->csp_left[c] -= take;
-		take = cap < b->region_left[r] ? cap : b->region_left[r];
-		by_region += take;
-		b->region_left[r] -= take;
+		if (l != PLACE_LEVEL_SITE && m->cap[l] >= m->k && m->min[l] < 2)
+			continue;
+		for (size_t i = 0; i < m->ngroups[l]; i++)
+			left[i] = m->cap[l] - s->used[l][i];
+		for (size_t i = 0; i < n + s->nchosen; i++) {
+			bool old = i >= n;
+			uint32_t e = old ? s->chosen[i - n] : list[i];
+			uint32_t site = m->el[e].site, at = m->at[l][site];
+
+			distinct += !old && s->used[l][at] == 0 &&
+			    left[at] == m->cap[l];
+			room += take(s, l, site, m->el[e].cap - old);
+		}
+		if (room < open || distinct < m->min[l] ||
+		    s->distinct[l] + open < m->min[l])
+			return false;
 	}
-	return room >= open && by_csp >= open && by_region >= open &&
-	    csps >= m->min_csps && regions >= m->min_regions &&
-	    s->ncsps + open >= m->min_csps &&
-	    s->nregions + open >= m->min_regions;
+	return true;
 }
 
 pl_cost
@@ -307,7 +312,7 @@ pl_bound(struct pl_search *s, const uint32_t *list, size_t n)
 		pl_columns_chosen(s, side);
 		b->ncols = ncols;
 		class_costs(s, list, n, side);
-		if (pl_ship(b, s->nchosen) > m->side_cap[i])
+		if (pl_ship(b, s->nchosen) > m->side[i].cap)
 			return PL_INF;
 	}
 	if (m->nside > 0) {

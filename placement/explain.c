@@ -18,6 +18,28 @@ struct items {
 	size_t n, cap;
 };
 
+/* Pins and weights of the roles: copies that may change. */
+static void
+copy_roles(struct probe *p, const struct place_query *q)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < q->nroles; i++) {
+		struct place_role *r = &p->roles[i];
+
+		if (r->npins > 0)
+			memcpy(&p->pins[at], r->pins,
+			    r->npins * sizeof *p->pins);
+		r->pins = &p->pins[at];
+		at += r->npins;
+		if (r->weights == NULL)
+			continue;
+		memcpy(p->weights[i], r->weights,
+		    q->nterms * sizeof *r->weights);
+		r->weights = p->weights[i];
+	}
+}
+
 struct probe *
 pl_probe_new(const struct explain *x)
 {
@@ -35,6 +57,15 @@ pl_probe_new(const struct explain *x)
 	p->q.roles = p->roles;
 	p->q.terms = p->terms;
 	p->q.limits.pairs = p->pairs;
+	copy_roles(p, q);
+	if (q->limits.nquotas > 0)
+		memcpy(p->quotas, q->limits.quotas,
+		    q->limits.nquotas * sizeof *p->quotas);
+	p->q.limits.quotas = p->quotas;
+	if (q->limits.nseparate > 0)
+		memcpy(p->separate, q->limits.separate,
+		    q->limits.nseparate * sizeof *p->separate);
+	p->q.limits.separate = p->separate;
 	return p;
 }
 
@@ -57,6 +88,8 @@ as_smallest_set(struct place_query *q, struct place_role *role)
 	struct place_limits *l = &q->limits;
 
 	*role = q->roles[0];
+	role->npins = 0;
+	role->weights = NULL;
 	role->count =
 	    l->min_csps > l->min_regions ? l->min_csps : l->min_regions;
 	if (role->count < 1)
@@ -128,9 +161,28 @@ drop_filter(struct place_filter *f, enum place_filter_kind k)
 	case PLACE_F_REGION: f->region.n = 0; break;
 	case PLACE_F_SITE: f->site.n = 0; break;
 	case PLACE_F_SPEC: f->spec_id.n = 0; break;
+	case PLACE_F_CONNECTION: f->connection.n = 0; break;
 	case PLACE_F_ARCH: f->arch.n = 0; break;
 	default: f->nscores = 0; break;
 	}
+}
+
+static void
+drop_term(struct probe *p, size_t t)
+{
+	size_t rest = --p->q.nterms - t;
+
+	memmove(p->terms + t, p->terms + t + 1, rest * sizeof *p->terms);
+	for (size_t i = 0; i < p->q.nroles; i++)
+		memmove(p->weights[i] + t, p->weights[i] + t + 1,
+		    rest * sizeof *p->weights[i]);
+}
+
+/* In place, so that the others keep their numbers. */
+static void
+drop_pin(struct probe *p, size_t role, size_t pin)
+{
+	p->pins[(size_t)(p->roles[role].pins - p->pins) + pin].count = 0;
 }
 
 void
@@ -142,11 +194,13 @@ pl_item_drop(struct probe *p, const struct item *it)
 	case ITEM_FILTER:
 		drop_filter(&p->roles[it->index].filter, it->filter);
 		break;
-	case ITEM_TERM:
-		memmove(p->terms + it->index, p->terms + it->index + 1,
-		    (p->q.nterms - it->index - 1) * sizeof *p->terms);
-		p->q.nterms--;
+	case ITEM_TERM: drop_term(p, it->index); break;
+	case ITEM_PIN: drop_pin(p, it->index, it->sub); break;
+	case ITEM_QUOTA:
+		p->quotas[it->index].vms = p->quotas[it->index].vcpus = -1;
 		break;
+	case ITEM_APART: p->separate[it->index].level = 0; break;
+	case ITEM_ZONE: l->max_per_zone = 0; break;
 	case ITEM_SITE: l->max_per_site = 0; break;
 	case ITEM_REGION: l->max_per_region = 0; break;
 	case ITEM_CSP: l->max_per_csp = 0; break;
@@ -192,6 +246,7 @@ filter_set(const struct place_filter *f, enum place_filter_kind k)
 	case PLACE_F_REGION: return f->region.n > 0;
 	case PLACE_F_SITE: return f->site.n > 0;
 	case PLACE_F_SPEC: return f->spec_id.n > 0;
+	case PLACE_F_CONNECTION: return f->connection.n > 0;
 	case PLACE_F_ARCH: return f->arch.n > 0;
 	case PLACE_F_SCORE: return f->nscores > 0;
 	default: return false;
@@ -226,6 +281,7 @@ limit_items(struct explain *x, struct items *v)
 	} plain[] = {
 		{ place && l->max_per_site > 0, ITEM_SITE,
 		    "/constraints/maxPerSite" },
+		{ l->max_per_zone > 0, ITEM_ZONE, "/constraints/maxPerZone" },
 		{ l->max_per_region > 0, ITEM_REGION,
 		    "/constraints/maxPerRegion" },
 		{ l->max_per_csp > 0, ITEM_CSP, "/constraints/maxPerCsp" },
@@ -247,6 +303,23 @@ limit_items(struct explain *x, struct items *v)
 		if (plain[i].set)
 			item_add(x, v, plain[i].kind, 0, plain[i].pointer,
 			    NULL);
+}
+
+static void
+count_items(struct explain *x, struct items *v)
+{
+	const struct place_limits *l = &x->q->limits;
+
+	for (size_t i = 0; i < x->q->nroles; i++)
+		for (size_t p = 0; p < x->q->roles[i].npins; p++) {
+			item_add(x, v, ITEM_PIN, i, "/groups/",
+			    arena_printf(x->a->arena, "/pins/%zu", p));
+			v->v[v->n - 1].sub = p;
+		}
+	for (size_t i = 0; i < l->nquotas; i++)
+		item_add(x, v, ITEM_QUOTA, i, "/constraints/quota/", "");
+	for (size_t i = 0; i < l->nseparate; i++)
+		item_add(x, v, ITEM_APART, i, "/constraints/antiAffinity/", "");
 }
 
 /* Terms exclude what has no data. The last first: a drop moves the rest. */
@@ -317,6 +390,8 @@ pl_explain(struct place_answer *a, const struct place_query *q,
 
 	filter_items(&x, &v);
 	term_items(&x, &v);
+	if (q->mode == PLACE_PLACE)
+		count_items(&x, &v);
 	limit_items(&x, &v);
 	a->relax = arena_array(a->arena, v.n + q->nroles + 2, sizeof *a->relax);
 	conflicts(&x, &v);

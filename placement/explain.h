@@ -9,7 +9,11 @@
 enum item_kind { /* in the order in which they are tried to be dropped */
 	ITEM_FILTER,
 	ITEM_TERM,
+	ITEM_PIN,
+	ITEM_QUOTA,
+	ITEM_APART,
 	ITEM_SITE,
+	ITEM_ZONE,
 	ITEM_REGION,
 	ITEM_CSP,
 	ITEM_BUDGET,
@@ -24,7 +28,8 @@ enum item_kind { /* in the order in which they are tried to be dropped */
 
 struct item { /* one thing that the query asks for */
 	enum item_kind kind;
-	size_t index; /* role, pair limit or term */
+	size_t index; /* role, pair limit, term, quota, separation */
+	size_t sub; /* pin of the role */
 	enum place_filter_kind filter;
 	const char *pointer;
 };
@@ -33,6 +38,10 @@ struct probe { /* a query that may be changed */
 	struct place_query q;
 	struct place_role roles[PLACE_MAX_ROLES];
 	struct place_term terms[PLACE_MAX_TERMS];
+	struct place_pin pins[PLACE_MAX_PINS];
+	struct place_quota quotas[PLACE_MAX_QUOTAS];
+	struct place_separate separate[PLACE_MAX_SEPARATE];
+	int64_t weights[PLACE_MAX_ROLES][PLACE_MAX_TERMS];
 	struct place_pair_limit *pairs;
 };
 

@@ -1,6 +1,7 @@
 /*
- * graph.c - which two elements may be in one group: pair limits, and caps of
- * one per site, region or csp. Rows of bits, made when first asked for.
+ * graph.c - which two elements may be in one group: pair limits, separations,
+ * and caps of one per site, zone, region or csp. Rows of bits, made when first
+ * asked for.
  */
 #include "placement/internal.h"
 
@@ -9,12 +10,12 @@ pl_compatible(const struct pl_model *m, uint32_t a, uint32_t b)
 {
 	const struct pl_element *x = &m->el[a], *y = &m->el[b];
 
-	if (m->cap_csp < 2 && m->csp[x->site] == m->csp[y->site])
+	if (x->site == y->site && x->cls == y->cls)
 		return false;
-	if (m->cap_region < 2 && m->region[x->site] == m->region[y->site])
-		return false;
-	if (x->site == y->site && (m->cap_site < 2 || x->cls == y->cls))
-		return false;
+	for (enum place_level l = PLACE_LEVEL_SITE; l < PLACE_LEVEL_COUNT; l++)
+		if (m->at[l][x->site] == m->at[l][y->site] &&
+		    (m->cap[l] < 2 || m->apart[x->cls][y->cls] >= l))
+			return false;
 	return pl_model_rtt(m, x->site, y->site) <= m->lim[x->cls][y->cls];
 }
 

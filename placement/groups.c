@@ -14,7 +14,7 @@ struct groups {
 	struct pl_ctl *ctl;
 	uint32_t *set; /* elements */
 	size_t n;
-	uint32_t *csp_used, *region_used;
+	uint32_t *used[PLACE_LEVEL_COUNT]; /* region, csp, zone */
 	bool pivot, full, aborted;
 	struct pl_found *out;
 	size_t nout, cap, max;
@@ -33,14 +33,15 @@ emit(struct groups *g)
 {
 	const struct pl_model *m = g->m;
 	struct pl_found *f;
-	uint32_t csps = 0, regions = 0;
 
-	for (size_t c = 0; c < m->ncsp; c++)
-		csps += g->csp_used[c] > 0;
-	for (size_t r = 0; r < m->nregion; r++)
-		regions += g->region_used[r] > 0;
-	if (csps < m->min_csps || regions < m->min_regions)
-		return;
+	for (int l = PLACE_LEVEL_SITE; l < PLACE_LEVEL_COUNT; l++) {
+		uint32_t n = 0;
+
+		for (size_t i = 0; i < m->ngroups[l]; i++)
+			n += g->used[l][i] > 0;
+		if (n < m->min[l])
+			return;
+	}
 	if (g->nout == g->max) {
 		g->full = true;
 		return;
@@ -61,8 +62,17 @@ room(const struct groups *g, uint32_t e)
 	const struct pl_model *m = g->m;
 	uint32_t site = m->el[e].site;
 
-	return g->csp_used[m->csp[site]] < m->cap_csp &&
-	    g->region_used[m->region[site]] < m->cap_region;
+	for (int l = PLACE_LEVEL_SITE; l < PLACE_LEVEL_COUNT; l++)
+		if (g->used[l][m->at[l][site]] >= m->cap[l])
+			return false;
+	return true;
+}
+
+static void
+count(struct groups *g, uint32_t e, uint32_t by)
+{
+	for (int l = PLACE_LEVEL_SITE; l < PLACE_LEVEL_COUNT; l++)
+		g->used[l][g->m->at[l][g->m->el[e].site]] += by;
 }
 
 static size_t
@@ -121,23 +131,20 @@ enumerate(struct groups *g, uint32_t *p, size_t np, uint32_t *x, size_t nx)
 	/* Tried ones move to x: keep p's tail as the still open part. */
 	for (size_t i = 0; i < from && !g->full && !g->aborted;) {
 		uint32_t e = p[i];
-		size_t csp = g->m->csp[g->m->el[e].site];
-		size_t region = g->m->region[g->m->el[e].site], d, dx;
+		size_t d, dx;
 
 		if (skip != NULL && pl_bit(skip, e)) {
 			i++;
 			continue;
 		}
 		g->set[g->n++] = e;
-		g->csp_used[csp]++;
-		g->region_used[region]++;
+		count(g, e, 1);
 		d = joinable(g, sub, p, from, e);
 		dx = joinable(g, sub + d, p + from, np - from, e);
 		dx += joinable(g, sub + d + dx, x, nx, e);
 		enumerate(g, sub, d, sub + d, dx);
 		g->n--;
-		g->csp_used[csp]--;
-		g->region_used[region]--;
+		count(g, e, (uint32_t)-1);
 		/* The tried one goes behind the open ones. */
 		memmove(p + i, p + i + 1, (np - i - 1) * sizeof *p);
 		p[np - 1] = e;
@@ -168,10 +175,12 @@ pl_groups(const struct pl_model *m, struct pl_ctl *ctl, size_t max,
 
 	g.s = pl_search_new(m, ctl, 1, true);
 	g.set = xcalloc(m->nel + 1, sizeof *g.set);
-	g.csp_used = xcalloc(m->ncsp + 1, sizeof *g.csp_used);
-	g.region_used = xcalloc(m->nregion + 1, sizeof *g.region_used);
-	g.pivot = (m->cap_csp < 2 || m->cap_csp >= m->k) &&
-	    (m->cap_region < 2 || m->cap_region >= m->k);
+	g.pivot = true;
+	for (int l = PLACE_LEVEL_SITE; l < PLACE_LEVEL_COUNT; l++) {
+		g.used[l] = xcalloc(m->ngroups[l] + 1, sizeof *g.used[l]);
+		if (m->cap[l] >= 2 && m->cap[l] < m->k)
+			g.pivot = false;
+	}
 	for (uint32_t e = 0; e < m->nel; e++)
 		p[e] = e;
 	enumerate(&g, p, m->nel, NULL, 0);
@@ -182,8 +191,8 @@ pl_groups(const struct pl_model *m, struct pl_ctl *ctl, size_t max,
 	*cut_by_max = g.full;
 	pl_search_free(g.s);
 	free(g.set);
-	free(g.csp_used);
-	free(g.region_used);
+	for (int l = PLACE_LEVEL_SITE; l < PLACE_LEVEL_COUNT; l++)
+		free(g.used[l]);
 	free(p);
 	return !g.aborted && !g.full;
 }

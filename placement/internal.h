@@ -2,7 +2,8 @@
  * internal.h - what the files of the placement library share: the query
  * brought into a normal form (struct pl_model) and the search over it.
  *
- * Normal form. Roles whose rows of pair limits are equal, and which both serve
+ * Normal form. A pin makes a role of its own, with the pinned count. Roles
+ * whose rows of pair limits and separations are equal, and which both serve
  * users or both do not, form a class. An element is a (class, site); a group
  * is a set of elements in which every two are compatible (a clique), with at
  * least one VM on each. So all pair limits live in the graph of elements, and
@@ -23,8 +24,10 @@ __extension__ typedef __int128 pl_cost;
 #define PL_BIG ((pl_cost)1 << 112) /* reward of a mandatory column */
 #define PL_FULL ((pl_cost)1 << 116) /* price of room that is not there */
 #define PL_INF ((pl_cost)1 << 124)
+#define PL_TERM_MAX (INT64_C(1) << 50) /* no value of a term is larger */
 #define PL_MAX_ELEMENTS 16384
-#define PL_MAX_SIDES (1 + PLACE_MAX_TERMS)
+#define PL_MAX_ROLES (PLACE_MAX_ROLES + PLACE_MAX_PINS)
+#define PL_MAX_SIDES (1 + PLACE_MAX_TERMS + 2 * PLACE_MAX_QUOTAS)
 #define PL_NO_LIMIT UINT32_MAX /* of struct pl_model.lim: even unknown */
 
 /* Node budget and stop(), shared by all searches of one place_solve(). */
@@ -50,6 +53,20 @@ struct pl_cell { /* options of (role, site), cheapest first */
 	uint32_t first, n;
 };
 
+/* What a side limit adds up. */
+enum pl_side_what {
+	PL_SIDE_PRICE,
+	PL_SIDE_TERM, /* index: term, of an earlier stage */
+	PL_SIDE_VMS, /* index: quota */
+	PL_SIDE_VCPUS
+};
+
+struct pl_side {
+	enum pl_side_what what;
+	uint32_t index;
+	int64_t cap;
+};
+
 struct pl_element {
 	uint32_t site, cls;
 	uint32_t cap; /* VMs it may take, >= 1 */
@@ -72,26 +89,27 @@ struct pl_model {
 
 	size_t n; /* sites with an offer for some role */
 	uint32_t *site; /* world index, in id order */
-	uint32_t *csp, *region; /* small numbers */
-	uint32_t ncsp, nregion;
+	/* Sites, zones, regions, csps of the sites as small numbers. */
+	uint32_t *at[PLACE_LEVEL_COUNT], ngroups[PLACE_LEVEL_COUNT];
+	uint32_t cap[PLACE_LEVEL_COUNT]; /* VMs in one of them, 1..k */
+	uint32_t min[PLACE_LEVEL_COUNT]; /* distinct ones; region, csp */
 
 	size_t m, k; /* roles, VMs */
-	uint32_t role[PLACE_MAX_ROLES]; /* query index, in name order */
-	uint32_t count[PLACE_MAX_ROLES];
-	uint32_t cls[PLACE_MAX_ROLES], ncls;
-	uint32_t lim[PLACE_MAX_ROLES][PLACE_MAX_ROLES]; /* per class */
-	bool serves[PLACE_MAX_ROLES], talk[PLACE_MAX_ROLES][PLACE_MAX_ROLES];
+	uint32_t role[PL_MAX_ROLES]; /* query index, in name order */
+	const struct place_pin *pin[PL_MAX_ROLES]; /* NULL: the rest of it */
+	uint32_t count[PL_MAX_ROLES];
+	uint32_t cls[PL_MAX_ROLES], ncls;
+	uint32_t lim[PL_MAX_ROLES][PL_MAX_ROLES]; /* per class */
+	enum place_level apart[PL_MAX_ROLES][PL_MAX_ROLES]; /* same */
+	bool serves[PL_MAX_ROLES], talk[PL_MAX_ROLES][PL_MAX_ROLES];
 
 	struct pl_cell *cells; /* m * n */
 	struct pl_option *options;
 	size_t noptions;
 	struct place_removed removed[PLACE_MAX_ROLES]; /* in query order */
 
-	uint32_t cap_site, cap_region, cap_csp; /* 1..k */
-	uint32_t min_csps, min_regions;
 	uint32_t nside;
-	int64_t side_cap[PL_MAX_SIDES];
-	int side_term[PL_MAX_SIDES]; /* term, or -1: budget */
+	struct pl_side side[PL_MAX_SIDES];
 
 	/* Users that the nearest VM serves. */
 	size_t nusers;
@@ -114,6 +132,14 @@ struct pl_model {
 
 bool pl_query_check(const struct place_query *q, const struct place_world *w,
     struct mw_err *err) mw_must_check;
+/* The widest level that VMs of two roles of the query may not share. */
+enum place_level pl_query_apart(const struct place_query *q, uint32_t a,
+    uint32_t b);
+/* Does the quota count this offer? */
+bool pl_quota_counts(const struct place_quota *u, const struct place_world *w,
+    const struct place_offer *o);
+bool pl_pin_allows(const struct place_pin *p, const struct place_world *w,
+    const struct place_offer *o);
 /* The limit between two roles of the query: 0 none. *talk: pairs count. */
 int64_t pl_query_limit(const struct place_query *q, uint32_t a, uint32_t b,
     bool *talk);
@@ -144,6 +170,7 @@ uint32_t pl_user_rtt(const struct place_query *q, const struct place_world *w,
 /* A member before it is explained. */
 struct pl_unit {
 	uint32_t role, site, offer; /* role and site of the query and world */
+	uint32_t row; /* role of the model, while it searches */
 };
 
 struct pl_found { /* one group */
@@ -163,8 +190,8 @@ struct pl_search {
 
 	uint32_t chosen[PLACE_MAX_VMS];
 	size_t nchosen;
-	uint32_t *site_used, *csp_used, *region_used; /* chosen elements */
-	uint32_t ncsps, nregions; /* distinct, of the chosen */
+	uint32_t *used[PLACE_LEVEL_COUNT]; /* chosen elements there */
+	uint32_t distinct[PLACE_LEVEL_COUNT]; /* with a chosen one */
 
 	struct pl_found *top;
 	size_t ntop, topk;
@@ -175,7 +202,7 @@ struct pl_search {
 	struct pl_bound *bound;
 	struct pl_leaf *leaf;
 	uint32_t *user_now;
-	uint32_t *mark; /* per csp and region */
+	uint32_t *mark[PLACE_LEVEL_COUNT]; /* region, csp */
 	uint32_t mark_no;
 };
 
@@ -205,9 +232,9 @@ struct pl_bound {
 	size_t nunits;
 	uint64_t *mask;
 	bool *taken;
-	pl_cost dual[PLACE_MAX_ROLES];
+	pl_cost dual[PL_MAX_ROLES];
 	pl_cost *room; /* per column: what its room is worth */
-	uint32_t *csp_left, *region_left;
+	uint32_t *left[PLACE_LEVEL_COUNT];
 };
 
 struct pl_bound *pl_bound_new(const struct pl_model *m);

@@ -30,15 +30,15 @@ struct pl_leaf {
 	size_t nedges, maxedges;
 	pl_cost *dist;
 	uint32_t *via;
-	uint32_t *csp_node, *region_node, *site_node;
+	uint32_t *node[PLACE_LEVEL_COUNT]; /* of a site, zone, ... */
 	size_t nnodes;
 
-	struct choice *choices[PLACE_MAX_ROLES];
-	size_t nchoices[PLACE_MAX_ROLES], maxchoices[PLACE_MAX_ROLES];
-	pl_cost rest_cost[PLACE_MAX_ROLES + 1]; /* of roles i and later */
-	int64_t rest_side[PLACE_MAX_ROLES + 1][PL_MAX_SIDES];
-	int64_t least_side[PLACE_MAX_ROLES][PL_MAX_SIDES];
-	uint32_t on_elem[PLACE_MAX_VMS], *on_site, *on_csp, *on_region;
+	struct choice *choices[PL_MAX_ROLES];
+	size_t nchoices[PL_MAX_ROLES], maxchoices[PL_MAX_ROLES];
+	pl_cost rest_cost[PL_MAX_ROLES + 1]; /* of roles i and later */
+	int64_t rest_side[PL_MAX_ROLES + 1][PL_MAX_SIDES];
+	int64_t least_side[PL_MAX_ROLES][PL_MAX_SIDES];
+	uint32_t on_elem[PLACE_MAX_VMS], *on[PLACE_LEVEL_COUNT];
 	uint32_t empty; /* chosen elements without a VM */
 	int64_t side[PL_MAX_SIDES];
 	pl_cost best_cost;
@@ -51,16 +51,14 @@ pl_leaf_new(const struct pl_model *m)
 	struct pl_leaf *l = xcalloc(1, sizeof *l);
 
 	l->m = m;
-	l->maxedges = 2 * (m->m * PLACE_MAX_VMS + m->m + 5 * PLACE_MAX_VMS) + 2;
+	l->maxedges = 2 * (m->m * PLACE_MAX_VMS + m->m + 6 * PLACE_MAX_VMS) + 2;
 	l->edges = xcalloc(l->maxedges, sizeof *l->edges);
-	l->dist = xcalloc(m->m + 4 * PLACE_MAX_VMS + 3, sizeof *l->dist);
-	l->via = xcalloc(m->m + 4 * PLACE_MAX_VMS + 3, sizeof *l->via);
-	l->csp_node = xcalloc(m->ncsp + 1, sizeof *l->csp_node);
-	l->region_node = xcalloc(m->nregion + 1, sizeof *l->region_node);
-	l->site_node = xcalloc(m->n + 1, sizeof *l->site_node);
-	l->on_site = xcalloc(m->n + 1, sizeof *l->on_site);
-	l->on_csp = xcalloc(m->ncsp + 1, sizeof *l->on_csp);
-	l->on_region = xcalloc(m->nregion + 1, sizeof *l->on_region);
+	l->dist = xcalloc(m->m + 5 * PLACE_MAX_VMS + 3, sizeof *l->dist);
+	l->via = xcalloc(m->m + 5 * PLACE_MAX_VMS + 3, sizeof *l->via);
+	for (int v = PLACE_LEVEL_SITE; v < PLACE_LEVEL_COUNT; v++) {
+		l->node[v] = xcalloc(m->ngroups[v] + 1, sizeof *l->node[v]);
+		l->on[v] = xcalloc(m->ngroups[v] + 1, sizeof *l->on[v]);
+	}
 	return l;
 }
 
@@ -69,17 +67,15 @@ pl_leaf_free(struct pl_leaf *l)
 {
 	if (l == NULL)
 		return;
-	for (size_t i = 0; i < PLACE_MAX_ROLES; i++)
+	for (size_t i = 0; i < PL_MAX_ROLES; i++)
 		free(l->choices[i]);
+	for (int v = PLACE_LEVEL_SITE; v < PLACE_LEVEL_COUNT; v++) {
+		free(l->node[v]);
+		free(l->on[v]);
+	}
 	free(l->edges);
 	free(l->dist);
 	free(l->via);
-	free(l->csp_node);
-	free(l->region_node);
-	free(l->site_node);
-	free(l->on_site);
-	free(l->on_csp);
-	free(l->on_region);
 	free(l);
 }
 
@@ -95,7 +91,7 @@ edge_add(struct pl_leaf *l, size_t from, size_t to, uint32_t cap, pl_cost cost)
 	l->nedges += 2;
 }
 
-/* The node of a site, region or csp; made, with its edge to up, if new. */
+/* The node of a site, zone, ...; made, with its edge to up, if new. */
 static size_t
 cap_node(struct pl_leaf *l, uint32_t *node, uint32_t cap, size_t up)
 {
@@ -120,26 +116,21 @@ network(struct pl_search *s)
 		edge_add(l, 0, 2 + i, m->count[i], 0);
 	for (size_t c = 0; c < s->nchosen; c++) {
 		uint32_t e = s->chosen[c], site = m->el[e].site;
-		size_t up;
+		size_t up = 1;
 
 		for (size_t i = 0; i < m->m; i++)
 			if (m->ecost[i * m->nel + e] < PL_INF)
 				edge_add(l, 2 + i, el + c, m->count[i],
 				    m->ecost[i * m->nel + e]);
-		up = cap_node(l, &l->csp_node[m->csp[site]], m->cap_csp, 1);
-		up = cap_node(l, &l->region_node[m->region[site]],
-		    m->cap_region, up);
-		up = cap_node(l, &l->site_node[site], m->cap_site, up);
+		for (int v = PLACE_LEVEL_CSP; v >= PLACE_LEVEL_SITE; v--)
+			up = cap_node(l, &l->node[v][m->at[v][site]], m->cap[v],
+			    up);
 		edge_add(l, el + c, up, 1, -PL_BIG);
 		edge_add(l, el + c, up, m->el[e].cap - 1, 0);
 	}
-	for (size_t c = 0; c < s->nchosen; c++) {
-		uint32_t site = m->el[s->chosen[c]].site;
-
-		l->csp_node[m->csp[site]] = 0;
-		l->region_node[m->region[site]] = 0;
-		l->site_node[site] = 0;
-	}
+	for (size_t c = 0; c < s->nchosen; c++)
+		for (int v = PLACE_LEVEL_SITE; v < PLACE_LEVEL_COUNT; v++)
+			l->node[v][m->at[v][m->el[s->chosen[c]].site]] = 0;
 }
 
 /* Sends one unit from source to sink along the cheapest way. */
@@ -176,6 +167,7 @@ static void
 unit_set(const struct pl_model *m, struct pl_unit *u, size_t role,
     uint32_t site, const struct pl_option *o)
 {
+	u->row = (uint32_t)role;
 	u->role = m->role[role];
 	u->site = m->site[site];
 	u->offer = o->offer;
@@ -244,9 +236,11 @@ coupled(const struct pl_search *s)
 {
 	const struct pl_model *m = s->m;
 
-	return s->nchosen < m->k &&
-	    (m->cap_csp < m->k || m->cap_region < m->k ||
-		(m->ncls > 1 && m->cap_site < m->k));
+	bool tied = m->ncls > 1 && m->cap[PLACE_LEVEL_SITE] < m->k;
+
+	for (int l = PLACE_LEVEL_ZONE; l < PLACE_LEVEL_COUNT; l++)
+		tied = tied || m->cap[l] < m->k;
+	return tied && s->nchosen < m->k;
 }
 
 static bool
@@ -257,19 +251,17 @@ sides_hold(const struct pl_search *s)
 
 	for (size_t u = 0; u < m->k && m->nside > 0; u++) {
 		const struct pl_unit *un = &s->leaf->units[u];
-		size_t role = 0, site = 0;
+		size_t site = 0;
 		const struct pl_option *o;
 
-		while (m->role[role] != un->role)
-			role++;
 		while (m->site[m->el[s->chosen[site]].site] != un->site)
 			site++;
-		o = cheapest(m, role, m->el[s->chosen[site]].site);
+		o = cheapest(m, un->row, m->el[s->chosen[site]].site);
 		for (size_t i = 0; i < m->nside; i++)
 			sum[i] += o->side[i];
 	}
 	for (size_t i = 0; i < m->nside; i++)
-		if (sum[i] > m->side_cap[i])
+		if (sum[i] > m->side[i].cap)
 			return false;
 	return true;
 }
@@ -337,16 +329,15 @@ put(struct pl_search *s, const struct choice *ch)
 	struct pl_leaf *l = s->leaf;
 	const struct pl_model *m = s->m;
 	const struct pl_element *e = &m->el[s->chosen[ch->elem]];
-	uint32_t c = m->csp[e->site], r = m->region[e->site];
 
-	if (l->on_elem[ch->elem] >= e->cap ||
-	    l->on_site[e->site] >= m->cap_site || l->on_csp[c] >= m->cap_csp ||
-	    l->on_region[r] >= m->cap_region)
+	if (l->on_elem[ch->elem] >= e->cap)
 		return false;
+	for (int v = PLACE_LEVEL_SITE; v < PLACE_LEVEL_COUNT; v++)
+		if (l->on[v][m->at[v][e->site]] >= m->cap[v])
+			return false;
 	l->empty -= l->on_elem[ch->elem]++ == 0;
-	l->on_site[e->site]++;
-	l->on_csp[c]++;
-	l->on_region[r]++;
+	for (int v = PLACE_LEVEL_SITE; v < PLACE_LEVEL_COUNT; v++)
+		l->on[v][m->at[v][e->site]]++;
 	for (size_t x = 0; x < m->nside; x++)
 		l->side[x] += ch->opt->side[x];
 	return true;
@@ -360,9 +351,8 @@ take_back(struct pl_search *s, const struct choice *ch)
 	const struct pl_element *e = &m->el[s->chosen[ch->elem]];
 
 	l->empty += --l->on_elem[ch->elem] == 0;
-	l->on_site[e->site]--;
-	l->on_csp[m->csp[e->site]]--;
-	l->on_region[m->region[e->site]]--;
+	for (int v = PLACE_LEVEL_SITE; v < PLACE_LEVEL_COUNT; v++)
+		l->on[v][m->at[v][e->site]]--;
 	for (size_t x = 0; x < m->nside; x++)
 		l->side[x] -= ch->opt->side[x];
 }
@@ -378,7 +368,7 @@ sides_over(const struct pl_leaf *l, size_t role, uint32_t left)
 		if (role < m->m)
 			least += (int64_t)left * l->least_side[role][x] +
 			    l->rest_side[role + 1][x];
-		if (least > m->side_cap[x])
+		if (least > m->side[x].cap)
 			return true;
 	}
 	return false;
@@ -452,8 +442,9 @@ pl_leaf_solve(struct pl_search *s, pl_cost thr, const struct pl_unit **units)
 	pl_cost extra, pairs, cost;
 
 	*units = s->leaf->units;
-	if (s->ncsps < m->min_csps || s->nregions < m->min_regions)
-		return PL_INF;
+	for (int l = PLACE_LEVEL_REGION; l < PLACE_LEVEL_COUNT; l++)
+		if (s->distinct[l] < m->min[l])
+			return PL_INF;
 	extra = pl_users_cost(s);
 	pairs = extra >= PL_INF ? 0 : pl_pairs_cost(s);
 	if (extra >= PL_INF || pairs >= PL_INF)

@@ -52,27 +52,46 @@ cap_of(uint32_t cap, size_t k)
 	return cap == 0 || cap > k ? (uint32_t)k : cap;
 }
 
-/* Query roles in name order: their order in the input must not matter. */
+static void
+role_add(struct pl_model *m, uint32_t role, const struct place_pin *pin,
+    uint32_t count)
+{
+	if (count == 0)
+		return;
+	m->role[m->m] = role;
+	m->pin[m->m] = pin;
+	m->count[m->m++] = count;
+	m->k += count;
+}
+
+/* Query roles in name order: their order in the input must not matter. The
+ * VMs of a pin are a role of their own. */
 static void
 roles(struct pl_model *m)
 {
 	const struct place_query *q = m->q;
+	uint32_t order[PLACE_MAX_ROLES];
 
-	m->m = q->nroles;
 	for (uint32_t i = 0; i < q->nroles; i++) {
 		uint32_t at = i;
 
 		while (at > 0 &&
-		    strcmp(q->roles[m->role[at - 1]].name, q->roles[i].name) >
+		    strcmp(q->roles[order[at - 1]].name, q->roles[i].name) >
 			0) {
-			m->role[at] = m->role[at - 1];
+			order[at] = order[at - 1];
 			at--;
 		}
-		m->role[at] = i;
+		order[at] = i;
 	}
-	for (size_t i = 0; i < m->m; i++) {
-		m->count[i] = q->roles[m->role[i]].count;
-		m->k += m->count[i];
+	for (size_t i = 0; i < q->nroles; i++) {
+		const struct place_role *r = &q->roles[order[i]];
+		uint32_t rest = r->count;
+
+		for (size_t p = 0; p < r->npins; p++) {
+			role_add(m, order[i], &r->pins[p], r->pins[p].count);
+			rest -= r->pins[p].count;
+		}
+		role_add(m, order[i], NULL, rest);
 	}
 }
 
@@ -102,7 +121,9 @@ same_class(const struct pl_model *m, uint32_t a, uint32_t b)
 		return false;
 	for (uint32_t x = 0; x < m->m; x++)
 		if (pair_limit(m, a, x, &ta) != pair_limit(m, b, x, &tb) ||
-		    ta != tb)
+		    ta != tb ||
+		    pl_query_apart(m->q, m->role[a], m->role[x]) !=
+			pl_query_apart(m->q, m->role[b], m->role[x]))
 			return false;
 	return true;
 }
@@ -110,7 +131,7 @@ same_class(const struct pl_model *m, uint32_t a, uint32_t b)
 static void
 classes(struct pl_model *m)
 {
-	uint32_t first[PLACE_MAX_ROLES];
+	uint32_t first[PL_MAX_ROLES];
 
 	for (uint32_t i = 0; i < m->m; i++) {
 		uint32_t c = 0;
@@ -124,9 +145,12 @@ classes(struct pl_model *m)
 		m->cls[i] = c;
 	}
 	for (uint32_t a = 0; a < m->ncls; a++)
-		for (uint32_t b = 0; b < m->ncls; b++)
+		for (uint32_t b = 0; b < m->ncls; b++) {
 			m->lim[a][b] =
 			    pair_limit(m, first[a], first[b], &m->talk[a][b]);
+			m->apart[a][b] = pl_query_apart(m->q, m->role[first[a]],
+			    m->role[first[b]]);
+		}
 	for (uint32_t a = 0; a < m->m; a++) {
 		if (m->talk[m->cls[a]][m->cls[a]])
 			m->npairs +=
@@ -139,45 +163,54 @@ classes(struct pl_model *m)
 }
 
 struct word {
-	const char *csp, *region;
+	const char *name[PLACE_LEVEL_COUNT];
 	uint32_t site;
 };
 
+/* How far two sites are apart: the widest level at which they differ. */
 static int
 word_cmp(const void *a, const void *b)
 {
 	const struct word *x = a, *y = b;
-	int c = strcmp(x->csp, y->csp);
 
-	return c != 0 ? c : strcmp(x->region, y->region);
+	for (int l = PLACE_LEVEL_CSP; l > PLACE_LEVEL_NONE; l--) {
+		int c = strcmp(x->name[l], y->name[l]);
+
+		if (c != 0)
+			return c < 0 ? -l : l;
+	}
+	return 0;
 }
 
-/* Numbers csps and regions; a region is one of its csp. */
+/* Numbers csps, regions, zones and sites. Zones that nobody knows count as
+ * one of their region: a cap must hold for sure. */
 static bool
 places(struct pl_model *m, struct mw_err *err)
 {
 	struct word *v = xcalloc(m->n + 1, sizeof *v);
 
-	m->csp = arena_array(m->arena, m->n + 1, sizeof *m->csp);
-	m->region = arena_array(m->arena, m->n + 1, sizeof *m->region);
 	for (uint32_t i = 0; i < m->n; i++) {
-		v[i].csp = m->w->sites[m->site[i]].csp;
-		v[i].region = m->w->sites[m->site[i]].region;
+		const struct place_site *s = &m->w->sites[m->site[i]];
+
+		v[i].name[PLACE_LEVEL_CSP] = s->csp;
+		v[i].name[PLACE_LEVEL_REGION] = s->region;
+		v[i].name[PLACE_LEVEL_ZONE] = s->zone != NULL ? s->zone : "";
+		v[i].name[PLACE_LEVEL_SITE] = s->id;
 		v[i].site = i;
 	}
 	qsort(v, m->n, sizeof *v, word_cmp);
-	for (size_t i = 0; i < m->n; i++) {
-		if (i == 0 || strcmp(v[i].csp, v[i - 1].csp) != 0)
-			m->ncsp++;
-		if (i == 0 || word_cmp(&v[i], &v[i - 1]) != 0)
-			m->nregion++;
-		m->csp[v[i].site] = m->ncsp - 1;
-		m->region[v[i].site] = m->nregion - 1;
+	for (int l = PLACE_LEVEL_SITE; l < PLACE_LEVEL_COUNT; l++) {
+		m->at[l] = arena_array(m->arena, m->n + 1, sizeof *m->at[l]);
+		for (size_t i = 0; i < m->n; i++) {
+			m->ngroups[l] +=
+			    i == 0 || abs(word_cmp(&v[i], &v[i - 1])) >= l;
+			m->at[l][v[i].site] = m->ngroups[l] - 1;
+		}
 	}
 	free(v);
-	if (m->ncsp > PLACE_MAX_CSPS)
+	if (m->ngroups[PLACE_LEVEL_CSP] > PLACE_MAX_CSPS)
 		return err_set(err, MW_LIMIT, 0, "%u csps, the limit is %d",
-		    m->ncsp, PLACE_MAX_CSPS);
+		    m->ngroups[PLACE_LEVEL_CSP], PLACE_MAX_CSPS);
 	return true;
 }
 
@@ -214,13 +247,10 @@ element_add(struct pl_model *m, uint32_t site, uint32_t cls)
 	e->site = site;
 	e->cls = cls;
 	e->cap = room;
-	if (e->cap > m->cap_site)
-		e->cap = m->cap_site;
-	if (e->cap > m->cap_region)
-		e->cap = m->cap_region;
-	if (e->cap > m->cap_csp)
-		e->cap = m->cap_csp;
-	if (d > m->lim[cls][cls])
+	for (int l = PLACE_LEVEL_SITE; l < PLACE_LEVEL_COUNT; l++)
+		if (e->cap > m->cap[l])
+			e->cap = m->cap[l];
+	if (d > m->lim[cls][cls] || m->apart[cls][cls] != PLACE_LEVEL_NONE)
 		e->cap = 1;
 	m->nel++;
 }
@@ -286,11 +316,12 @@ pl_model_new(const struct place_query *q, const struct place_world *w,
 			m->pair_term = (int)t;
 	}
 	roles(m);
-	m->cap_site = cap_of(l->max_per_site, m->k);
-	m->cap_region = cap_of(l->max_per_region, m->k);
-	m->cap_csp = cap_of(l->max_per_csp, m->k);
-	m->min_csps = l->min_csps;
-	m->min_regions = l->min_regions;
+	m->cap[PLACE_LEVEL_SITE] = cap_of(l->max_per_site, m->k);
+	m->cap[PLACE_LEVEL_ZONE] = cap_of(l->max_per_zone, m->k);
+	m->cap[PLACE_LEVEL_REGION] = cap_of(l->max_per_region, m->k);
+	m->cap[PLACE_LEVEL_CSP] = cap_of(l->max_per_csp, m->k);
+	m->min[PLACE_LEVEL_REGION] = l->min_regions;
+	m->min[PLACE_LEVEL_CSP] = l->min_csps;
 	m->user_limit_us = l->max_rtt_to_user_us == 0
 	    ? PLACE_UNKNOWN
 	    : (uint32_t)(l->max_rtt_to_user_us - (l->le ? 0 : 1));

@@ -1,7 +1,8 @@
 /*
  * offers.c - from offers to options: what passes the filters of each role,
  * what it costs under the objective, and per (role, site) the cheapest offer,
- * or the Pareto front of cost and side limits (a budget, earlier stages).
+ * or the Pareto front of cost and side limits (a budget, quotas, earlier
+ * stages).
  */
 #include "placement/internal.h"
 
@@ -42,6 +43,8 @@ pl_offer_refused(const struct place_filter *f, const struct place_world *w,
 		return PLACE_F_SITE;
 	if (not_in(&f->spec_id, o->spec_id))
 		return PLACE_F_SPEC;
+	if (not_in(&f->connection, o->connection))
+		return PLACE_F_CONNECTION;
 	if (not_in(&f->arch, o->arch))
 		return PLACE_F_ARCH;
 	if (outside(&f->vcpu, o->vcpu))
@@ -62,6 +65,32 @@ pl_offer_refused(const struct place_filter *f, const struct place_world *w,
 	return PLACE_F_COUNT;
 }
 
+/* price * (1000 / score)^alpha, rounded up at each power. Scores are in
+ * thousandths; one of 0 or less says nothing. */
+static bool
+price_performance(const struct place_term *t, const struct place_offer *o,
+    int64_t *v)
+{
+	pl_cost num, up, down;
+	int64_t score;
+
+	*v = o->cost_per_hour_micros;
+	if (*v == PLACE_NO_PRICE || o->scores == NULL ||
+	    o->scores[t->metric] == PLACE_NO_SCORE || o->scores[t->metric] <= 0)
+		return false;
+	score = o->scores[t->metric];
+	up = t->lower_is_better ? score : 1000000;
+	down = t->lower_is_better ? 1000000 : score;
+	num = *v;
+	for (uint32_t i = 0; i < (t->alpha > 0 ? t->alpha : 1); i++) {
+		num = (num * up + down - 1) / down;
+		if (num > PL_TERM_MAX)
+			num = PL_TERM_MAX;
+	}
+	*v = (int64_t)num;
+	return true;
+}
+
 bool
 pl_offer_term(const struct place_query *q, const struct place_world *w,
     const struct place_term *t, const struct place_offer *o, int64_t *v)
@@ -79,7 +108,54 @@ pl_offer_term(const struct place_query *q, const struct place_world *w,
 		*v = t->lower_is_better ? o->scores[t->metric]
 					: -o->scores[t->metric];
 	}
+	if (t->kind == PLACE_PRICE_PERFORMANCE)
+		return price_performance(t, o, v);
 	return true;
+}
+
+static bool
+same_or_any(const char *want, const char *have)
+{
+	return want == NULL || (have != NULL && strcmp(want, have) == 0);
+}
+
+bool
+pl_quota_counts(const struct place_quota *u, const struct place_world *w,
+    const struct place_offer *o)
+{
+	return same_or_any(u->connection, o->connection) &&
+	    same_or_any(u->region, w->sites[o->site].region) &&
+	    same_or_any(u->family, o->family);
+}
+
+bool
+pl_pin_allows(const struct place_pin *p, const struct place_world *w,
+    const struct place_offer *o)
+{
+	const struct place_site *s = &w->sites[o->site];
+	const char *have = p->level == PLACE_LEVEL_SITE ? s->id
+	    : p->level == PLACE_LEVEL_REGION            ? s->region
+							: s->csp;
+
+	return strcmp(p->name, have) == 0 &&
+	    same_or_any(p->spec_id, o->spec_id);
+}
+
+/* What a term of the objective weighs for a role of the query. */
+static int64_t
+weight_of(const struct place_query *q, uint32_t role, size_t term)
+{
+	const int64_t *own = q->roles[role].weights;
+
+	return own != NULL ? own[term] : q->terms[term].weight;
+}
+
+/* A role with weights of its own needs no data of terms it does not pay. */
+static bool
+term_counts(const struct place_query *q, uint32_t role, size_t term)
+{
+	return q->roles[role].weights == NULL ||
+	    q->roles[role].weights[term] != 0;
 }
 
 static bool
@@ -142,41 +218,57 @@ every_sites(struct build *b)
 	}
 }
 
-/* Counts what each role loses; marks what it keeps. */
+/* The first reason why an offer is not for a role. */
+static enum place_filter_kind
+unfit(const struct build *b, uint32_t role, const struct place_offer *o)
+{
+	const struct place_query *q = b->m->q;
+	enum place_filter_kind f =
+	    pl_offer_refused(&q->roles[role].filter, b->m->w, o);
+	int64_t v;
+
+	if (f != PLACE_F_COUNT)
+		return f;
+	if (q->limits.has_budget && o->cost_per_hour_micros == PLACE_NO_PRICE)
+		return PLACE_F_NO_PRICE;
+	for (size_t t = 0; t < q->nterms; t++) {
+		enum place_term_kind kind = q->terms[t].kind;
+
+		if (!term_counts(q, role, t) ||
+		    term_value(b->m, b->every, role, t, o, &v))
+			continue;
+		return kind == PLACE_PRICE ||
+			(kind == PLACE_PRICE_PERFORMANCE &&
+			    o->cost_per_hour_micros == PLACE_NO_PRICE)
+		    ? PLACE_F_NO_PRICE
+		    : PLACE_F_NO_SCORE;
+	}
+	return PLACE_F_COUNT;
+}
+
+/* Counts what each role of the query loses; marks what those of the model,
+ * which may be pinned, keep. */
 static void
 filter_offers(struct build *b)
 {
 	struct pl_model *m = b->m;
-	bool price = m->q->limits.has_budget;
 
-	for (size_t i = 0; i < m->m; i++) {
-		uint32_t role = m->role[i];
-		struct place_removed *rm = &m->removed[role];
-
+	for (uint32_t role = 0; role < m->q->nroles; role++)
 		for (size_t o = 0; o < m->w->noffers; o++) {
 			const struct place_offer *of = &m->w->offers[o];
-			enum place_filter_kind f =
-			    pl_offer_refused(&m->q->roles[role].filter, m->w,
-				of);
-			int64_t v;
+			enum place_filter_kind f = unfit(b, role, of);
 
-			if (f == PLACE_F_COUNT && price &&
-			    of->cost_per_hour_micros == PLACE_NO_PRICE)
-				f = PLACE_F_NO_PRICE;
-			for (size_t t = 0;
-			     t < m->q->nterms && f == PLACE_F_COUNT; t++)
-				if (!term_value(m, b->every, role, t, of, &v))
-					f = m->q->terms[t].kind == PLACE_PRICE
-					    ? PLACE_F_NO_PRICE
-					    : PLACE_F_NO_SCORE;
 			if (f != PLACE_F_COUNT) {
-				rm->by[f]++;
+				m->removed[role].by[f]++;
 				continue;
 			}
-			rm->left++;
-			b->mask[o] |= UINT32_C(1) << i;
+			m->removed[role].left++;
+			for (size_t i = 0; i < m->m; i++)
+				if (m->role[i] == role &&
+				    (m->pin[i] == NULL ||
+					pl_pin_allows(m->pin[i], m->w, of)))
+					b->mask[o] |= UINT32_C(1) << i;
 		}
-	}
 }
 
 struct named {
@@ -227,6 +319,7 @@ term_ranges(struct build *b)
 				int64_t v;
 
 				if (!(b->mask[o] >> i & 1) ||
+				    !term_counts(m->q, m->role[i], t) ||
 				    !term_value(m, b->every, m->role[i], t,
 					&m->w->offers[o], &v))
 					continue;
@@ -258,8 +351,26 @@ set_term_max(const struct pl_model *m)
 	return max;
 }
 
+static bool
+in_micros(enum place_term_kind k)
+{
+	return k == PLACE_PRICE || k == PLACE_PRICE_PERFORMANCE;
+}
+
+static pl_cost
+heaviest(const struct pl_model *m, size_t term)
+{
+	int64_t max = 0;
+
+	for (uint32_t r = 0; r < m->q->nroles; r++)
+		if (weight_of(m->q, r, term) > max)
+			max = weight_of(m->q, r, term);
+	return max;
+}
+
 /*
- * Weighted: nano-USD per unit of the term. Lexicographic: each term is scaled
+ * Weighted: nano-USD per unit of the term, times the weight that the role or
+ * the query gives it. Lexicographic: each term is scaled
  * past all that the later ones can add up to.
  */
 static bool
@@ -284,9 +395,11 @@ coefficients(struct build *b, struct mw_err *err)
 		} else {
 			int64_t abs = -lo > hi ? -lo : hi;
 
-			m->coef[t] = (pl_cost)q->terms[t].weight *
-			    (q->terms[t].kind == PLACE_PRICE ? 1000 : 1);
-			worst += m->coef[t] * abs * (pl_cost)(set ? 1 : m->k);
+			m->coef[t] = in_micros(q->terms[t].kind) ? 1000 : 1;
+			if (set)
+				m->coef[t] *= q->terms[t].weight;
+			worst += m->coef[t] * abs *
+			    (set ? 1 : heaviest(m, t) * (pl_cost)m->k);
 		}
 		if (worst >=
 		    (q->lexicographic ? PL_MAX_COST : (pl_cost)1 << 62)) {
@@ -300,26 +413,55 @@ coefficients(struct build *b, struct mw_err *err)
 }
 
 static void
+side_add(struct pl_model *m, enum pl_side_what what, uint32_t index,
+    int64_t cap)
+{
+	struct pl_side *s = &m->side[m->nside++];
+
+	s->what = what;
+	s->index = index;
+	s->cap = cap;
+}
+
+static void
 sides(struct build *b)
 {
 	struct pl_model *m = b->m;
 
-	if (m->q->limits.has_budget) {
-		m->side_term[m->nside] = -1;
-		m->side_cap[m->nside++] = m->q->limits.budget_per_hour_micros;
-	}
+	if (m->q->limits.has_budget)
+		side_add(m, PL_SIDE_PRICE, 0,
+		    m->q->limits.budget_per_hour_micros);
 	for (uint32_t t = 0; t < m->q->nterms; t++) {
 		if (!b->st->has_cap[t])
 			continue;
-		if ((int)t == m->user_term) {
+		if ((int)t == m->user_term)
 			m->user_cap_us = b->st->cap[t];
-		} else if ((int)t == m->pair_term) {
+		else if ((int)t == m->pair_term)
 			m->pair_cap_us = b->st->cap[t];
-		} else {
-			m->side_term[m->nside] = (int)t;
-			m->side_cap[m->nside++] = b->st->cap[t];
-		}
+		else
+			side_add(m, PL_SIDE_TERM, t, b->st->cap[t]);
 	}
+	for (uint32_t i = 0; i < m->q->limits.nquotas; i++) {
+		const struct place_quota *u = &m->q->limits.quotas[i];
+
+		if (u->vms >= 0 && u->vms < (int64_t)m->k)
+			side_add(m, PL_SIDE_VMS, i, u->vms);
+		if (u->vcpus >= 0)
+			side_add(m, PL_SIDE_VCPUS, i, u->vcpus);
+	}
+}
+
+static int64_t
+side_value(const struct pl_model *m, const struct pl_side *s,
+    const struct place_offer *o, const int64_t *terms)
+{
+	if (s->what == PL_SIDE_PRICE)
+		return o->cost_per_hour_micros;
+	if (s->what == PL_SIDE_TERM)
+		return terms[s->index];
+	if (!pl_quota_counts(&m->q->limits.quotas[s->index], m->w, o))
+		return 0;
+	return s->what == PL_SIDE_VMS ? 1 : o->vcpu;
 }
 
 static void
@@ -339,11 +481,13 @@ option_of(const struct build *b, size_t role, uint32_t offer,
 		uint32_t t = b->st->order[i];
 
 		if ((int)t != m->user_term && (int)t != m->pair_term)
-			out->cost += m->coef[t] * (v[t] - m->shift[t]);
+			out->cost += m->coef[t] * (v[t] - m->shift[t]) *
+			    (m->q->lexicographic
+				    ? 1
+				    : weight_of(m->q, m->role[role], t));
 	}
 	for (size_t s = 0; s < m->nside; s++)
-		out->side[s] = m->side_term[s] < 0 ? o->cost_per_hour_micros
-						   : v[m->side_term[s]];
+		out->side[s] = side_value(m, &m->side[s], o, v);
 }
 
 /* By cost, then spec id, then place in the world: equal ids cannot be told

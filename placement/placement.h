@@ -47,6 +47,10 @@
 #define PLACE_MAX_USERS 4096
 #define PLACE_MAX_TERMS 6
 #define PLACE_MAX_METRICS 32
+#define PLACE_MAX_PINS 16 /* of all roles together */
+#define PLACE_MAX_SEPARATE 32
+#define PLACE_MAX_QUOTAS 16
+#define PLACE_MAX_ALPHA 3
 #define PLACE_MAX_TOPK 4096
 #define PLACE_MAX_SETS 100000 /* of mode groups */
 
@@ -67,13 +71,13 @@ struct place_site {
 	const char *id; /* unique */
 	const char *csp;
 	const char *region; /* "aws-us-east-1"; of one csp */
-	const char *zone; /* may be NULL */
+	const char *zone; /* NULL: unknown; counts as one zone of the region */
 };
 
 struct place_offer {
 	uint32_t site;
 	const char *spec_id; /* unique within its site */
-	const char *family, *arch; /* may be NULL */
+	const char *family, *arch, *connection; /* may be NULL */
 	int64_t vcpu, memory_mib;
 	int64_t cost_per_hour_micros; /* or PLACE_NO_PRICE */
 	const char *cost_reason; /* why there is no price; may be NULL */
@@ -124,15 +128,47 @@ struct place_score_range {
 
 struct place_filter {
 	struct place_range vcpu, memory_mib, cost_per_hour_micros;
-	struct place_strings arch, csp, region, site, spec_id;
+	struct place_strings arch, csp, region, site, spec_id, connection;
 	const struct place_score_range *scores;
 	size_t nscores;
+};
+
+enum place_level { /* each contains the ones before it */
+	PLACE_LEVEL_NONE,
+	PLACE_LEVEL_SITE,
+	PLACE_LEVEL_ZONE,
+	PLACE_LEVEL_REGION,
+	PLACE_LEVEL_CSP,
+	PLACE_LEVEL_COUNT
+};
+
+struct place_pin { /* at least count VMs of the role are there */
+	enum place_level level; /* site, region or csp */
+	const char *name;
+	const char *spec_id; /* NULL: any */
+	uint32_t count; /* pins of one role never share a VM */
 };
 
 struct place_role {
 	const char *name; /* unique */
 	uint32_t count;
 	struct place_filter filter;
+	const struct place_pin *pins;
+	size_t npins;
+	const int64_t *weights; /* one per term, for this role's VMs; NULL:
+				   those of the terms. Weighted mode only; of
+				   terms that are a sum over VMs */
+};
+
+/* Two VMs of these roles (may be one role) never share the level. */
+struct place_separate {
+	uint32_t a, b;
+	enum place_level level;
+};
+
+struct place_quota { /* VMs of offers that match all given words */
+	const char *connection, *region, *family; /* NULL: any */
+	int64_t vms, vcpus; /* at most; -1: no bound */
 };
 
 struct place_pair_limit {
@@ -146,11 +182,15 @@ struct place_limits {
 	bool le; /* equal to the limit is allowed; else strictly below */
 	const struct place_pair_limit *pairs;
 	size_t npairs;
-	uint32_t max_per_site, max_per_region, max_per_csp;
+	uint32_t max_per_site, max_per_zone, max_per_region, max_per_csp;
 	uint32_t min_csps, min_regions;
 	int64_t budget_per_hour_micros;
 	bool has_budget;
 	int64_t max_rtt_to_user_us;
+	const struct place_separate *separate;
+	size_t nseparate;
+	const struct place_quota *quotas;
+	size_t nquotas;
 };
 
 struct place_user {
@@ -162,6 +202,7 @@ struct place_user {
 enum place_term_kind {
 	PLACE_PRICE,
 	PLACE_PERFORMANCE,
+	PLACE_PRICE_PERFORMANCE, /* price * (1000 / score)^alpha */
 	PLACE_USER_RTT,
 	PLACE_PAIR_RTT_MEAN,
 	PLACE_TERM_COUNT
@@ -171,8 +212,9 @@ struct place_term {
 	enum place_term_kind kind;
 	int64_t weight; /* price: factor; performance: micro-USD per point;
 			   RTT: micro-USD per ms. Ignored if lexicographic. */
-	uint32_t metric; /* performance */
-	bool lower_is_better; /* performance */
+	uint32_t metric; /* performance, price-performance */
+	bool lower_is_better; /* same: then score / 1000 */
+	uint32_t alpha; /* price-performance: 1 (0 too) to PLACE_MAX_ALPHA */
 	bool minimax; /* user RTT: worst user; else the weighted mean */
 	uint32_t tolerance_pct; /* lexicographic */
 };
@@ -287,6 +329,7 @@ enum place_filter_kind {
 	PLACE_F_REGION,
 	PLACE_F_SITE,
 	PLACE_F_SPEC,
+	PLACE_F_CONNECTION,
 	PLACE_F_ARCH,
 	PLACE_F_VCPU,
 	PLACE_F_MEMORY,

@@ -11,7 +11,7 @@
 
 #define MAX_NAME 64
 #define MAX_WEIGHT INT64_C(1000000000000)
-#define MAX_VALUE (INT64_C(1) << 50)
+#define MAX_VALUE PL_TERM_MAX
 
 static bool
 bad(struct mw_err *err, const char *pointer, const char *text)
@@ -105,6 +105,15 @@ known_region(const struct place_world *w, const char *id)
 }
 
 static bool
+known_csp(const struct place_world *w, const char *id)
+{
+	for (size_t i = 0; i < w->nsites; i++)
+		if (strcmp(w->sites[i].csp, id) == 0)
+			return true;
+	return false;
+}
+
+static bool
 check_filter(const struct place_filter *f, size_t role,
     const struct place_world *w, struct mw_err *err)
 {
@@ -132,12 +141,77 @@ check_filter(const struct place_filter *f, size_t role,
 	return true;
 }
 
+/* Pins name a place of the world and fit into the count. */
+static bool
+check_pins(const struct place_query *q, size_t role,
+    const struct place_world *w, size_t *pins, struct mw_err *err)
+{
+	const struct place_role *r = &q->roles[role];
+	uint64_t pinned = 0;
+
+	for (size_t i = 0; i < r->npins; i++) {
+		const struct place_pin *p = &r->pins[i];
+		const char *text = NULL;
+
+		pinned += p->count;
+		if (p->name == NULL)
+			text = "a site, a region or a csp";
+		else if (p->level == PLACE_LEVEL_SITE &&
+		    !known_site(w, p->name))
+			text = "unknownSite";
+		else if (p->level == PLACE_LEVEL_REGION &&
+		    !known_region(w, p->name))
+			text = "unknownRegion";
+		else if (p->level == PLACE_LEVEL_CSP && !known_csp(w, p->name))
+			text = "unknownCsp";
+		else if (p->level != PLACE_LEVEL_SITE &&
+		    p->level != PLACE_LEVEL_REGION &&
+		    p->level != PLACE_LEVEL_CSP)
+			text = "a site, a region or a csp";
+		else if (p->count < 1 || pinned > r->count)
+			text = "the pins take more VMs than the group has";
+		else if (++*pins > PLACE_MAX_PINS)
+			text = "too many pins";
+		if (text != NULL) {
+			err_set(err, MW_INVALID, 0, "%s", text);
+			return err_pointer(err, "/groups/%zu/pins/%zu", role,
+			    i);
+		}
+	}
+	return true;
+}
+
+/* Weights of its own are for sums over VMs, in one sum. */
+static bool
+check_own_weights(const struct place_query *q, size_t role, struct mw_err *err)
+{
+	const int64_t *own = q->roles[role].weights;
+	const char *text = NULL;
+
+	for (size_t t = 0; own != NULL && t < q->nterms; t++) {
+		enum place_term_kind k = q->terms[t].kind;
+
+		if (own[t] < 0 || own[t] > MAX_WEIGHT)
+			text = "weight out of range";
+		else if (own[t] != q->terms[t].weight &&
+		    (k == PLACE_PAIR_RTT_MEAN ||
+			(k == PLACE_USER_RTT && !q->assign_every)))
+			text = "this term belongs to the whole group of VMs";
+	}
+	if (own != NULL && q->lexicographic)
+		text = "a lexicographic objective has no weights";
+	if (text == NULL)
+		return true;
+	err_set(err, MW_INVALID, 0, "%s", text);
+	return err_pointer(err, "/groups/%zu/terms", role);
+}
+
 static bool
 check_roles(const struct place_query *q, const struct place_world *w,
     struct mw_err *err)
 {
 	const char *names[PLACE_MAX_ROLES];
-	size_t k = 0;
+	size_t k = 0, pins = 0;
 
 	if (q->nroles < 1 || q->nroles > PLACE_MAX_ROLES)
 		return bad(err, "/groups", "1 to 16 groups");
@@ -151,7 +225,9 @@ check_roles(const struct place_query *q, const struct place_world *w,
 			err_set(err, MW_INVALID, 0, "count is 1 to 128");
 			return err_pointer(err, "/groups/%zu/count", i);
 		}
-		if (!check_filter(&r->filter, i, w, err))
+		if (!check_filter(&r->filter, i, w, err) ||
+		    !check_pins(q, i, w, &pins, err) ||
+		    !check_own_weights(q, i, err))
 			return false;
 		names[i] = r->name;
 		k += r->count;
@@ -201,6 +277,44 @@ check_limits(const struct place_query *q, struct mw_err *err)
 }
 
 static bool
+check_separate(const struct place_query *q, struct mw_err *err)
+{
+	const struct place_limits *l = &q->limits;
+
+	if (l->nseparate > PLACE_MAX_SEPARATE)
+		return bad(err, "/constraints/antiAffinity", "too many");
+	for (size_t i = 0; i < l->nseparate; i++)
+		if (l->separate[i].a >= q->nroles ||
+		    l->separate[i].b >= q->nroles ||
+		    (int)l->separate[i].level < 0 ||
+		    l->separate[i].level >= PLACE_LEVEL_COUNT) {
+			err_set(err, MW_INVALID, 0, "unknown group or level");
+			return err_pointer(err, "/constraints/antiAffinity/%zu",
+			    i);
+		}
+	return true;
+}
+
+static bool
+check_quotas(const struct place_query *q, struct mw_err *err)
+{
+	const struct place_limits *l = &q->limits;
+
+	if (l->nquotas > PLACE_MAX_QUOTAS)
+		return bad(err, "/constraints/quota", "too many");
+	for (size_t i = 0; i < l->nquotas; i++) {
+		const struct place_quota *u = &l->quotas[i];
+
+		if (u->vms < -1 || u->vms > MAX_VALUE || u->vcpus < -1 ||
+		    u->vcpus > MAX_VALUE) {
+			err_set(err, MW_INVALID, 0, "out of range");
+			return err_pointer(err, "/constraints/quota/%zu", i);
+		}
+	}
+	return true;
+}
+
+static bool
 check_users(const struct place_query *q, const struct place_world *w,
     struct mw_err *err)
 {
@@ -237,6 +351,9 @@ check_terms(const struct place_query *q, const struct place_world *w,
     struct mw_err *err)
 {
 	int seen[PLACE_TERM_COUNT] = { 0 };
+	/* Of these there may be several: they differ by their metric. */
+	static const bool many[PLACE_TERM_COUNT] = { [PLACE_PERFORMANCE] = true,
+		[PLACE_PRICE_PERFORMANCE] = true };
 
 	if (q->nterms > PLACE_MAX_TERMS)
 		return bad(err, "/objective/terms", "at most 6 terms");
@@ -250,12 +367,13 @@ check_terms(const struct place_query *q, const struct place_world *w,
 			text = "weight out of range";
 		else if (t->tolerance_pct > 1000)
 			text = "tolerancePct is 0 to 1000";
-		else if (t->kind == PLACE_PERFORMANCE &&
-		    t->metric >= w->nmetrics)
+		else if (many[t->kind] && t->metric >= w->nmetrics)
 			text = "a metric that the world has not";
+		else if (t->alpha > PLACE_MAX_ALPHA)
+			text = "alpha is 1 to 3";
 		else if (t->kind == PLACE_USER_RTT && q->nusers == 0)
 			text = "there are no users";
-		else if (t->kind != PLACE_PERFORMANCE && seen[t->kind]++)
+		else if (!many[t->kind] && seen[t->kind]++)
 			text = "the same term twice";
 		else if (t->kind == PLACE_USER_RTT && q->assign_every &&
 		    t->minimax)
@@ -300,8 +418,9 @@ pl_query_check(const struct place_query *q, const struct place_world *w,
 	if (q->max_sets > PLACE_MAX_SETS)
 		return bad(err, "/topK", "too many sets");
 	return check_sites(w, err) && check_offers(w, err) &&
-	    check_roles(q, w, err) && check_limits(q, err) &&
-	    check_users(q, w, err) && check_terms(q, w, err) &&
+	    check_terms(q, w, err) && check_roles(q, w, err) &&
+	    check_limits(q, err) && check_separate(q, err) &&
+	    check_quotas(q, err) && check_users(q, w, err) &&
 	    check_given(q, w, err);
 }
 
@@ -318,4 +437,20 @@ pl_query_limit(const struct place_query *q, uint32_t a, uint32_t b, bool *talk)
 		}
 	*talk = true;
 	return l->max_rtt_us;
+}
+
+enum place_level
+pl_query_apart(const struct place_query *q, uint32_t a, uint32_t b)
+{
+	const struct place_limits *l = &q->limits;
+	enum place_level widest = PLACE_LEVEL_NONE;
+
+	for (size_t i = 0; i < l->nseparate; i++) {
+		const struct place_separate *s = &l->separate[i];
+
+		if (s->level > widest &&
+		    ((s->a == a && s->b == b) || (s->a == b && s->b == a)))
+			widest = s->level;
+	}
+	return widest;
 }

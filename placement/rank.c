@@ -74,10 +74,10 @@ pl_rank_pair(struct place_pair *p, const struct place_query *q,
 	p->quality = place_pair_quality(q, w, p->site_a, p->site_b);
 }
 
-/* VMs in the same site, region or csp as member i. */
+/* VMs in the same site, zone, region or csp as member i. */
 static uint32_t
 together(const struct place_ranked *r, const struct place_world *w, size_t i,
-    int level)
+    enum place_level level)
 {
 	const struct place_site *a = &w->sites[r->members[i].site];
 	uint32_t n = 0;
@@ -86,10 +86,31 @@ together(const struct place_ranked *r, const struct place_world *w, size_t i,
 		const struct place_site *b = &w->sites[r->members[j].site];
 
 		n += strcmp(a->csp, b->csp) == 0 &&
-		    (level == 2 || strcmp(a->region, b->region) == 0) &&
-		    (level >= 1 || a == b);
+		    (level >= PLACE_LEVEL_CSP ||
+			strcmp(a->region, b->region) == 0) &&
+		    (level >= PLACE_LEVEL_REGION || a->zone == b->zone ||
+			(a->zone != NULL && b->zone != NULL &&
+			    strcmp(a->zone, b->zone) == 0)) &&
+		    (level >= PLACE_LEVEL_ZONE || a == b);
 	}
 	return n;
+}
+
+static bool
+full(const struct place_ranked *r, const struct place_quota *u,
+    const struct place_world *w)
+{
+	int64_t vms = 0, vcpus = 0;
+
+	for (size_t i = 0; i < r->nmembers; i++) {
+		uint32_t o = r->members[i].offer;
+
+		if (o != PLACE_NONE && pl_quota_counts(u, w, &w->offers[o])) {
+			vms++;
+			vcpus += w->offers[o].vcpu;
+		}
+	}
+	return vms == u->vms || vcpus == u->vcpus;
 }
 
 void
@@ -97,22 +118,24 @@ pl_rank_binding(struct place_ranked *r, const struct place_query *q,
     const struct place_world *w, struct arena *arena)
 {
 	const struct place_limits *l = &q->limits;
-	static const char *const cap_name[3] = { "/constraints/maxPerSite",
+	static const char *const cap_name[PLACE_LEVEL_COUNT] = { NULL,
+		"/constraints/maxPerSite", "/constraints/maxPerZone",
 		"/constraints/maxPerRegion", "/constraints/maxPerCsp" };
-	const uint32_t cap[3] = { l->max_per_site, l->max_per_region,
-		l->max_per_csp };
+	const uint32_t cap[PLACE_LEVEL_COUNT] = { 0, l->max_per_site,
+		l->max_per_zone, l->max_per_region, l->max_per_csp };
 
-	r->binding = arena_array(arena, 8, sizeof *r->binding);
+	r->binding = arena_array(arena, 9 + l->nquotas, sizeof *r->binding);
 	r->nbinding = 0;
 	if (r->worst.known && r->worst.limit_us > 0 &&
 	    r->slack_us <= (l->le ? 0 : 1))
 		r->binding[r->nbinding++] = "/constraints/maxRttMs";
-	for (int level = 0; level < 3; level++) {
+	for (enum place_level level = PLACE_LEVEL_SITE;
+	     level < PLACE_LEVEL_COUNT; level++) {
 		bool tight = false;
 
 		/* One VM per site is what everybody asks for: no news. */
-		for (size_t i = 0;
-		     cap[level] > (level == 0) && i < r->nmembers && !tight;
+		for (size_t i = 0; cap[level] > (level == PLACE_LEVEL_SITE) &&
+		     i < r->nmembers && !tight;
 		     i++)
 			tight = together(r, w, i, level) == cap[level];
 		if (tight)
@@ -125,6 +148,10 @@ pl_rank_binding(struct place_ranked *r, const struct place_query *q,
 	if (l->has_budget &&
 	    r->cost_per_hour_micros == l->budget_per_hour_micros)
 		r->binding[r->nbinding++] = "/constraints/budgetPerHourMicros";
+	for (size_t i = 0; i < l->nquotas; i++)
+		if (full(r, &l->quotas[i], w))
+			r->binding[r->nbinding++] =
+			    arena_printf(arena, "/constraints/quota/%zu", i);
 }
 
 static bool

@@ -209,6 +209,7 @@ number_of(struct probe *p, const struct item *it)
 
 	switch (it->kind) {
 	case ITEM_SITE: return &l->max_per_site;
+	case ITEM_ZONE: return &l->max_per_zone;
 	case ITEM_REGION: return &l->max_per_region;
 	case ITEM_CSP: return &l->max_per_csp;
 	case ITEM_MIN_REGIONS: return &l->min_regions;
@@ -223,8 +224,8 @@ relax_number(struct explain *x, const struct item *it)
 {
 	struct probe *p = pl_probe_new(x);
 	uint32_t *v = number_of(p, it), from = *v, vms = 0;
-	bool up = it->kind == ITEM_SITE || it->kind == ITEM_REGION ||
-	    it->kind == ITEM_CSP;
+	bool up = it->kind == ITEM_SITE || it->kind == ITEM_ZONE ||
+	    it->kind == ITEM_REGION || it->kind == ITEM_CSP;
 	bool sure = true;
 
 	for (size_t i = 0; i < x->q->nroles; i++)
@@ -381,6 +382,70 @@ relax_term(struct explain *x, const struct item *it)
 	pl_probe_free(p);
 }
 
+/* What the last group found uses of a quota. */
+static int64_t
+found_use(const struct explain *x, const struct place_quota *u, bool vcpus)
+{
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < x->nfound; i++) {
+		const struct place_offer *o = &x->w->offers[x->found[i].offer];
+
+		if (pl_quota_counts(u, x->w, o))
+			sum += vcpus ? o->vcpu : 1;
+	}
+	return sum;
+}
+
+/* The smallest bound of one kind that works, by bisection. */
+static bool
+relax_use(struct explain *x, const struct item *it, bool vcpus)
+{
+	struct probe *p = pl_probe_new(x);
+	struct place_quota *u = &p->quotas[it->index];
+	int64_t *v = vcpus ? &u->vcpus : &u->vms, from = *v, low = from, high;
+	struct place_relaxation *r;
+	enum verdict e;
+
+	*v = -1;
+	if (from < 0 || pl_probe_run(x, p, PROBE_ANY) != YES) {
+		pl_probe_free(p);
+		return false;
+	}
+	high = found_use(x, u, vcpus);
+	for (e = YES; e != UNSURE && low + 1 < high;) {
+		*v = low + (high - low) / 2;
+		e = pl_probe_run(x, p, PROBE_ANY);
+		if (e == YES)
+			high = found_use(x, u, vcpus);
+		else if (e == NO)
+			low = *v;
+	}
+	*v = high;
+	(void)pl_probe_run(x, p, PROBE_ANY);
+	(void)pl_probe_run(x, p, PROBE_BEST);
+	r = relax_add(x, it);
+	r->pointer = arena_printf(x->a->arena, "%s/%s", it->pointer,
+	    vcpus ? "vcpus" : "vms");
+	r->has_from = r->has_to = true;
+	r->from = from;
+	r->to = high;
+	r->proved = e != UNSURE;
+	pl_probe_free(p);
+	return true;
+}
+
+/* Each bound alone if that is enough, else the quota must go. */
+static void
+relax_quota(struct explain *x, const struct item *it)
+{
+	bool vms = relax_use(x, it, false);
+
+	/* One entry of the answer per item: the first that works. */
+	if (!vms && !relax_use(x, it, true))
+		relax_term(x, it);
+}
+
 void
 pl_relax(struct explain *x, const struct item *it)
 {
@@ -388,7 +453,11 @@ pl_relax(struct explain *x, const struct item *it)
 	    const struct item *) = {
 		[ITEM_FILTER] = relax_filter,
 		[ITEM_TERM] = relax_term,
+		[ITEM_PIN] = relax_term,
+		[ITEM_QUOTA] = relax_quota,
+		[ITEM_APART] = relax_term,
 		[ITEM_SITE] = relax_number,
+		[ITEM_ZONE] = relax_number,
 		[ITEM_REGION] = relax_number,
 		[ITEM_CSP] = relax_number,
 		[ITEM_BUDGET] = relax_budget,

@@ -41,11 +41,11 @@ pl_search_new(const struct pl_model *m, struct pl_ctl *ctl, size_t topk,
 	s->words = m->nel / 64 + 1;
 	s->adj = xcalloc(m->nel * s->words + 1, sizeof *s->adj);
 	s->adj_built = xcalloc(m->nel + 1, sizeof *s->adj_built);
-	s->site_used = xcalloc(m->n + 1, sizeof *s->site_used);
-	s->csp_used = xcalloc(m->ncsp + 1, sizeof *s->csp_used);
-	s->region_used = xcalloc(m->nregion + 1, sizeof *s->region_used);
+	for (int l = PLACE_LEVEL_SITE; l < PLACE_LEVEL_COUNT; l++) {
+		s->used[l] = xcalloc(m->ngroups[l] + 1, sizeof *s->used[l]);
+		s->mark[l] = xcalloc(m->ngroups[l] + 1, sizeof *s->mark[l]);
+	}
 	s->user_now = xcalloc(2 * m->nusers + 1, sizeof *s->user_now);
-	s->mark = xcalloc(m->ncsp + m->nregion + 1, sizeof *s->mark);
 	s->top = xcalloc(topk + 1, sizeof *s->top);
 	s->bound = pl_bound_new(m);
 	s->leaf = pl_leaf_new(m);
@@ -64,11 +64,11 @@ pl_search_free(struct pl_search *s)
 	free(s->top);
 	free(s->adj);
 	free(s->adj_built);
-	free(s->site_used);
-	free(s->csp_used);
-	free(s->region_used);
+	for (int l = PLACE_LEVEL_SITE; l < PLACE_LEVEL_COUNT; l++) {
+		free(s->used[l]);
+		free(s->mark[l]);
+	}
 	free(s->user_now);
-	free(s->mark);
 	pl_bound_free(s->bound);
 	pl_leaf_free(s->leaf);
 	free(s);
@@ -153,9 +153,8 @@ choose(struct pl_search *s, uint32_t e)
 	uint32_t site = s->m->el[e].site;
 
 	s->chosen[s->nchosen++] = e;
-	s->site_used[site]++;
-	s->ncsps += s->csp_used[s->m->csp[site]]++ == 0;
-	s->nregions += s->region_used[s->m->region[site]]++ == 0;
+	for (int l = PLACE_LEVEL_SITE; l < PLACE_LEVEL_COUNT; l++)
+		s->distinct[l] += s->used[l][s->m->at[l][site]]++ == 0;
 }
 
 static void
@@ -163,9 +162,8 @@ unchoose(struct pl_search *s)
 {
 	uint32_t site = s->m->el[s->chosen[--s->nchosen]].site;
 
-	s->site_used[site]--;
-	s->ncsps -= --s->csp_used[s->m->csp[site]] == 0;
-	s->nregions -= --s->region_used[s->m->region[site]] == 0;
+	for (int l = PLACE_LEVEL_SITE; l < PLACE_LEVEL_COUNT; l++)
+		s->distinct[l] -= --s->used[l][s->m->at[l][site]] == 0;
 }
 
 /* May e still join the chosen, which it is compatible with? */
@@ -174,17 +172,17 @@ joinable(const struct pl_search *s, uint32_t e)
 {
 	const struct pl_model *m = s->m;
 	uint32_t site = m->el[e].site;
-	uint32_t csp = s->csp_used[m->csp[site]];
-	uint32_t region = s->region_used[m->region[site]];
 	size_t open = m->k - s->nchosen;
 
-	if (s->site_used[site] >= m->cap_site || csp >= m->cap_csp ||
-	    region >= m->cap_region)
-		return false;
-	/* Every open place must bring a new csp, or region. */
-	if (csp > 0 && s->ncsps + open <= m->min_csps)
-		return false;
-	return region == 0 || s->nregions + open > m->min_regions;
+	for (int l = PLACE_LEVEL_SITE; l < PLACE_LEVEL_COUNT; l++) {
+		uint32_t used = s->used[l][m->at[l][site]];
+
+		/* Or: every open place must bring a new csp, or region. */
+		if (used >= m->cap[l] ||
+		    (used > 0 && s->distinct[l] + open <= m->min[l]))
+			return false;
+	}
+	return true;
 }
 
 /* Candidates of list[from..n) that remain after the last choice. */
@@ -201,16 +199,16 @@ narrow(struct pl_search *s, uint32_t *out, const uint32_t *list, size_t from,
 	return d;
 }
 
+/* Counts the csp and the region of e, each once. */
 static void
-count_place(struct pl_search *s, uint32_t e, uint32_t *csps, uint32_t *regions)
+count_place(struct pl_search *s, uint32_t e, uint32_t *distinct)
 {
-	uint32_t c = s->m->csp[s->m->el[e].site];
-	uint32_t r = s->m->ncsp + s->m->region[s->m->el[e].site];
+	for (int l = PLACE_LEVEL_REGION; l < PLACE_LEVEL_COUNT; l++) {
+		uint32_t *mark = &s->mark[l][s->m->at[l][s->m->el[e].site]];
 
-	*csps += s->mark[c] != s->mark_no;
-	s->mark[c] = s->mark_no;
-	*regions += s->mark[r] != s->mark_no;
-	s->mark[r] = s->mark_no;
+		distinct[l] += *mark != s->mark_no;
+		*mark = s->mark_no;
+	}
 }
 
 /* With e chosen too: enough csps, regions and room among its neighbours? */
@@ -219,25 +217,28 @@ viable(struct pl_search *s, uint32_t e, const uint32_t *list, size_t n)
 {
 	const struct pl_model *m = s->m;
 	const uint64_t *row = pl_graph_row(s, e);
-	uint32_t csps = 0, regions = 0;
+	const uint32_t *min = m->min;
+	uint32_t d[PLACE_LEVEL_COUNT] = { 0 };
 	size_t room = m->el[e].cap;
 
 	s->mark_no++;
 	for (size_t c = 0; c < s->nchosen; c++) {
-		count_place(s, s->chosen[c], &csps, &regions);
+		count_place(s, s->chosen[c], d);
 		room += m->el[s->chosen[c]].cap;
 	}
-	count_place(s, e, &csps, &regions);
+	count_place(s, e, d);
 	for (size_t i = 0; i < n; i++) {
 		if (!pl_bit(row, list[i]))
 			continue;
-		if (room >= m->k && csps >= m->min_csps &&
-		    regions >= m->min_regions)
+		if (room >= m->k &&
+		    d[PLACE_LEVEL_CSP] >= min[PLACE_LEVEL_CSP] &&
+		    d[PLACE_LEVEL_REGION] >= min[PLACE_LEVEL_REGION])
 			return true;
-		count_place(s, list[i], &csps, &regions);
+		count_place(s, list[i], d);
 		room += m->el[list[i]].cap;
 	}
-	return room >= m->k && csps >= m->min_csps && regions >= m->min_regions;
+	return room >= m->k && d[PLACE_LEVEL_CSP] >= min[PLACE_LEVEL_CSP] &&
+	    d[PLACE_LEVEL_REGION] >= min[PLACE_LEVEL_REGION];
 }
 
 /* Drops candidates that no group can have, until nothing changes. */
@@ -405,7 +406,8 @@ visit(struct pl_search *s, uint32_t *list, size_t n, pl_cost lb)
 	try_leaf(s, lb);
 	if (s->aborted || s->done || s->nchosen == s->m->k)
 		return;
-	if (s->m->min_csps > 1 || s->m->min_regions > 1 || s->feasibility ||
+	if (s->m->min[PLACE_LEVEL_CSP] > 1 ||
+	    s->m->min[PLACE_LEVEL_REGION] > 1 || s->feasibility ||
 	    s->nchosen == 0)
 		n = propagate(s, list, n);
 	if (n == 0)

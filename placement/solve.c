@@ -16,10 +16,10 @@
 static const char *const status_names[PLACE_STATUS_COUNT] = { "optimal",
 	"feasible_gap", "infeasible", "undecided", "no_data" };
 static const char *const filter_names[PLACE_F_COUNT] = { "csp", "region",
-	"site", "specId", "arch", "vcpu", "memoryMiB", "costPerHourMicros",
-	"score", "noPrice", "noScore" };
+	"site", "specId", "connection", "arch", "vcpu", "memoryMiB",
+	"costPerHourMicros", "score", "noPrice", "noScore" };
 static const char *const term_names[PLACE_TERM_COUNT] = { "price",
-	"performance", "userRtt", "pairRttMean" };
+	"performance", "pricePerformance", "userRtt", "pairRttMean" };
 
 const char *
 place_status_name(enum place_status s)
@@ -337,10 +337,19 @@ groups(struct place_answer *a, const struct place_query *q,
 		err_set(err, MW_INVALID, 0, "mode groups knows maxRttMs only");
 		return err_pointer(err, "/constraints/pairLimits");
 	}
+	if (q->limits.nseparate > 0 || q->limits.nquotas > 0) {
+		err_set(err, MW_INVALID, 0,
+		    "mode groups knows no VMs to separate or to count");
+		return err_pointer(err, "/constraints/%s",
+		    q->limits.nquotas > 0 ? "quota" : "antiAffinity");
+	}
 	memcpy(roles, q->roles, q->nroles * sizeof *roles);
-	for (size_t i = 0; i < q->nroles; i++)
+	for (size_t i = 0; i < q->nroles; i++) {
+		roles[i].npins = 0;
+		roles[i].weights = NULL;
 		roles[i].count =
 		    i > 0 ? 1 : PLACE_MAX_VMS + 1 - (uint32_t)q->nroles;
+	}
 	sets.roles = roles;
 	sets.limits.max_per_site = 1;
 	sets.limits.max_rtt_to_user_us = 0;

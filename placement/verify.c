@@ -77,6 +77,7 @@ passes(const struct verify *v, size_t i)
 		return false;
 	if (!listed(&f->csp, s->csp) || !listed(&f->region, s->region) ||
 	    !listed(&f->site, s->id) || !listed(&f->spec_id, o->spec_id) ||
+	    !listed(&f->connection, o->connection) ||
 	    !listed(&f->arch, o->arch) || !within(&f->vcpu, o->vcpu) ||
 	    !within(&f->memory_mib, o->memory_mib))
 		return false;
@@ -109,6 +110,128 @@ roles_and_filters(struct verify *v)
 		if (!passes(v, i))
 			breaks_at(v, "/groups/", v->r->members[i].role,
 			    "/filter");
+}
+
+static bool
+fits_pin(const struct verify *v, size_t member, const struct place_pin *p)
+{
+	const struct place_site *s = site_of(v, member);
+	const struct place_offer *o = offer_of(v, member);
+	const char *where = p->level == PLACE_LEVEL_SITE ? s->id
+	    : p->level == PLACE_LEVEL_REGION             ? s->region
+							 : s->csp;
+
+	return strcmp(where, p->name) == 0 &&
+	    (p->spec_id == NULL ||
+		(o != NULL && strcmp(o->spec_id, p->spec_id) == 0));
+}
+
+/* Finds the pin a VM of its own, moving others to free one. */
+static bool
+seat(struct verify *v, size_t role, size_t pin, int *taken, bool *tried)
+{
+	const struct place_role *r = &v->q->roles[role];
+
+	for (size_t i = 0; i < v->r->nmembers; i++) {
+		if (v->r->members[i].role != role || tried[i] ||
+		    !fits_pin(v, i, &r->pins[pin]))
+			continue;
+		tried[i] = true;
+		if (taken[i] >= 0 &&
+		    !seat(v, role, (size_t)taken[i], taken, tried))
+			continue;
+		taken[i] = (int)pin;
+		return true;
+	}
+	return false;
+}
+
+static void
+pins(struct verify *v)
+{
+	int taken[PLACE_MAX_VMS];
+
+	for (size_t i = 0; i < PLACE_MAX_VMS; i++)
+		taken[i] = -1;
+	for (size_t r = 0; r < v->q->nroles; r++)
+		for (size_t p = 0; p < v->q->roles[r].npins; p++)
+			for (uint32_t n = v->q->roles[r].pins[p].count; n > 0;
+			     n--) {
+				bool tried[PLACE_MAX_VMS] = { false };
+
+				if (!seat(v, r, p, taken, tried))
+					breaks(v,
+					    arena_printf(v->arena,
+						"/groups/%zu/pins/%zu", r, p));
+			}
+}
+
+/* Is it the same place? An unknown zone may be any of its region. */
+static bool
+share(const struct place_site *a, const struct place_site *b,
+    enum place_level level)
+{
+	const char *za = a->zone != NULL ? a->zone : "";
+	const char *zb = b->zone != NULL ? b->zone : "";
+
+	if (strcmp(a->csp, b->csp) != 0)
+		return false;
+	if (level < PLACE_LEVEL_CSP && strcmp(a->region, b->region) != 0)
+		return false;
+	if (level < PLACE_LEVEL_REGION && strcmp(za, zb) != 0)
+		return false;
+	return level > PLACE_LEVEL_SITE || a == b;
+}
+
+static void
+separations(struct verify *v)
+{
+	const struct place_limits *l = &v->q->limits;
+
+	for (size_t s = 0; s < l->nseparate; s++) {
+		const struct place_separate *x = &l->separate[s];
+
+		if (x->level == PLACE_LEVEL_NONE)
+			continue;
+		for (size_t i = 0; i < v->r->nmembers; i++)
+			for (size_t j = 0; j < v->r->nmembers; j++)
+				if (i != j && v->r->members[i].role == x->a &&
+				    v->r->members[j].role == x->b &&
+				    share(site_of(v, i), site_of(v, j),
+					x->level))
+					breaks_at(v,
+					    "/constraints/antiAffinity/", s,
+					    "");
+	}
+}
+
+static bool
+named(const char *want, const char *have)
+{
+	return want == NULL || (have != NULL && strcmp(want, have) == 0);
+}
+
+static void
+quotas(struct verify *v)
+{
+	for (size_t u = 0; u < v->q->limits.nquotas; u++) {
+		const struct place_quota *x = &v->q->limits.quotas[u];
+		int64_t vms = 0, vcpus = 0;
+
+		for (size_t i = 0; i < v->r->nmembers; i++) {
+			const struct place_offer *o = offer_of(v, i);
+
+			if (o == NULL || !named(x->connection, o->connection) ||
+			    !named(x->region, site_of(v, i)->region) ||
+			    !named(x->family, o->family))
+				continue;
+			vms++;
+			vcpus += o->vcpu;
+		}
+		if ((x->vms >= 0 && vms > x->vms) ||
+		    (x->vcpus >= 0 && vcpus > x->vcpus))
+			breaks_at(v, "/constraints/quota/", u, "");
+	}
 }
 
 /* One direction as it was measured, unless too old. */
@@ -233,7 +356,7 @@ caps(struct verify *v)
 	uint32_t csps = 0, regions = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		uint32_t site = 0, region = 0, csp = 0;
+		uint32_t site = 0, zone = 0, region = 0, csp = 0;
 		bool first_csp = true, first_region = true;
 
 		for (size_t j = 0; j < n; j++) {
@@ -245,6 +368,8 @@ caps(struct verify *v)
 
 			csp += c;
 			region += r;
+			zone += share(site_of(v, i), site_of(v, j),
+			    PLACE_LEVEL_ZONE);
 			site += site_of(v, i) == site_of(v, j);
 			first_csp = first_csp && !(c && j < i);
 			first_region = first_region && !(r && j < i);
@@ -253,6 +378,8 @@ caps(struct verify *v)
 		regions += first_region;
 		if (l->max_per_site > 0 && site > l->max_per_site)
 			breaks(v, "/constraints/maxPerSite");
+		if (l->max_per_zone > 0 && zone > l->max_per_zone)
+			breaks(v, "/constraints/maxPerZone");
 		if (l->max_per_region > 0 && region > l->max_per_region)
 			breaks(v, "/constraints/maxPerRegion");
 		if (l->max_per_csp > 0 && csp > l->max_per_csp)
@@ -382,6 +509,29 @@ every_mean(const struct verify *v, size_t member, int64_t *out)
 	return true;
 }
 
+/* price * (1000 / score)^alpha; 1000 points are a million thousandths. */
+static bool
+per_score(const struct place_term *t, int64_t price, int64_t score,
+    int64_t *out)
+{
+	__extension__ typedef unsigned __int128 wide;
+	wide x = (wide)price;
+	const uint64_t best = 1000000, have = (uint64_t)score;
+
+	if (price < 0 || score <= 0)
+		return false;
+	for (uint32_t i = 0; i < (t->alpha > 1 ? t->alpha : 1); i++) {
+		uint64_t up = t->lower_is_better ? have : best;
+		uint64_t down = t->lower_is_better ? best : have;
+
+		x = (x * up + down - 1) / down;
+		if (x > (uint64_t)1 << 50)
+			x = (uint64_t)1 << 50;
+	}
+	*out = (int64_t)x;
+	return true;
+}
+
 /* Plain value of a term for one member; false: not known. */
 static bool
 member_part(struct verify *v, size_t i, const struct place_term *t,
@@ -404,6 +554,8 @@ member_part(struct verify *v, size_t i, const struct place_term *t,
 	s = o->scores == NULL ? PLACE_NO_SCORE : o->scores[t->metric];
 	if (s == PLACE_NO_SCORE)
 		return false;
+	if (t->kind == PLACE_PRICE_PERFORMANCE)
+		return per_score(t, o->cost_per_hour_micros, s, out);
 	*out = t->lower_is_better ? s : -s;
 	return true;
 }
@@ -417,26 +569,39 @@ score(struct verify *v, const uint64_t *user, bool users_known,
 	v->r->score = 0;
 	for (size_t t = 0; t < q->nterms; t++) {
 		const struct place_term *tm = &q->terms[t];
-		int64_t sum = 0, x, factor;
+		int64_t sum = 0, paid = 0, x, factor;
 		bool ok = true;
 
 		for (size_t i = 0; i < v->r->nmembers; i++) {
-			ok = member_part(v, i, tm, &x) && ok;
+			const int64_t *own =
+			    q->roles[v->r->members[i].role].weights;
+			int64_t weight = own ? own[t] : tm->weight;
+			bool known = member_part(v, i, tm, &x);
+
+			/* What a role does not pay for need not be known. */
+			if (!known && own != NULL && weight == 0)
+				known = true, x = 0;
+			ok = known && ok;
 			v->r->members[i].parts[t] = x;
 			sum += x;
+			paid += x * weight;
 		}
 		if (tm->kind == PLACE_USER_RTT && !q->assign_every) {
 			sum = (int64_t)user[tm->minimax];
+			paid = sum * tm->weight;
 			ok = users_known;
 		} else if (tm->kind == PLACE_PAIR_RTT_MEAN) {
 			sum = (int64_t)pair_mean;
+			paid = sum * tm->weight;
 			ok = !v->pair_unknown;
 		}
 		if (!ok && q->mode != PLACE_GROUPS)
 			breaks_at(v, "/objective/terms/", t, "");
-		factor = tm->kind == PLACE_PRICE ? 1000 : 1;
-		v->r->parts[t] =
-		    q->lexicographic ? sum : sum * tm->weight * factor;
+		factor = tm->kind == PLACE_PRICE ||
+			tm->kind == PLACE_PRICE_PERFORMANCE
+		    ? 1000
+		    : 1;
+		v->r->parts[t] = q->lexicographic ? sum : paid * factor;
 		if (!q->lexicographic)
 			v->r->score += v->r->parts[t];
 		else if (t == 0)
@@ -461,6 +626,11 @@ place_verify(struct place_ranked *r, const struct place_query *q,
 	roles_and_filters(&v);
 	pairs(&v, &sum, &n);
 	caps(&v);
+	if (q->mode != PLACE_GROUPS) {
+		pins(&v);
+		separations(&v);
+		quotas(&v);
+	}
 	prices(&v);
 	users(&v, &user[0], &user[1], &known);
 	score(&v, user, known, n > 0 ? sum / n : 0);

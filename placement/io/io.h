@@ -26,6 +26,32 @@ bool io_matrix(const struct json_at *at, struct arena *arena, const char *key,
 /* Thousandths of a score. */
 bool io_milli(double v, int64_t *out) mw_must_check;
 
+/* While a query is read. Fields of one object are read by its pointer. */
+struct io_reader {
+	struct arena *arena;
+	const struct place_world *w;
+	struct place_query *q;
+	struct mw_err *err;
+};
+
+/* One of the words, or the first if the field is missing. */
+bool io_word(struct io_reader *r, const struct json_at *at, const char *key,
+    const char *const *words, int *out) mw_must_check;
+bool io_strings(struct io_reader *r, const struct json_at *at, const char *key,
+    struct place_strings *out) mw_must_check;
+bool io_metric(const struct io_reader *r, const char *name,
+    uint32_t *out) mw_must_check;
+/* The number of the role with that name; NULL is none. */
+bool io_role(const struct io_reader *r, const char *name,
+    uint32_t *out) mw_must_check;
+/* "groups": roles with filters and pins. */
+bool io_groups(struct io_reader *r, const struct json_at *root) mw_must_check;
+/* Their own weights, once the objective is read. */
+bool io_group_terms(struct io_reader *r,
+    const struct json_at *root) mw_must_check;
+/* "antiAffinity" and "quota" of the constraints. */
+bool io_counts(struct io_reader *r, const struct json_at *at) mw_must_check;
+
 bool io_twin_world(const struct json_at *at, struct arena *arena,
     struct place_world *w, struct mw_err *err) mw_must_check;
 

@@ -10,38 +10,9 @@
 #include <math.h>
 #include <string.h>
 
-#define LIST_MAX 1000
-
-struct reader {
-	struct arena *arena;
-	const struct place_world *w;
-	struct place_query *q;
-	struct mw_err *err;
-};
-
-/* One of the words, or the first if the field is missing. */
 static bool
-word(struct reader *r, const struct json_at *at, const char *key,
-    const char *const *words, int *out)
-{
-	const char *s;
-
-	*out = 0;
-	if (!json_get_str(at, key, false, 32, &s, r->err))
-		return false;
-	for (int i = 0; s != NULL; i++) {
-		if (words[i] == NULL || s[0] == '\0')
-			return io_wrong(r->err, at, key, "unknown value");
-		if (strcmp(words[i], s) == 0) {
-			*out = i;
-			break;
-		}
-	}
-	return true;
-}
-
-static bool
-cap(struct reader *r, const struct json_at *at, const char *key, uint32_t *out)
+cap(struct io_reader *r, const struct json_at *at, const char *key,
+    uint32_t *out)
 {
 	int64_t v;
 
@@ -53,7 +24,8 @@ cap(struct reader *r, const struct json_at *at, const char *key, uint32_t *out)
 
 /* A limit in ms; null or missing: 0. */
 static bool
-limit(struct reader *r, const struct json_at *at, const char *key, int64_t *out)
+limit(struct io_reader *r, const struct json_at *at, const char *key,
+    int64_t *out)
 {
 	double ms;
 
@@ -66,165 +38,7 @@ limit(struct reader *r, const struct json_at *at, const char *key, int64_t *out)
 }
 
 static bool
-range(struct reader *r, const struct json_at *at, const char *key,
-    int64_t factor, struct place_range *out)
-{
-	static const char *const known[] = { "min", "max", NULL };
-	struct json_at g;
-	double v;
-
-	if (!json_at_key(&g, at, key, false, r->err))
-		return false;
-	if (g.obj == NULL)
-		return true;
-	if (!json_no_others(&g, known, r->err))
-		return false;
-	for (int i = 0; i < 2; i++) {
-		int64_t *end = i == 0 ? &out->min : &out->max;
-		bool *has = i == 0 ? &out->has_min : &out->has_max;
-
-		if (!json_get_num(&g, known[i], true, NAN, -1e12, 1e12, &v,
-			r->err))
-			return false;
-		if (isnan(v))
-			continue;
-		if (factor == 1 && v != floor(v))
-			return io_wrong(r->err, &g, known[i],
-			    "must be a whole number");
-		*has = true;
-		*end = llround(v * (double)factor);
-	}
-	if (out->has_min && out->has_max && out->min > out->max)
-		return io_wrong(r->err, at, key, "min is above max");
-	return true;
-}
-
-static bool
-strings(struct reader *r, const struct json_at *at, const char *key,
-    struct place_strings *out)
-{
-	const char **v;
-	json_t *list;
-
-	if (!json_get_array(at, key, false, 0, LIST_MAX, &list, r->err))
-		return false;
-	if (list == NULL)
-		return true;
-	out->n = json_array_size(list);
-	v = arena_array(r->arena, out->n + 1, sizeof *v);
-	for (size_t i = 0; i < out->n; i++) {
-		const json_t *s = json_array_get(list, i);
-
-		if (!json_is_string(s) || json_string_length(s) > IO_NAME_MAX) {
-			err_set(r->err, MW_INVALID, 0, "not a name");
-			return err_pointer(r->err, "%s/%s/%zu", at->pointer,
-			    key, i);
-		}
-		v[i] = arena_strdup(r->arena, json_string_value(s));
-	}
-	out->v = v;
-	return true;
-}
-
-static bool
-metric(const struct reader *r, const char *name, uint32_t *out)
-{
-	for (*out = 0; *out < r->w->nmetrics; (*out)++)
-		if (strcmp(r->w->metrics[*out], name) == 0)
-			return true;
-	return false;
-}
-
-static bool
-score_filters(struct reader *r, const struct json_at *at,
-    struct place_filter *f)
-{
-	struct place_score_range *v;
-	struct json_at s;
-	const char *name;
-	json_t *x;
-
-	if (!json_at_key(&s, at, "score", false, r->err))
-		return false;
-	v = arena_array(r->arena, json_object_size(s.obj) + 1, sizeof *v);
-	json_object_foreach(s.obj, name, x)
-	{
-		if (!metric(r, name, &v[f->nscores].metric))
-			return io_wrong(r->err, at, "score",
-			    "a metric that the world has not");
-		if (!range(r, &s, name, 1000, &v[f->nscores].range))
-			return false;
-		f->nscores++;
-	}
-	f->scores = v;
-	return true;
-}
-
-static bool
-filter(struct reader *r, const struct json_at *group, struct place_filter *f)
-{
-	static const char *const known[] = { "vcpu", "memoryMiB",
-		"costPerHourMicros", "arch", "csp", "region", "site", "specId",
-		"score", NULL };
-	struct json_at at;
-
-	if (!json_at_key(&at, group, "filter", false, r->err))
-		return false;
-	if (at.obj == NULL)
-		return true;
-	return json_no_others(&at, known, r->err) &&
-	    range(r, &at, "vcpu", 1, &f->vcpu) &&
-	    range(r, &at, "memoryMiB", 1, &f->memory_mib) &&
-	    range(r, &at, "costPerHourMicros", 1, &f->cost_per_hour_micros) &&
-	    strings(r, &at, "arch", &f->arch) &&
-	    strings(r, &at, "csp", &f->csp) &&
-	    strings(r, &at, "region", &f->region) &&
-	    strings(r, &at, "site", &f->site) &&
-	    strings(r, &at, "specId", &f->spec_id) && score_filters(r, &at, f);
-}
-
-static bool
-groups(struct reader *r, const struct json_at *at)
-{
-	static const char *const known[] = { "name", "count", "filter", NULL };
-	struct place_role *roles;
-	json_t *list;
-
-	if (!json_get_array(at, "groups", true, 1, PLACE_MAX_ROLES, &list,
-		r->err))
-		return false;
-	r->q->nroles = json_array_size(list);
-	roles = arena_array(r->arena, r->q->nroles, sizeof *roles);
-	for (size_t i = 0; i < r->q->nroles; i++) {
-		struct json_at g;
-		const char *name;
-		int64_t count;
-
-		if (!json_at_index(&g, at, "groups", i, r->err) ||
-		    !json_no_others(&g, known, r->err) ||
-		    !json_get_id(&g, "name", true, &name, r->err) ||
-		    !json_get_int(&g, "count", r->q->mode == PLACE_GROUPS, 1, 1,
-			PLACE_MAX_VMS, &count, r->err) ||
-		    !filter(r, &g, &roles[i].filter))
-			return false;
-		roles[i].name = arena_strdup(r->arena, name);
-		roles[i].count = (uint32_t)count;
-	}
-	r->q->roles = roles;
-	return true;
-}
-
-static bool
-role_of(const struct reader *r, const char *name, uint32_t *out)
-{
-	for (*out = 0; *out < r->q->nroles; (*out)++)
-		if (name != NULL && strcmp(r->q->roles[*out].name, name) == 0)
-			return true;
-	return false;
-}
-
-static bool
-pair_limits(struct reader *r, const struct json_at *at)
+pair_limits(struct io_reader *r, const struct json_at *at)
 {
 	static const char *const known[] = { "between", "maxRttMs", NULL };
 	struct place_limits *l = &r->q->limits;
@@ -248,9 +62,9 @@ pair_limits(struct reader *r, const struct json_at *at)
 		if (json_object_get(p.obj, "maxRttMs") == NULL)
 			return io_wrong(r->err, &p, "maxRttMs",
 			    "is missing; null means no limit");
-		if (!role_of(r, json_string_value(json_array_get(two, 0)),
+		if (!io_role(r, json_string_value(json_array_get(two, 0)),
 			&v[i].a) ||
-		    !role_of(r, json_string_value(json_array_get(two, 1)),
+		    !io_role(r, json_string_value(json_array_get(two, 1)),
 			&v[i].b))
 			return io_wrong(r->err, &p, "between", "unknownRole");
 	}
@@ -259,12 +73,12 @@ pair_limits(struct reader *r, const struct json_at *at)
 }
 
 static bool
-constraints(struct reader *r, const struct json_at *root)
+constraints(struct io_reader *r, const struct json_at *root)
 {
 	static const char *const known[] = { "maxRttMs", "rttStat", "rttOp",
-		"pairLimits", "maxPerSite", "maxPerRegion", "maxPerCsp",
-		"minCsps", "minRegions", "budgetPerHourMicros",
-		"maxRttToUserMs", NULL };
+		"pairLimits", "antiAffinity", "maxPerSite", "maxPerZone",
+		"maxPerRegion", "maxPerCsp", "minCsps", "minRegions",
+		"budgetPerHourMicros", "quota", "maxRttToUserMs", NULL };
 	static const char *const stats[] = { "", "p50", "p95", NULL };
 	static const char *const ops[] = { "lt", "le", NULL };
 	struct place_limits *l = &r->q->limits;
@@ -278,9 +92,11 @@ constraints(struct reader *r, const struct json_at *root)
 		return true;
 	if (!json_no_others(&at, known, r->err) ||
 	    !limit(r, &at, "maxRttMs", &l->max_rtt_us) ||
-	    !word(r, &at, "rttStat", stats, &stat) ||
-	    !word(r, &at, "rttOp", ops, &op) || !pair_limits(r, &at) ||
+	    !io_word(r, &at, "rttStat", stats, &stat) ||
+	    !io_word(r, &at, "rttOp", ops, &op) || !pair_limits(r, &at) ||
 	    !cap(r, &at, "maxPerSite", &l->max_per_site) ||
+	    !io_counts(r, &at) ||
+	    !cap(r, &at, "maxPerZone", &l->max_per_zone) ||
 	    !cap(r, &at, "maxPerRegion", &l->max_per_region) ||
 	    !cap(r, &at, "maxPerCsp", &l->max_per_csp) ||
 	    !cap(r, &at, "minCsps", &l->min_csps) ||
@@ -297,7 +113,7 @@ constraints(struct reader *r, const struct json_at *root)
 }
 
 static bool
-users(struct reader *r, const struct json_at *at)
+users(struct io_reader *r, const struct json_at *at)
 {
 	static const char *const known[] = { "name", "weight", "site", "region",
 		NULL };
@@ -331,7 +147,7 @@ users(struct reader *r, const struct json_at *at)
 }
 
 static bool
-user_model(struct reader *r, const struct json_at *root)
+user_model(struct io_reader *r, const struct json_at *root)
 {
 	static const char *const known[] = { "assign", "servedBy", NULL };
 	static const char *const assign[] = { "nearest", "every", NULL };
@@ -344,14 +160,14 @@ user_model(struct reader *r, const struct json_at *root)
 	if (at.obj == NULL)
 		return true;
 	if (!json_no_others(&at, known, r->err) ||
-	    !word(r, &at, "assign", assign, &how) ||
-	    !strings(r, &at, "servedBy", &by))
+	    !io_word(r, &at, "assign", assign, &how) ||
+	    !io_strings(r, &at, "servedBy", &by))
 		return false;
 	r->q->assign_every = how == 1;
 	for (size_t i = 0; i < by.n; i++) {
 		uint32_t role;
 
-		if (!role_of(r, by.v[i], &role))
+		if (!io_role(r, by.v[i], &role))
 			return io_wrong(r->err, &at, "servedBy", "unknownRole");
 		r->q->served_by |= UINT32_C(1) << role;
 	}
@@ -370,6 +186,9 @@ static const struct term_form {
 	{ "performance", PLACE_PERFORMANCE, "weightMicrosPerPoint",
 	    { "term", "tolerancePct", "weightMicrosPerPoint", "metric",
 		"direction", NULL } },
+	{ "pricePerformance", PLACE_PRICE_PERFORMANCE, "weight",
+	    { "term", "tolerancePct", "weight", "metric", "direction", "alpha",
+		NULL } },
 	{ "userRtt", PLACE_USER_RTT, "weightMicrosPerMs",
 	    { "term", "tolerancePct", "weightMicrosPerMs", "agg", NULL } },
 	{ "pairRttMean", PLACE_PAIR_RTT_MEAN, "weightMicrosPerMs",
@@ -377,7 +196,7 @@ static const struct term_form {
 };
 
 static bool
-performance(struct reader *r, const struct json_at *at, struct place_term *t)
+performance(struct io_reader *r, const struct json_at *at, struct place_term *t)
 {
 	static const char *const directions[] = { "", "higher", "lower", NULL };
 	const char *name;
@@ -385,9 +204,9 @@ performance(struct reader *r, const struct json_at *at, struct place_term *t)
 	int direction;
 
 	if (!json_get_str(at, "metric", true, 64, &name, r->err) ||
-	    !word(r, at, "direction", directions, &direction))
+	    !io_word(r, at, "direction", directions, &direction))
 		return false;
-	if (!metric(r, name, &t->metric))
+	if (!io_metric(r, name, &t->metric))
 		return io_wrong(r->err, at, "metric",
 		    "a metric that the world has not");
 	t->lower_is_better = direction == 0
@@ -397,12 +216,12 @@ performance(struct reader *r, const struct json_at *at, struct place_term *t)
 }
 
 static bool
-term(struct reader *r, const struct json_at *at, struct place_term *t)
+term(struct io_reader *r, const struct json_at *at, struct place_term *t)
 {
 	static const char *const aggs[] = { "sumRtt", "minimaxRtt", NULL };
 	const struct term_form *f = NULL;
 	const char *name;
-	int64_t tolerance;
+	int64_t tolerance, alpha = 0;
 	int agg = 0;
 
 	if (!json_get_str(at, "term", true, 32, &name, r->err))
@@ -418,16 +237,22 @@ term(struct reader *r, const struct json_at *at, struct place_term *t)
 		&t->weight, r->err) ||
 	    !json_get_int(at, "tolerancePct", true, 0, 0, 1000, &tolerance,
 		r->err) ||
-	    (t->kind == PLACE_PERFORMANCE && !performance(r, at, t)) ||
-	    (t->kind == PLACE_USER_RTT && !word(r, at, "agg", aggs, &agg)))
+	    ((t->kind == PLACE_PERFORMANCE ||
+		 t->kind == PLACE_PRICE_PERFORMANCE) &&
+		!performance(r, at, t)) ||
+	    (t->kind == PLACE_PRICE_PERFORMANCE &&
+		!json_get_int(at, "alpha", true, 1, 1, PLACE_MAX_ALPHA, &alpha,
+		    r->err)) ||
+	    (t->kind == PLACE_USER_RTT && !io_word(r, at, "agg", aggs, &agg)))
 		return false;
 	t->tolerance_pct = (uint32_t)tolerance;
+	t->alpha = (uint32_t)alpha;
 	t->minimax = agg == 1;
 	return true;
 }
 
 static bool
-objective(struct reader *r, const struct json_at *root)
+objective(struct io_reader *r, const struct json_at *root)
 {
 	static const char *const known[] = { "mode", "terms", NULL };
 	static const char *const modes[] = { "weighted", "lexicographic",
@@ -442,7 +267,7 @@ objective(struct reader *r, const struct json_at *root)
 	if (at.obj == NULL)
 		return true;
 	if (!json_no_others(&at, known, r->err) ||
-	    !word(r, &at, "mode", modes, &mode) ||
+	    !io_word(r, &at, "mode", modes, &mode) ||
 	    !json_get_array(&at, "terms", true, 1, PLACE_MAX_TERMS, &list,
 		r->err))
 		return false;
@@ -461,7 +286,7 @@ objective(struct reader *r, const struct json_at *root)
 }
 
 static bool
-missing(struct reader *r, const struct json_at *root)
+missing(struct io_reader *r, const struct json_at *root)
 {
 	static const char *const known[] = { "pairRtt", "userRtt", "price",
 		"performance", NULL };
@@ -475,10 +300,10 @@ missing(struct reader *r, const struct json_at *root)
 	if (at.obj == NULL)
 		return true;
 	if (!json_no_others(&at, known, r->err) ||
-	    !word(r, &at, "pairRtt", pair, &p) ||
-	    !word(r, &at, "userRtt", how, &u) ||
-	    !word(r, &at, "price", how, &c) ||
-	    !word(r, &at, "performance", how, &s))
+	    !io_word(r, &at, "pairRtt", pair, &p) ||
+	    !io_word(r, &at, "userRtt", how, &u) ||
+	    !io_word(r, &at, "price", how, &c) ||
+	    !io_word(r, &at, "performance", how, &s))
 		return false;
 	r->q->missing_user_rtt = (enum place_missing)u;
 	r->q->missing_price = (enum place_missing)c;
@@ -487,7 +312,7 @@ missing(struct reader *r, const struct json_at *root)
 }
 
 static bool
-quality(struct reader *r, const struct json_at *root)
+quality(struct io_reader *r, const struct json_at *root)
 {
 	static const char *const known[] = { "suspect", "minSamples", "maxAgeS",
 		NULL };
@@ -501,7 +326,7 @@ quality(struct reader *r, const struct json_at *root)
 	if (at.obj == NULL)
 		return true;
 	if (!json_no_others(&at, known, r->err) ||
-	    !word(r, &at, "suspect", suspect, &s) ||
+	    !io_word(r, &at, "suspect", suspect, &s) ||
 	    !json_get_int(&at, "minSamples", true, 20, 1, 1000000, &samples,
 		r->err) ||
 	    !json_get_int(&at, "maxAgeS", true, 0, 1, UINT32_MAX - 1, &age,
@@ -513,7 +338,7 @@ quality(struct reader *r, const struct json_at *root)
 }
 
 static bool
-members(struct reader *r, const struct json_at *at)
+members(struct io_reader *r, const struct json_at *at)
 {
 	static const char *const known[] = { "group", "site", "specId", NULL };
 	struct place_given *v;
@@ -537,7 +362,7 @@ members(struct reader *r, const struct json_at *at)
 		    !io_text(&m, r->arena, "specId", true, &v[i].spec_id,
 			r->err))
 			return false;
-		if (!role_of(r, group, &v[i].role))
+		if (!io_role(r, group, &v[i].role))
 			return io_wrong(r->err, &m, "group", "unknownRole");
 		while (v[i].site < r->w->nsites &&
 		    strcmp(r->w->sites[v[i].site].id, site) != 0)
@@ -550,7 +375,7 @@ members(struct reader *r, const struct json_at *at)
 }
 
 static bool
-budgets(struct reader *r, const struct json_at *at)
+budgets(struct io_reader *r, const struct json_at *at)
 {
 	int64_t k, alias, nodes;
 
@@ -578,16 +403,17 @@ place_io_query(const struct json_at *at, const struct place_world *w,
 		"from", "world", NULL };
 	static const char *const modes[] = { "place", "groups", "check", NULL };
 	static const char *const planes[] = { "public", NULL };
-	struct reader r = { arena, w, out, err };
+	struct io_reader r = { arena, w, out, err };
 	int mode, plane;
 
 	memset(out, 0, sizeof *out);
 	if (!json_no_others(at, known, err) ||
-	    !word(&r, at, "mode", modes, &mode) ||
-	    !word(&r, at, "plane", planes, &plane))
+	    !io_word(&r, at, "mode", modes, &mode) ||
+	    !io_word(&r, at, "plane", planes, &plane))
 		return false;
 	out->mode = (enum place_mode)mode;
-	return groups(&r, at) && constraints(&r, at) && users(&r, at) &&
-	    user_model(&r, at) && objective(&r, at) && missing(&r, at) &&
-	    quality(&r, at) && members(&r, at) && budgets(&r, at);
+	return io_groups(&r, at) && constraints(&r, at) && users(&r, at) &&
+	    user_model(&r, at) && objective(&r, at) && io_group_terms(&r, at) &&
+	    missing(&r, at) && quality(&r, at) && members(&r, at) &&
+	    budgets(&r, at);
 }

@@ -195,8 +195,8 @@ parse_offer(const struct json_at *at, struct arena *arena,
     struct place_world *w, struct place_offer *o, struct mw_err *err)
 {
 	static const char *const known[] = { "site", "specId", "family", "vcpu",
-		"memoryMiB", "arch", "gpuCount", "costPerHourMicros",
-		"costReason", "scores", NULL };
+		"memoryMiB", "arch", "connection", "gpuCount",
+		"costPerHourMicros", "costReason", "scores", NULL };
 	int64_t *scores = arena_array(arena, PLACE_MAX_METRICS, sizeof *scores);
 	const char *site;
 	int64_t gpus;
@@ -206,6 +206,7 @@ parse_offer(const struct json_at *at, struct arena *arena,
 	    !io_text(at, arena, "specId", true, &o->spec_id, err) ||
 	    !io_text(at, arena, "family", false, &o->family, err) ||
 	    !io_text(at, arena, "arch", false, &o->arch, err) ||
+	    !io_text(at, arena, "connection", false, &o->connection, err) ||
 	    !io_text(at, arena, "costReason", false, &o->cost_reason, err) ||
 	    !json_get_int(at, "vcpu", true, 1, 1, 100000, &o->vcpu, err) ||
 	    !json_get_int(at, "memoryMiB", true, 0, 0, INT32_MAX,

@@ -23,6 +23,12 @@ take(struct bytes *b, uint32_t below)
 	return *b->p++ % below;
 }
 
+struct counts {
+	struct place_pin pins[3];
+	struct place_separate separate;
+	struct place_quota quota;
+};
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void
@@ -45,6 +51,7 @@ make_world(struct bytes *b, struct place_world *w, struct place_site *sites,
 		sites[i].id = ids[i];
 		sites[i].csp = csps[take(b, 3)];
 		sites[i].region = ids[take(b, 3)];
+		sites[i].zone = take(b, 2) ? ids[take(b, 2)] : NULL;
 		offers[i].site = i;
 		offers[i].spec_id = "s";
 		offers[i].vcpu = 1 + take(b, 4);
@@ -79,6 +86,7 @@ make_query(struct bytes *b, struct place_query *q, struct place_role *roles,
 	l->max_rtt_us = take(b, 40);
 	l->le = take(b, 2);
 	l->max_per_site = take(b, 4);
+	l->max_per_zone = take(b, 4);
 	l->max_per_region = take(b, 4);
 	l->max_per_csp = take(b, 5);
 	l->min_csps = take(b, 4);
@@ -94,11 +102,39 @@ make_query(struct bytes *b, struct place_query *q, struct place_role *roles,
 	q->nterms = take(b, 4);
 	q->lexicographic = take(b, 2);
 	for (size_t i = 0; i < q->nterms; i++) {
-		terms[i].kind = (enum place_term_kind)take(b, 4);
+		terms[i].kind = (enum place_term_kind)take(b, PLACE_TERM_COUNT);
+		terms[i].alpha = take(b, 4);
 		terms[i].weight = take(b, 5);
 		terms[i].tolerance_pct = take(b, 30);
 	}
 	q->topk = take(b, 9);
+}
+
+/* What counts VMs: pins, separations, quotas. */
+static void
+make_counts(struct bytes *b, struct place_query *q, struct place_role *roles,
+    struct counts *c)
+{
+	static const char *const names[] = { "a", "x", "nowhere" };
+	struct place_limits *l = &q->limits;
+
+	for (size_t i = 0; i < q->nroles && take(b, 2); i++) {
+		roles[i].pins = &c->pins[i];
+		roles[i].npins = 1;
+		c->pins[i].level = (enum place_level)take(b, 6);
+		c->pins[i].name = names[take(b, 3)];
+		c->pins[i].count = take(b, 5);
+	}
+	l->separate = &c->separate;
+	l->nseparate = take(b, 2);
+	c->separate.a = take(b, 3);
+	c->separate.b = take(b, 3);
+	c->separate.level = (enum place_level)take(b, 6);
+	l->quotas = &c->quota;
+	l->nquotas = take(b, 2);
+	c->quota.region = take(b, 2) ? "a" : NULL;
+	c->quota.vms = (int64_t)take(b, 5) - 1;
+	c->quota.vcpus = (int64_t)take(b, 9) - 1;
 }
 
 int
@@ -111,6 +147,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct place_pair_limit pair = { 0 };
 	struct place_world w = { 0 };
 	struct place_query q = { 0 };
+	struct counts counts = { 0 };
 	struct mw_err err = MW_ERR_INIT;
 	struct bytes b = { data, size };
 	uint32_t rtt[MAX_SITES * MAX_SITES];
@@ -119,6 +156,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	make_world(&b, &w, sites, offers, rtt, scores);
 	make_query(&b, &q, roles, terms, &pair);
+	make_counts(&b, &q, roles, &counts);
 	a = place_solve(&q, &w, 5000, NULL, NULL, &err);
 	if (a == NULL && err.code == MW_INTERNAL)
 		abort();

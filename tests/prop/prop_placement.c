@@ -25,7 +25,11 @@ struct instance {
 	struct place_role roles[3];
 	struct place_pair_limit pairs[3];
 	struct place_user users[3];
-	struct place_term terms[4];
+	struct place_term terms[5];
+	struct place_pin pins[3][2];
+	struct place_separate separate[2];
+	struct place_quota quotas[2];
+	int64_t weights[3][5];
 	struct place_world w;
 	struct place_query q;
 };
@@ -35,6 +39,7 @@ static const char *const site_names[MAX_SITES] = { "s0", "s1", "s2", "s3", "s4",
 static const char *const csp_names[3] = { "aws", "gcp", "azure" };
 static const char *const region_names[3][2] = { { "aws-a", "aws-b" },
 	{ "gcp-a", "gcp-b" }, { "azure-a", "azure-b" } };
+static const char *const zone_names[3] = { NULL, "a", "b" };
 static const char *const role_names[3] = { "web", "db", "cache" };
 static const char *const metrics[2] = { "cpum", "memR" };
 
@@ -71,6 +76,7 @@ random_world(struct instance *t)
 		t->sites[i].id = site_names[i];
 		t->sites[i].csp = csp_names[c];
 		t->sites[i].region = region_names[c][below(2)];
+		t->sites[i].zone = zone_names[below(3)];
 		for (uint32_t x = 1 + below(2); x > 0; x--) {
 			size_t at = t->w.noffers++;
 			struct place_offer *o = &t->offers[at];
@@ -78,6 +84,8 @@ random_world(struct instance *t)
 			o->site = (uint32_t)i;
 			o->spec_id = x == 1 ? "small" : "big";
 			o->arch = chance(80) ? "x86_64" : "arm64";
+			o->family = chance(50) ? "m" : "c";
+			o->connection = chance(80) ? csp_names[c] : NULL;
 			o->vcpu = 1 + below(4);
 			o->memory_mib = 1024 * (1 + below(4));
 			o->cost_per_hour_micros = 1 + below(20);
@@ -112,6 +120,34 @@ random_filter(struct instance *t, struct place_filter *f)
 		f->csp.v = csp_names;
 		f->csp.n = 2;
 	}
+	if (chance(8)) {
+		f->connection.v = csp_names;
+		f->connection.n = 2;
+	}
+}
+
+static void
+random_pins(struct instance *t, size_t role)
+{
+	struct place_role *r = &t->roles[role];
+	uint32_t left = r->count;
+
+	r->pins = t->pins[role];
+	while (r->npins < 2 && left > 0 && chance(12)) {
+		struct place_pin *p = &t->pins[role][r->npins++];
+		const struct place_site *s =
+		    &t->sites[below((uint32_t)t->w.nsites)];
+
+		p->level = chance(40) ? PLACE_LEVEL_SITE
+		    : chance(50)      ? PLACE_LEVEL_REGION
+				      : PLACE_LEVEL_CSP;
+		p->name = p->level == PLACE_LEVEL_SITE ? s->id
+		    : p->level == PLACE_LEVEL_REGION   ? s->region
+						       : s->csp;
+		p->spec_id = chance(20) ? "big" : NULL;
+		p->count = 1 + below(left);
+		left -= p->count;
+	}
 }
 
 static void
@@ -128,6 +164,7 @@ random_roles(struct instance *t)
 		t->roles[i].count = 1 + below(most);
 		left -= t->roles[i].count;
 		random_filter(t, &t->roles[i].filter);
+		random_pins(t, i);
 	}
 }
 
@@ -148,10 +185,29 @@ random_limits(struct instance *t)
 	l->max_per_site = chance(40) ? 1 : cap();
 	l->max_per_region = cap();
 	l->max_per_csp = cap();
+	l->max_per_zone = chance(15) ? 1 + below(3) : 0;
 	l->min_csps = chance(35) ? 1 + below(3) : 0;
 	l->min_regions = chance(25) ? 1 + below(3) : 0;
 	l->has_budget = chance(35);
 	l->budget_per_hour_micros = 10 + below(40);
+	l->separate = t->separate;
+	while (l->nseparate < 2 && chance(12)) {
+		struct place_separate *s = &t->separate[l->nseparate++];
+
+		s->a = below((uint32_t)t->q.nroles);
+		s->b = below((uint32_t)t->q.nroles);
+		s->level = PLACE_LEVEL_SITE + below(4);
+	}
+	l->quotas = t->quotas;
+	while (l->nquotas < 2 && chance(14)) {
+		struct place_quota *u = &t->quotas[l->nquotas++];
+
+		u->connection = chance(30) ? csp_names[below(3)] : NULL;
+		u->region = chance(30) ? region_names[below(3)][0] : NULL;
+		u->family = chance(30) ? "m" : NULL;
+		u->vms = chance(50) ? (int64_t)below(4) : -1;
+		u->vcpus = chance(50) ? (int64_t)below(10) : -1;
+	}
 	l->pairs = t->pairs;
 	for (uint32_t a = 0; a < t->q.nroles && chance(40); a++) {
 		t->pairs[l->npairs].a = a;
@@ -164,28 +220,41 @@ random_limits(struct instance *t)
 static void
 random_objective(struct instance *t)
 {
-	static const enum place_term_kind kinds[4] = { PLACE_PRICE,
-		PLACE_PERFORMANCE, PLACE_USER_RTT, PLACE_PAIR_RTT_MEAN };
+	static const enum place_term_kind kinds[5] = { PLACE_PRICE,
+		PLACE_PERFORMANCE, PLACE_PRICE_PERFORMANCE, PLACE_USER_RTT,
+		PLACE_PAIR_RTT_MEAN };
 
 	t->q.terms = t->terms;
 	t->q.lexicographic = chance(35);
 	t->q.assign_every = chance(25);
 	t->q.served_by = chance(25) ? 1 : 0;
-	for (size_t x = below(4), i = 0; i < 4; i++) {
+	for (size_t x = below(5), i = 0; i < 5; i++) {
 		struct place_term *m = &t->terms[t->q.nterms];
 
-		m->kind = kinds[(x + i) % 4];
+		m->kind = kinds[(x + i) % 5];
 		if (!chance(45) ||
 		    (m->kind == PLACE_USER_RTT && t->q.nusers == 0) ||
 		    (m->kind == PLACE_PAIR_RTT_MEAN &&
 			t->q.limits.max_per_site != 1))
 			continue;
 		m->weight = below(5);
+		m->alpha = below(3);
 		m->metric = below(2);
 		m->lower_is_better = chance(30);
 		m->minimax = !t->q.assign_every && chance(50);
 		m->tolerance_pct = chance(30) ? below(60) : 0;
 		t->q.nterms++;
+	}
+	for (size_t r = 0; r < t->q.nroles; r++) {
+		if (t->q.lexicographic || !chance(20))
+			continue;
+		t->roles[r].weights = t->weights[r];
+		for (size_t i = 0; i < t->q.nterms; i++)
+			t->weights[r][i] =
+			    t->terms[i].kind == PLACE_PAIR_RTT_MEAN ||
+				t->terms[i].kind == PLACE_USER_RTT
+			    ? t->terms[i].weight
+			    : below(4);
 	}
 }
 
@@ -451,28 +520,61 @@ infeasible(const struct instance *t)
 	return no;
 }
 
+static void
+forget_role(struct place_role *r)
+{
+	memset(&r->filter, 0, sizeof r->filter);
+	r->npins = 0;
+	r->weights = NULL;
+}
+
+/* Of quotas and separations only those of the conflict. */
+static void
+keep_counts(struct instance *c, const struct place_answer *a)
+{
+	struct place_limits *l = &c->q.limits;
+	char name[64];
+
+	l->quotas = c->quotas;
+	l->separate = c->separate;
+	for (size_t i = 0; i < l->nquotas; i++) {
+		snprintf(name, sizeof name, "/constraints/quota/%zu", i);
+		if (!still_conflict(a, name))
+			c->quotas[i].vms = c->quotas[i].vcpus = -1;
+	}
+	for (size_t i = 0; i < l->nseparate; i++) {
+		snprintf(name, sizeof name, "/constraints/antiAffinity/%zu", i);
+		if (!still_conflict(a, name))
+			c->separate[i].level = PLACE_LEVEL_NONE;
+	}
+}
+
 /* The conflict alone cannot be met; its limits are minimal. */
 static void
 check_conflict(const struct instance *t, const struct place_answer *a)
 {
 	static const char *const names[] = { "/constraints/maxPerSite",
-		"/constraints/maxPerRegion", "/constraints/maxPerCsp",
-		"/constraints/minCsps", "/constraints/minRegions" };
+		"/constraints/maxPerZone", "/constraints/maxPerRegion",
+		"/constraints/maxPerCsp", "/constraints/minCsps",
+		"/constraints/minRegions" };
 	struct instance *c = xmemdup(t, sizeof *t);
 	struct place_limits *l = &c->q.limits;
-	uint32_t *const v[] = { &l->max_per_site, &l->max_per_region,
-		&l->max_per_csp, &l->min_csps, &l->min_regions };
+	uint32_t *const v[] = { &l->max_per_site, &l->max_per_zone,
+		&l->max_per_region, &l->max_per_csp, &l->min_csps,
+		&l->min_regions };
 	bool pair_mean = false; /* it needs maxPerSite 1 */
 	bool whole = true; /* only limits in it: filters are not dropped here */
 
 	for (size_t i = 0; i < a->nconflicts; i++)
 		whole = whole && strstr(a->conflicts[i], "/filter/") == NULL &&
+		    strstr(a->conflicts[i], "/pins/") == NULL &&
 		    strstr(a->conflicts[i], "/terms/") == NULL;
 	for (size_t i = 0; i < t->q.nterms; i++)
 		pair_mean = pair_mean ||
 		    (!whole && t->terms[i].kind == PLACE_PAIR_RTT_MEAN);
 	for (size_t r = 0; r < t->q.nroles && whole; r++)
-		memset(&c->roles[r].filter, 0, sizeof c->roles[r].filter);
+		forget_role(&c->roles[r]);
+	keep_counts(c, a);
 	if (whole) {
 		c->q.roles = c->roles;
 		c->q.nterms = 0;

@@ -203,6 +203,22 @@ wrong_fields_are_named(void **state)
 		{ G "\"constraints\":{\"rttStat\":\"mean\"}," W,
 		    "/constraints/rttStat" },
 		{ G "\"topK\":65," W, "/topK" },
+		{ G "\"constraints\":{\"quota\":\"store\"}," W,
+		    "/constraints/quota" },
+		{ G "\"constraints\":{\"quota\":[{\"region\":\"x\"}]}," W,
+		    "/constraints/quota/0/vms" },
+		{ G "\"constraints\":{\"antiAffinity\":[{\"between\":["
+		    "\"vm\",\"db\"]}]}," W,
+		    "/constraints/antiAffinity/0/between" },
+		{ "{\"groups\":[{\"name\":\"vm\",\"count\":1,\"pins\":[{"
+		  "\"site\":\"nowhere\"}]}]," W,
+		    "/groups/0/pins/0" },
+		{ "{\"groups\":[{\"name\":\"vm\",\"count\":1,\"pins\":[{"
+		  "\"count\":1}]}]," W,
+		    "/groups/0/pins/0/site" },
+		{ "{\"groups\":[{\"name\":\"vm\",\"count\":1,\"terms\":[{"
+		  "\"term\":\"price\",\"weight\":1}]}]," W,
+		    "/groups/0/terms/0/term" },
 		{ G "\"objective\":{\"terms\":[{\"term\":\"beauty\"}]}," W,
 		    "/objective/terms/0/term" },
 		{ G "\"objective\":{\"terms\":[{\"term\":\"performance\","
