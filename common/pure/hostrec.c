@@ -11,6 +11,7 @@
 
 #define VERSION 1
 #define PCT_MAX 1000000 /* 100 times 100 %, for cgroups that may burst */
+#define MIB_MAX (INT64_C(1) << 40)
 #define BIG (INT64_C(1) << 53) /* exact in a double */
 
 static const struct host_info infos[HOST_FIELDS] = {
@@ -21,9 +22,9 @@ static const struct host_info infos[HOST_FIELDS] = {
 	[HOST_IOWAIT] = { "iowaitPct", 100, HOST_AVG, PCT_MAX },
 	[HOST_LOAD1] = { "load1", 100, HOST_AVG, 100000000 },
 	[HOST_LOAD1_MAX] = { "load1Max", 100, HOST_MAX, 100000000 },
-	[HOST_MEM_USED] = { "memUsedMiB", 1, HOST_AVG, BIG },
-	[HOST_MEM_USED_MAX] = { "memUsedMaxMiB", 1, HOST_MAX, BIG },
-	[HOST_MEM_TOTAL] = { "memTotalMiB", 1, HOST_LAST, BIG },
+	[HOST_MEM_USED] = { "memUsedMiB", 1, HOST_AVG, MIB_MAX },
+	[HOST_MEM_USED_MAX] = { "memUsedMaxMiB", 1, HOST_MAX, MIB_MAX },
+	[HOST_MEM_TOTAL] = { "memTotalMiB", 1, HOST_LAST, MIB_MAX },
 	[HOST_NET_RX] = { "netRxBytes", 1, HOST_SUM, BIG },
 	[HOST_NET_TX] = { "netTxBytes", 1, HOST_SUM, BIG },
 	[HOST_DISK_READ] = { "diskReadBytes", 1, HOST_SUM, BIG },
