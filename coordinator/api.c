@@ -21,6 +21,7 @@ static const struct api_routes *const parts[] = {
 	&api_exec_routes,
 	&api_bench_routes,
 	&api_mesh_routes,
+	&api_eval_routes,
 	&api_place_routes,
 	&api_agent_routes,
 };
