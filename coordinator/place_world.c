@@ -212,7 +212,7 @@ static void
 add_cells(struct build *b, const char *mcis)
 {
 	struct lc_mcis *m = lc_mcis_find(b->c->lc, b->from->ns, mcis);
-	struct matrix *x = snap_latest(b->c->snap, b->from->ns, mcis);
+	struct matrix *x = snap_pool(b->c->snap, b->from->ns, mcis);
 	size_t *site;
 
 	if (!m || !x)
@@ -244,7 +244,8 @@ cell_merge(struct build *b, size_t at, const struct matrix_cell *c)
 	int64_t age_s = (clock_wall_ns() - c->at_wall_ns) / NS_PER_S;
 	uint32_t age = age_s < 0 ? 0 : (uint32_t)age_s;
 
-	if (c->why != MATRIX_KNOWN)
+	/* What it inherited may rank for a reader, never satisfy a limit. */
+	if (c->why != MATRIX_KNOWN || c->flags & MATRIX_F_INHERITED)
 		return;
 	if (b->p50[at] == PLACE_UNKNOWN || c->p50_us > b->p50[at])
 		b->p50[at] = c->p50_us;

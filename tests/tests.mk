@@ -1,4 +1,5 @@
-tests/unit/test_store_SRCS := coordinator/store.c coordinator/store_db.c
+tests/unit/test_store_SRCS := coordinator/store.c coordinator/store_db.c coordinator/store_migrate.c
+tests/unit/test_db_mesh_SRCS := $(addprefix coordinator/,store.c store_db.c store_migrate.c db_mesh.c db_pair.c db_rttset.c)
 # The twin's network and VMs without its clouds.
 TWIN_NET := $(filter-out $(wildcard twin/init_*.c),$(wildcard twin/wan*.c \
 	twin/vm*.c twin/root*.c twin/guard*.c twin/cgroup*.c twin/netdev.c \
@@ -10,6 +11,7 @@ component: $(O)/tests/component/twin_vm
 ssh_SRCS := coordinator/ssh.c coordinator/ssh_policy.c coordinator/ssh_key.c \
 	coordinator/remote.c \
 	coordinator/remote_pack.c coordinator/install_run.c \
+	coordinator/tools_run.c \
 	coordinator/install_msg.c coordinator/exec.c
 tests/unit/test_ssh_key_SRCS     := coordinator/ssh_key.c
 tests/unit/test_install_msg_SRCS := coordinator/install_msg.c \
@@ -49,8 +51,12 @@ tests/unit/test_dbbench_SRCS  := $(addprefix agent/,dbbench.c dbengine.c \
 	toolhint.c confine.c sysinfo.c)
 tests/unit/test_sysinfo_SRCS  := agent/sysinfo.c
 tests/unit/test_pinger_SRCS   := agent/pinger.c
+tests/unit/test_hostmetrics_SRCS := agent/hostmetrics.c agent/hostparse.c \
+	agent/hostserve.c agent/sysinfo.c
+tests/fuzz/fuzz_hostmetrics_SRCS := agent/hostparse.c
 tests/unit/test_prober_SRCS   := agent/prober.c agent/echo.c agent/responder.c \
-	agent/mesh.c
+	agent/mesh.c agent/stamp.c agent/reach.c agent/icmp.c agent/tcpinfo.c \
+	agent/pinger.c
 tests/unit/test_msg_SRCS      := $(agent_PARTS)
 tests/unit/test_uplink_SRCS   := agent/uplink.c
 tests/fuzz/fuzz_sysbench_SRCS := agent/sysbench.c
@@ -61,8 +67,8 @@ tests/fuzz/fuzz_echo_SRCS     := agent/echo.c
 tests/fuzz/fuzz_spool_SRCS    := agent/spool.c
 tests/fuzz/fuzz_sysinfo_SRCS  := agent/sysinfo.c
 tests/fuzz/fuzz_pinger_SRCS   := agent/pinger.c
-tests/unit/test_auth_SRCS := $(addprefix coordinator/,auth.c ca.c ssh_key.c events.c db_events.c store.c store_db.c)
-tests/unit/test_bench_SRCS := $(addprefix coordinator/,bench.c bench_in.c bench_plan.c bench_save.c db_bench.c store.c store_db.c)
+tests/unit/test_auth_SRCS := $(addprefix coordinator/,auth.c ca.c ssh_key.c events.c db_events.c store.c store_db.c store_migrate.c)
+tests/unit/test_bench_SRCS := $(addprefix coordinator/,bench.c bench_in.c bench_plan.c bench_save.c db_bench.c store.c store_db.c store_migrate.c)
 tests/unit/test_mcis_file_SRCS := coordinator/mcis_file.c
 tests/fuzz/fuzz_mcis_file_SRCS := coordinator/mcis_file.c
 cli_SRCS := $(filter-out cli/main.c,$(wildcard cli/*.c))
@@ -77,3 +83,9 @@ component: $(O)/tests/component/driver_cases
 tests/unit/test_cli_cmd_SRCS    := $(filter-out cli/http.c,$(cli_SRCS))
 tests/unit/test_db_eval_SRCS := $(addprefix coordinator/,db_eval.c eval_json.c) \
 	$(tests/unit/test_store_SRCS)
+tests/unit/test_mesh_plan_SRCS := coordinator/mesh_plan.c
+tests/prop/prop_mesh_plan_SRCS := coordinator/mesh_plan.c
+tests/unit/test_icmp_SRCS      := agent/icmp.c agent/stamp.c
+tests/fuzz/fuzz_icmp_SRCS      := agent/icmp.c agent/stamp.c
+tests/unit/test_reach_SRCS     := agent/reach.c agent/icmp.c agent/stamp.c \
+	agent/tcpinfo.c agent/pinger.c
