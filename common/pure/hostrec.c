@@ -134,30 +134,28 @@ host_unpack(const uint8_t *p, size_t n, struct host_rec *r)
 	return p == end && host_rec_valid(r, 3600);
 }
 
+/* 60 parts of at most 2^53, or of 2^40 times 3600 s, fit. */
 static int64_t
 fold_one(const struct host_rec *parts, size_t n, enum host_field f)
 {
-	int64_t best = -1;
-	double sum = 0, weight = 0;
+	const struct host_info *info = &infos[f];
+	int64_t best = -1, sum = 0, weight = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		int64_t v = parts[i].v[f];
+		int64_t v = parts[i].v[f], s = parts[i].covered_s;
 
 		if (v < 0)
 			continue;
-		sum += (double)v *
-		    (infos[f].fold == HOST_AVG ? (double)parts[i].covered_s
-					       : 1);
-		weight += (double)parts[i].covered_s;
-		if (infos[f].fold == HOST_LAST || v > best)
+		sum += info->fold == HOST_AVG ? v * s : v;
+		weight += s;
+		if (info->fold == HOST_LAST || v > best)
 			best = v;
 	}
-	if (weight <= 0 || infos[f].fold == HOST_MAX ||
-	    infos[f].fold == HOST_LAST)
+	if (weight == 0 || info->fold == HOST_MAX || info->fold == HOST_LAST)
 		return best;
-	if (infos[f].fold == HOST_AVG)
-		sum /= weight;
-	return sum < (double)infos[f].max ? (int64_t)(sum + 0.5) : infos[f].max;
+	if (info->fold == HOST_AVG)
+		sum = (sum + weight / 2) / weight;
+	return sum < info->max ? sum : info->max;
 }
 
 void
@@ -165,6 +163,7 @@ host_fold(const struct host_rec *parts, size_t n, struct host_rec *out)
 {
 	struct host_rec r = { .at = out->at };
 
+	assert(n > 0 && n <= HOST_FOLD_MAX);
 	for (size_t i = 0; i < n; i++) {
 		r.covered_s += parts[i].covered_s;
 		r.bench_s += parts[i].bench_s;

@@ -85,8 +85,9 @@ bool host_unpack(const uint8_t *p, size_t n, struct host_rec *r) mw_must_check;
 /*
  * One record of several, oldest first; out->at is the caller's. A figure that
  * no part knows is unknown; averages and sums are over the parts that know it.
- * n > 0.
+ * n: 1..HOST_FOLD_MAX.
  */
+#define HOST_FOLD_MAX 60
 void host_fold(const struct host_rec *parts, size_t n, struct host_rec *out);
 
 /* v in its unit, NAN if unknown. */
