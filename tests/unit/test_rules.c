@@ -159,16 +159,16 @@ enough_means_six_valid_or_the_cap(void **state)
 	(void)state;
 	memset(&r, 0, sizeof r);
 	for (int i = 0; i < 7; i++) {
-		assert_false(rules_enough(quick, &r));
+		assert_false(rules_enough(quick, &r, 1));
 		add(&r, 100, false);
 	}
-	assert_true(rules_enough(quick, &r));
+	assert_true(rules_enough(quick, &r, 1));
 	memset(&r, 0, sizeof r);
 	for (int i = 0; i < 9; i++) {
-		assert_false(rules_enough(quick, &r));
+		assert_false(rules_enough(quick, &r, 1));
 		add(&r, 100, true);
 	}
-	assert_true(rules_enough(quick, &r));
+	assert_true(rules_enough(quick, &r, 1));
 }
 
 static void
@@ -184,11 +184,11 @@ standard_stops_when_the_interval_is_narrow(void **state)
 		add(&tight, 100 + i % 2, false);
 		add(&wide, 100 + 10 * i, false);
 	}
-	assert_true(rules_enough(p, &tight));
-	assert_false(rules_enough(p, &wide));
+	assert_true(rules_enough(p, &tight, 1));
+	assert_false(rules_enough(p, &wide, 1));
 	for (int i = 7; i < 16; i++)
 		add(&wide, 100 + 10 * i, false);
-	assert_true(rules_enough(p, &wide));
+	assert_true(rules_enough(p, &wide, 1));
 }
 
 static void
@@ -202,7 +202,7 @@ work_follows_the_measured_rate(void **state)
 	assert_int_equal(rules_events(p, KIND_CPUS, 1, 2500), 150);
 	assert_int_equal(rules_events(p, KIND_MEMR, 1, 3), 1);
 	assert_true(rules_events(p, KIND_FIOR, 4, 1e300) < INT32_MAX);
-	assert_null(rules_profile("legacy"));
+	assert_null(rules_profile("slow"));
 }
 
 int

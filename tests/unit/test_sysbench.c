@@ -17,7 +17,7 @@
 static struct sysbench_plan
 plan(enum kind k, enum sysbench_dialect d)
 {
-	return (struct sysbench_plan){ .kind = k,
+	return (struct sysbench_plan){ .lane = k,
 		.dialect = d,
 		.step = SYSBENCH_RUN,
 		.threads = 3,
