@@ -278,7 +278,7 @@ matrix_table(struct cli *c, const json_t *m, const char *stat,
 
 struct wish {
 	const char *stat, *truth;
-	bool fresh, check;
+	bool fresh, fast, check;
 	int64_t k, window;
 	double limit;
 };
@@ -317,6 +317,8 @@ measure(struct cli *c, const char *path, const struct wish *q)
 {
 	json_t *body = json_object();
 
+	if (q->fast)
+		json_put(body, "fast", json_true());
 	if (q->k)
 		json_put_int(body, "k", q->k);
 	if (q->window)
@@ -333,6 +335,7 @@ run_matrix(struct cli *c, int argc, char **argv)
 		{ "limit", 0, OPT_NUM, &q.limit },
 		{ "truth", 0, OPT_STR, &q.truth },
 		{ "run", 0, OPT_FLAG, &q.fresh },
+		{ "fast", 0, OPT_FLAG, &q.fast },
 		{ "check", 0, OPT_FLAG, &q.check },
 		{ "k", 0, OPT_INT, &q.k },
 		{ "window", 0, OPT_INT, &q.window },
@@ -350,7 +353,7 @@ run_matrix(struct cli *c, int argc, char **argv)
 	path = cli_mcis_path(c, argv[1], "/matrix");
 	if (!path)
 		return 2;
-	if (q.fresh)
+	if (q.fresh || q.fast)
 		rc = measure(c, path, &q);
 	if (rc && rc != EXIT_PARTIAL)
 		goto out;
@@ -407,15 +410,18 @@ rtt_print(struct cli *c, const json_t *results)
 static int
 run_rtt(struct cli *c, int argc, char **argv)
 {
-	int64_t count = 5;
-	const struct cli_opt opts[] = { { "count", 0, OPT_INT, &count } };
+	int64_t count = 5, port = 0;
+	const char *method = NULL;
+	const struct cli_opt opts[] = { { "count", 0, OPT_INT, &count },
+		{ "method", 0, OPT_STR, &method },
+		{ "tcp-port", 0, OPT_INT, &port } };
 	struct mw_err err = MW_ERR_INIT;
 	json_t *body, *list, *r = NULL;
 	int n, rc;
 	char *path;
 
-	n = cli_opts(c, cli_cmd(cmds_matrix, "rtt"), argc, argv, opts, 1, 2,
-	    33);
+	n = cli_opts(c, cli_cmd(cmds_matrix, "rtt"), argc, argv, opts,
+	    ARRAY_LEN(opts), 2, 33);
 	if (n < 0)
 		return 2;
 	body = json_object();
@@ -424,6 +430,10 @@ run_rtt(struct cli *c, int argc, char **argv)
 		json_array_append_new(list, json_string(argv[i]));
 	json_put(body, "targets", list);
 	json_put_int(body, "count", count);
+	if (method)
+		json_put(body, "methods", json_pack("[s]", method));
+	if (port)
+		json_put_int(body, "tcpPort", port);
 	path = cli_mcis_path(c, argv[1], "/rtt");
 	if (!path) {
 		json_decref(body);
@@ -446,6 +456,7 @@ run_rtt(struct cli *c, int argc, char **argv)
 const struct cli_cmd cmds_matrix[] = {
 	{ "matrix", "NAME", "VM-to-VM latency, both directions", run_matrix,
 	    "  --run             measure a round now\n"
+	    "  --fast            with --run: 3 probes per pair within 1.5 s\n"
 	    "  --k N --window MS probes per pair and the time they spread over\n"
 	    "  --stat S          min avg p50 p95 jitter loss (p50)\n"
 	    "  --limit MS        mark pairs that are not under it\n"
@@ -453,7 +464,11 @@ const struct cli_cmd cmds_matrix[] = {
 	    "  --truth FILE      compare: the twin's socket, or its rtt --dump\n\n"
 	    "A pair without a value is unknown, never 0; -o json gives the reason.\n\n"
 	    "  milkyway matrix demo17 --run --limit 40\n" },
-	{ "rtt", "NAME ADDRESS...", "RTT from every VM to addresses (ICMP)",
-	    run_rtt, "  --count N   probes per address (5)\n" },
+	{ "rtt", "NAME ADDRESS...", "RTT from every VM to addresses", run_rtt,
+	    "  --count N     probes per address (5)\n"
+	    "  --method M    only icmp, icmpRaw or tcpInfo; without it ICMP,\n"
+	    "                then for those that do not answer the TCP handshake\n"
+	    "  --tcp-port N  port of the handshake (22)\n\n"
+	    "  milkyway rtt demo17 1.1.1.1 8.8.8.8 --tcp-port 443\n" },
 	{ NULL, NULL, NULL, NULL, NULL },
 };

@@ -5,6 +5,7 @@
 
 #include "common/pure/alloc.h"
 #include "common/pure/ids.h"
+#include "common/pure/matrix.h"
 #include "common/pure/num.h"
 #include "common/pure/str.h"
 #include "coordinator/actions.h"
@@ -220,24 +221,59 @@ read_ask(struct httpd_req *req, struct bench_ask *ask, const char **vms,
 	return true;
 }
 
+/* Methods of an rtt (agent/reach.h), or NULL: all, one after the other. */
+static bool
+read_methods(const struct json_at *at, json_t **out, struct mw_err *err)
+{
+	static const enum matrix_method known[] = { MATRIX_ICMP,
+		MATRIX_ICMP_RAW, MATRIX_TCP_INFO };
+
+	if (!json_get_array(at, "methods", false, 1, 3, out, err))
+		return false;
+	for (size_t i = 0; *out && i < json_array_size(*out); i++) {
+		const char *s = json_string_value(json_array_get(*out, i));
+		bool found = false;
+
+		for (size_t k = 0; k < ARRAY_LEN(known); k++)
+			found |= s && str_eq(s, matrix_method_name(known[k]));
+		if (!found) {
+			err_set(err, MW_INVALID, 0, "unknown method");
+			err_hint(err, "icmp, icmpRaw or tcpInfo");
+			return err_pointer(err, "/methods/%zu", i);
+		}
+	}
+	return true;
+}
+
 static bool
 read_targets(struct httpd_req *req, json_t **targets, int64_t *count,
     struct mw_err *err)
 {
-	static const char *const known[] = { "targets", "count", NULL };
+	static const char *const known[] = { "targets", "count", "tcpPort",
+		"methods", NULL };
 	struct json_at at;
-	json_t *body, *list;
+	json_t *body, *list, *methods, *t;
+	int64_t port;
+	size_t i;
 
 	if (!httpd_json(req, &body, err) || !json_at_root(&at, body, err) ||
 	    !json_no_others(&at, known, err) ||
 	    !json_get_int(&at, "count", true, 5, 1, 100, count, err) ||
+	    !json_get_int(&at, "tcpPort", true, 22, 0, 65535, &port, err) ||
+	    !read_methods(&at, &methods, err) ||
 	    !json_get_array(&at, "targets", true, 1, BENCH_TARGETS_MAX, &list,
 		err))
 		return false;
 	*targets = json_array();
-	for (size_t i = 0; i < json_array_size(list); i++)
+	for (i = 0; i < json_array_size(list); i++)
 		if (!read_target(json_array_get(list, i), i, *targets, err))
 			return false;
+	json_array_foreach(*targets, i, t)
+	{
+		json_put_int(t, "tcpPort", port);
+		if (methods)
+			json_put(t, "methods", json_incref(methods));
+	}
 	return true;
 }
 

@@ -356,6 +356,18 @@ rtt_parts(struct in_job *j, json_t *rtt, struct mw_err *err)
 	return true;
 }
 
+static json_t *
+flags_json(int64_t flags)
+{
+	json_t *list = json_array();
+
+	for (unsigned bit = 1; bit <= flags; bit <<= 1)
+		if (flags & bit && matrix_flag_name(bit))
+			json_array_append_new(list,
+			    json_string(matrix_flag_name(bit)));
+	return list;
+}
+
 static bool
 rtt_part(struct in_job *j, const struct json_at *at, struct mw_err *err)
 {
@@ -372,7 +384,7 @@ rtt_part(struct in_job *j, const struct json_at *at, struct mw_err *err)
 	const char *target, *method, *why;
 	json_t *out = json_object();
 	char name[24];
-	int64_t n, lost;
+	int64_t n, lost, flags;
 	double v;
 	bool ok;
 
@@ -380,6 +392,7 @@ rtt_part(struct in_job *j, const struct json_at *at, struct mw_err *err)
 	    json_get_int(at, "n", false, 0, 0, 100000, &n, err) &&
 	    json_get_int(at, "lost", false, 0, 0, 100000, &lost, err) &&
 	    json_get_str(at, "method", false, 16, &method, err) &&
+	    json_get_int(at, "flags", true, 0, 0, 255, &flags, err) &&
 	    json_get_str(at, "why", false, 32, &why, err);
 	for (size_t i = 0; ok && i < ARRAY_LEN(names); i++) {
 		ok = json_get_num(at, names[i].in, true, NAN, 0, 1e7, &v, err);
@@ -415,6 +428,7 @@ rtt_part(struct in_job *j, const struct json_at *at, struct mw_err *err)
 	json_put_num(out, "lossPct",
 	    n + lost ? 100.0 * (double)lost / (double)(n + lost) : NAN);
 	json_put_str(out, "method", method);
+	json_put(out, "quality", flags_json(flags));
 	json_put_str(out, "validity", result_validity_name(p->validity));
 	json_put_time(out, "measuredAt", clock_wall_ns());
 	describe(j, out);
