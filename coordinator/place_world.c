@@ -12,6 +12,7 @@
 #include "coordinator/snap.h"
 #include "lifecycle/lifecycle.h"
 
+#include <math.h>
 #include <string.h>
 
 #define SITE_NONE SIZE_MAX
@@ -23,7 +24,8 @@ struct build {
 	struct place_site *sites;
 	const char **site_conn, **site_spec; /* spec NULL: any */
 	size_t n, cap;
-	uint32_t *p50, *p95, *samples, *age;
+	uint32_t *p50, *p95, *samples, *rounds, *age;
+	double *lat, *lon; /* of the sites */
 };
 
 static int score_cmp(const void *a, const void *b);
@@ -106,9 +108,11 @@ place_snapshot_new(struct coord *c, const struct place_from *from,
 	b.p50 = arena_array(s->arena, cells, sizeof *b.p50);
 	b.p95 = arena_array(s->arena, cells, sizeof *b.p95);
 	b.samples = arena_array(s->arena, cells, sizeof *b.samples);
+	b.rounds = arena_array(s->arena, cells, sizeof *b.rounds);
 	b.age = arena_array(s->arena, cells, sizeof *b.age);
 	for (size_t i = 0; i < cells; i++)
-		b.p50[i] = b.p95[i] = b.samples[i] = b.age[i] = PLACE_UNKNOWN;
+		b.p50[i] = b.p95[i] = b.samples[i] = b.rounds[i] = b.age[i] =
+		    PLACE_UNKNOWN;
 	for (size_t i = 0; i < from->nmcis; i++)
 		add_cells(&b, from->mcis[i]);
 	if (!s->rounds) {
@@ -122,7 +126,10 @@ place_snapshot_new(struct coord *c, const struct place_from *from,
 	s->world.rtt_us[PLACE_P50] = b.p50;
 	s->world.rtt_us[PLACE_P95] = b.p95;
 	s->world.rtt_n = b.samples;
+	s->world.rtt_rounds = b.rounds;
 	s->world.rtt_age_s = b.age;
+	s->world.lat = b.lat;
+	s->world.lon = b.lon;
 	s->world.intra_site_us = PLACE_UNKNOWN;
 	add_offers(&b, scores);
 	free(b.site_conn);
@@ -163,6 +170,8 @@ add_sites(struct build *b, struct mw_err *err)
 	}
 	b->cap = max;
 	b->sites = arena_array(b->s->arena, max, sizeof *b->sites);
+	b->lat = arena_array(b->s->arena, max, sizeof *b->lat);
+	b->lon = arena_array(b->s->arena, max, sizeof *b->lon);
 	b->site_conn = xcalloc(max + 1, sizeof *b->site_conn);
 	b->site_spec = xcalloc(max + 1, sizeof *b->site_spec);
 	for (size_t i = 0; i < b->from->nmcis; i++) {
@@ -203,6 +212,8 @@ site_of(struct build *b, const char *conn, const char *spec, bool add)
 	s->csp = arena_strdup(a, row->csp);
 	s->region = arena_printf(a, "%s-%s", row->csp, row->region);
 	s->id = spec ? arena_printf(a, "%s-%s", s->region, spec) : s->region;
+	b->lat[b->n] = row->has_location ? row->lat : NAN;
+	b->lon[b->n] = row->has_location ? row->lon : NAN;
 	b->site_conn[b->n] = arena_strdup(a, conn);
 	b->site_spec[b->n] = arena_strdup(a, spec);
 	return b->n++;
@@ -221,6 +232,9 @@ add_cells(struct build *b, const char *mcis)
 	for (size_t i = 0; i < x->n; i++) {
 		struct lc_slot *v = lc_vm_find(m, x->names[i]);
 
+		/* a name that came back is another machine */
+		if (v && x->who[i].slot && x->who[i].slot != v->row.slot_id)
+			v = NULL;
 		site[i] = v ? site_of(b, v->row.spec.connection,
 				  v->row.spec.spec, false)
 			    : SITE_NONE;
@@ -253,6 +267,8 @@ cell_merge(struct build *b, size_t at, const struct matrix_cell *c)
 		b->p95[at] = c->p95_us;
 	if (b->samples[at] == PLACE_UNKNOWN || c->n < b->samples[at])
 		b->samples[at] = c->n;
+	if (b->rounds[at] == PLACE_UNKNOWN || c->rounds < b->rounds[at])
+		b->rounds[at] = c->rounds;
 	if (b->age[at] == PLACE_UNKNOWN || age > b->age[at])
 		b->age[at] = age;
 }
