@@ -17,7 +17,8 @@ tests/unit/test_ssh_key_SRCS     := coordinator/ssh_key.c
 tests/unit/test_install_msg_SRCS := coordinator/install_msg.c \
 	coordinator/exec_text.c
 $(O)/tests/unit/test_install_msg.o: $(O)/gen/coordinator/install.sh.h \
-	$(O)/gen/coordinator/uninstall.sh.h $(O)/gen/coordinator/exec.sh.h
+	$(O)/gen/coordinator/uninstall.sh.h $(O)/gen/coordinator/exec.sh.h \
+	$(O)/gen/coordinator/tools.sh.h
 tests/fuzz/fuzz_install_msg_SRCS := coordinator/install_msg.c \
 	coordinator/ssh_key.c
 $(O)/tests/component/ssh_client: $(call obj,tests/component/ssh_client.c \
@@ -68,7 +69,7 @@ tests/fuzz/fuzz_spool_SRCS    := agent/spool.c
 tests/fuzz/fuzz_sysinfo_SRCS  := agent/sysinfo.c
 tests/fuzz/fuzz_pinger_SRCS   := agent/pinger.c
 tests/unit/test_auth_SRCS := $(addprefix coordinator/,auth.c ca.c ssh_key.c events.c db_events.c store.c store_db.c store_migrate.c)
-tests/unit/test_bench_SRCS := $(addprefix coordinator/,bench.c bench_in.c bench_plan.c bench_save.c db_bench.c store.c store_db.c store_migrate.c)
+tests/unit/test_bench_SRCS := $(addprefix coordinator/,bench.c bench_env.c bench_in.c bench_plan.c bench_save.c db_bench.c raw.c store.c store_db.c store_migrate.c)
 tests/unit/test_mcis_file_SRCS := coordinator/mcis_file.c
 tests/fuzz/fuzz_mcis_file_SRCS := coordinator/mcis_file.c
 cli_SRCS := $(filter-out cli/main.c,$(wildcard cli/*.c))
@@ -89,3 +90,7 @@ tests/unit/test_icmp_SRCS      := agent/icmp.c agent/stamp.c
 tests/fuzz/fuzz_icmp_SRCS      := agent/icmp.c agent/stamp.c
 tests/unit/test_reach_SRCS     := agent/reach.c agent/icmp.c agent/stamp.c \
 	agent/tcpinfo.c agent/pinger.c
+sched_rule_SRCS := coordinator/sched_rule.c coordinator/sched_time.c \
+	coordinator/bench_plan.c
+tests/prop/prop_sched_SRCS := $(sched_rule_SRCS)
+tests/fuzz/fuzz_sched_SRCS := $(sched_rule_SRCS)

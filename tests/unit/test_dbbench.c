@@ -107,7 +107,7 @@ run(const char *engine, bool early)
 		skip();
 	}
 	assert_true(start(&s, engine, dir, &err));
-	snprintf(path, sizeof path, "%s/db", dir);
+	snprintf(path, sizeof path, "%s/%s", dir, engine);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0700);
 	if (early)
