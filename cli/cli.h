@@ -50,8 +50,8 @@ struct cli_cmd {
 
 /* ---- commands, by file ---- */
 extern const struct cli_cmd cmds_up[], cmds_mcis[], cmds_bench[], cmds_matrix[],
-    cmds_place[], cmds_exec[], cmds_agent[], cmds_sys[], cmds_report[],
-    cmds_completion[];
+    cmds_eval[], cmds_place[], cmds_exec[], cmds_agent[], cmds_sys[],
+    cmds_report[], cmds_completion[];
 
 struct cli_room {
 	const char *title;
