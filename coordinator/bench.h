@@ -34,6 +34,10 @@ struct bench_ask {
  * resource. Both are committed before the reply of any later store job. */
 bool bench_start(struct bench *b, const struct bench_ask *ask, char run[24],
     char action[24], struct mw_err *err) mw_must_check;
+/* bench_join.c: a run under way that measures all that is asked for, in the
+ * same profile and on at least these VMs. False: there is none. */
+bool bench_join(const struct bench *b, const struct bench_ask *ask,
+    char run[24], char action[24]) mw_must_check;
 /* The array /kinds of a request: names of kinds and variants. Absent: 0. */
 bool bench_read_kinds(const struct json_at *at, unsigned *kinds,
     struct mw_err *err) mw_must_check;

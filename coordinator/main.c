@@ -58,10 +58,24 @@ static const struct conf_key keys[] = {
 	    "how often all clouds are searched for VMs that nobody explains" },
 	{ "lifecycle.poll_ms", CONF_INT, AT(poll_ms), 10, 600000, "300",
 	    "status poll while something is pending" },
-	{ "matrix.k", CONF_INT, AT(matrix_k), 1, 100, "10",
+	{ "metrics.per_vm", CONF_INT, AT(metrics_per_vm), 0, 10000, "1000",
+	    "VMs that have series of their own in /metrics; the others are "
+	    "counted" },
+	{ "metrics.pairs", CONF_BOOL, AT(metrics_pairs), 0, 0, "false",
+	    "a series for each pair of a matrix of up to 50 VMs; else only "
+	    "with ?pairs=1" },
+	{ "matrix.k", CONF_INT, AT(matrix_k), 1, 32, "10",
 	    "probes of each pair in a round, unless the request says" },
 	{ "matrix.window_ms", CONF_INT, AT(matrix_window_ms), 100, 600000,
 	    "5000", "length of a round, unless the request says" },
+	{ "schedule.defaults", CONF_STR, AT(schedule_defaults), 0, 0, "matrix",
+	    "schedules of a new MCIS: matrix, all or none" },
+	{ "rtt.max_bytes_per_round", CONF_INT, AT(rtt_round_bytes), 1000,
+	    INT64_MAX / 1000, "200000000",
+	    "what one matrix round may send; schedules reduce k to fit" },
+	{ "rtt.max_bytes_per_day", CONF_INT, AT(rtt_day_bytes), 1000,
+	    INT64_MAX / 1000, "500000000",
+	    "over it, scheduled matrix rounds of that MCIS are skipped" },
 };
 
 static const char usage[] =
