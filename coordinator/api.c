@@ -26,14 +26,20 @@ static const struct api_routes *const parts[] = {
 	&api_eval_routes,
 	&api_place_routes,
 	&api_agent_routes,
+	&api_metrics_routes,
+	&api_host_routes,
 };
 
 /* The joined table and our names live as long as the server. */
 static struct httpd_route *routes;
 static const char *local[] = { "127.0.0.1", "localhost", NULL, NULL };
 
+static uint64_t admitted_n, refused_n;
+
 static struct httpd_route *join(size_t *n);
 static bool admit(struct httpd_req *req, const struct httpd_route *route,
+    void *ctx, struct mw_err *err);
+static bool may_pass(struct httpd_req *req, const struct httpd_route *route,
     void *ctx, struct mw_err *err);
 
 bool
@@ -95,6 +101,13 @@ api_print_routes(void)
 		}
 }
 
+void
+api_stats(uint64_t *admitted, uint64_t *refused)
+{
+	*admitted = admitted_n;
+	*refused = refused_n;
+}
+
 bool
 api_query_int(const struct httpd_req *req, const char *name, int64_t def,
     int64_t min, int64_t max, int64_t *out, struct mw_err *err)
@@ -138,6 +151,19 @@ join(size_t *n)
 
 static bool
 admit(struct httpd_req *req, const struct httpd_route *route, void *ctx,
+    struct mw_err *err)
+{
+	bool ok = may_pass(req, route, ctx, err);
+
+	if (ok)
+		admitted_n++;
+	else
+		refused_n++;
+	return ok;
+}
+
+static bool
+may_pass(struct httpd_req *req, const struct httpd_route *route, void *ctx,
     struct mw_err *err)
 {
 	struct coord *c = ctx;

@@ -142,6 +142,9 @@ per_own_cpu(const struct result *r, bool all)
 		if (!s->warmup && (all || !s->contended) && s->cpu_s > 0)
 			v[n++] = s->value * s->wall_s / s->cpu_s;
 	}
+	/* Files and databases wait: their CPU time says little. */
+	if (r->kind > KIND_MEMW)
+		n = 0;
 	quant_of(v, n, &q);
 	return q.median;
 }
