@@ -4,6 +4,7 @@
 #include "agent/agent.h"
 #include "agent/bench.h"
 #include "agent/confine.h"
+#include "agent/facade.h"
 #include "agent/identity.h"
 #include "agent/rules.h"
 #include "common/clock.h"
@@ -24,8 +25,9 @@
 
 struct options {
 	const char *dir, *user, *profile, *log;
-	int64_t seed;
-	bool accept;
+	int64_t seed, facade_port, facade_seconds;
+	const char *argv0, *facade_allow, *facade_address;
+	bool accept, facade;
 	char **rest;
 	int nrest;
 };
@@ -177,18 +179,14 @@ kinds_of(const char *list, unsigned *kinds, struct mw_err *err)
 
 /* A database refuses to run as root, and nothing here needs it. */
 static bool
-local_user(const struct options *o, struct mw_err *err)
+local_user(const struct options *o, uid_t *uid, gid_t *gid, struct mw_err *err)
 {
-	uid_t uid;
-	gid_t gid;
-
-	if (geteuid() != 0)
-		return true;
-	if (!confine_user(o->user != NULL ? o->user : USER_DEFAULT, &uid, &gid,
-		err) &&
-	    (o->user != NULL || !confine_user("nobody", &uid, &gid, err)))
-		return false;
-	return confine_drop(uid, gid, false, err);
+	*uid = 0;
+	*gid = 0;
+	return geteuid() != 0 ||
+	    confine_user(o->user != NULL ? o->user : USER_DEFAULT, uid, gid,
+		err) ||
+	    (o->user == NULL && confine_user("nobody", uid, gid, err));
 }
 
 static bool
@@ -204,6 +202,8 @@ run_local(const struct options *o, struct local *l, struct mw_err *err)
 		.profile = o->profile != NULL ? o->profile : "quick",
 		.seed = (uint64_t)o->seed,
 		.deadline_ns = clock_mono_ns() + 7200 * NS_PER_S };
+	uid_t uid;
+	gid_t gid;
 	bool ok;
 
 	if (o->nrest != 1)
@@ -213,7 +213,8 @@ run_local(const struct options *o, struct local *l, struct mw_err *err)
 	if (strcmp(o->rest[0], "all") != 0 &&
 	    !kinds_of(o->rest[0], &conf.kinds, err))
 		return false;
-	if (!local_user(o, err))
+	if (!local_user(o, &uid, &gid, err) ||
+	    (geteuid() == 0 && !confine_drop(uid, gid, false, err)))
 		return false;
 	sysinfo_read(&facts, "");
 	conf.monitor = sysinfo_monitor_new("");
@@ -247,6 +248,23 @@ cmd_bench(const struct options *o)
 	return l.failed > 0 ? 12 : 0;
 }
 
+/* The drop-in for CB-Milkyway: docs/facade.md. */
+static int
+run_facade(const struct options *o)
+{
+	struct mw_err err = MW_ERR_INIT;
+	struct facade_conf conf = { .port = (uint16_t)o->facade_port,
+		.address = o->facade_address,
+		.seconds = o->facade_seconds,
+		.dir = o->dir != NULL ? o->dir : "/var/tmp" };
+
+	if (!facade_allow_find(o->facade_allow, o->argv0, &conf.allow, &err) ||
+	    !local_user(o, &conf.uid, &conf.gid, &err) ||
+	    !facade_run(&conf, &err))
+		return fail(&err);
+	return 0;
+}
+
 static const struct command {
 	const char *name, *args, *text;
 	int (*run)(const struct options *o);
@@ -276,8 +294,21 @@ usage(FILE *f, int status)
 	    "files go, default /var/tmp\n"
 	    "  --user U   whom root becomes, default " USER_DEFAULT "\n"
 	    "  --log debug|info|warn|error\n\n"
+	    "  --facade PORT [--facade-allow NETWORK,..] "
+	    "[--facade-address A] [--facade-seconds N]\n"
+	    "      instead of a command: be CB-Milkyway for a CB-Tumblebug "
+	    "server (docs/facade.md);\n"
+	    "      also without any argument, on port 1324, if the program's "
+	    "file is named milkyway\n\n"
 	    "example: milkyway-agent bench cpus,memR\n");
 	return status;
+}
+
+/* The argument of the option that getopt has just read. */
+static bool
+number(int64_t min, int64_t max, int64_t *out)
+{
+	return num_parse_i64(optarg, strlen(optarg), min, max, out);
 }
 
 static bool
@@ -290,6 +321,10 @@ parse(int argc, char **argv, struct options *o)
 		{ "seed", required_argument, NULL, 's' },
 		{ "log", required_argument, NULL, 'l' },
 		{ "accept", no_argument, NULL, 'a' },
+		{ "facade", required_argument, NULL, 'f' },
+		{ "facade-allow", required_argument, NULL, 'A' },
+		{ "facade-address", required_argument, NULL, 'H' },
+		{ "facade-seconds", required_argument, NULL, 'S' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int c;
@@ -301,9 +336,19 @@ parse(int argc, char **argv, struct options *o)
 		case 'p': o->profile = optarg; break;
 		case 'l': o->log = optarg; break;
 		case 'a': o->accept = true; break;
+		case 'A': o->facade_allow = optarg; break;
+		case 'H': o->facade_address = optarg; break;
+		case 'f':
+			o->facade = number(0, UINT16_MAX, &o->facade_port);
+			if (o->facade)
+				break;
+			return false;
+		case 'S':
+			if (number(1, FACADE_SECONDS_MAX, &o->facade_seconds))
+				break;
+			return false;
 		case 's':
-			if (num_parse_i64(optarg, strlen(optarg), 0,
-				INT64_C(1) << 53, &o->seed))
+			if (number(0, INT64_C(1) << 53, &o->seed))
 				break;
 			return false;
 		default: return false;
@@ -313,19 +358,46 @@ parse(int argc, char **argv, struct options *o)
 	return true;
 }
 
+/* CB-Tumblebug starts "~/milkyway", without arguments. */
+static bool
+named_milkyway(const char *argv0)
+{
+	const char *slash = strrchr(argv0, '/');
+
+	return strcmp(slash != NULL ? slash + 1 : argv0, "milkyway") == 0;
+}
+
+static int
+facade_main(int argc, char **argv, struct options *o)
+{
+	enum log_level level = LOG_INFO;
+
+	if (!parse(argc, argv, o) || o->nrest > 0 ||
+	    (o->log != NULL && !log_level_parse(o->log, &level)))
+		return usage(stderr, 2);
+	if (!o->facade)
+		o->facade_port = FACADE_PORT;
+	log_init("milkyway-agent", level);
+	return run_facade(o);
+}
+
 int
 main(int argc, char **argv)
 {
-	struct options o = { .seed = 1 };
+	struct options o = { .seed = 1, .argv0 = argc > 0 ? argv[0] : "" };
 	enum log_level level = LOG_INFO;
 
+	if (argc == 1 && named_milkyway(argv[0]))
+		return facade_main(argc, argv, &o);
 	if (argc < 2)
 		return usage(stderr, 2);
+	if (str_starts(argv[1], "--facade"))
+		return facade_main(argc, argv, &o);
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)
 		return usage(stdout, 0);
 	if (strcmp(argv[1], "bench") == 0)
 		level = LOG_WARN;
-	if (!parse(argc - 1, argv + 1, &o) ||
+	if (!parse(argc - 1, argv + 1, &o) || o.facade ||
 	    (o.log != NULL && !log_level_parse(o.log, &level)))
 		return usage(stderr, 2);
 	log_init("milkyway-agent", level);
