@@ -9,6 +9,7 @@
 #include "common/httpd.h"
 #include "common/loop.h"
 #include "common/worker.h"
+#include "coordinator/db_retain.h"
 #include "coordinator/store.h"
 
 struct coord_conf {
@@ -32,6 +33,7 @@ struct coord_conf {
 	int64_t metrics_per_vm; /* VMs with series of their own */
 	bool metrics_pairs;
 	int64_t agent_ttl_ms; /* agents beat so often; 3 missed: silent */
+	struct retain_conf retain; /* how long what is kept */
 };
 
 struct coord {
@@ -58,6 +60,7 @@ struct coord {
 	struct bench *bench; /* bench.h: runs and results */
 	struct snap *snap; /* snap.h: newest matrices, in memory */
 	struct mesh *mesh; /* mesh.h: matrix rounds */
+	struct retain *retain; /* retain.h: forgets in time */
 	struct sched *sched; /* sched.h: runs that start on their own */
 	struct places *places; /* api_place.h: placements */
 	struct remote *remote; /* remote.h: SSH installs, exec, uninstall */

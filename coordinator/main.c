@@ -76,6 +76,20 @@ static const struct conf_key keys[] = {
 	{ "rtt.max_bytes_per_day", CONF_INT, AT(rtt_day_bytes), 1000,
 	    INT64_MAX / 1000, "500000000",
 	    "over it, scheduled matrix rounds of that MCIS are skipped" },
+	{ "retention.matrix_days", CONF_INT, AT(retain.matrix_days), 1, 3650,
+	    "7", "days that matrix rounds are kept; then they are folded" },
+	{ "retention.matrix_fold_days", CONF_INT, AT(retain.fold_days), 1,
+	    36500, "730", "days that folded days of the matrix are kept" },
+	{ "retention.samples_days", CONF_INT, AT(retain.samples_days), 1,
+	    36500, "30", "days that results keep their repetitions" },
+	{ "retention.raw_days", CONF_INT, AT(retain.raw_days), 1, 36500, "30",
+	    "days that the output of benchmark programs is kept" },
+	{ "retention.host_minute_days", CONF_INT, AT(retain.host_min_days), 1,
+	    36500, "30", "days that host metrics of each minute are kept" },
+	{ "retention.host_hour_days", CONF_INT, AT(retain.host_hour_days), 1,
+	    36500, "400", "days that host metrics of each hour are kept" },
+	{ "retention.actions", CONF_INT, AT(retain.actions), 100, 1000000,
+	    "2000", "newest actions that are kept" },
 };
 
 static const char usage[] =
