@@ -24,7 +24,7 @@
 #define USER_DEFAULT "milkyway-agent"
 
 struct options {
-	const char *dir, *user, *profile, *log;
+	const char *dir, *user, *profile, *log, *metrics;
 	int64_t seed, facade_port, facade_seconds;
 	const char *argv0, *facade_allow, *facade_address;
 	bool accept, facade;
@@ -62,7 +62,8 @@ static int
 cmd_run(const struct options *o)
 {
 	struct mw_err err = MW_ERR_INIT;
-	struct agent_conf conf = { .dir = o->dir ? o->dir : DIR_DEFAULT };
+	struct agent_conf conf = { .dir = o->dir ? o->dir : DIR_DEFAULT,
+		.metrics = o->metrics };
 
 	if (!user_of(o, &conf.uid, &conf.gid, &err) || !agent_run(&conf, &err))
 		return fail(&err);
@@ -133,8 +134,11 @@ local_result(void *arg, const struct result *r)
 {
 	struct local *l = arg;
 
+	struct result shown = *r;
+
 	l->failed += !r->has_value;
-	json_array_append_new(l->results, proto_result_encode(r));
+	shown.raw.base64 = NULL; /* for the link only */
+	json_array_append_new(l->results, proto_result_encode(&shown));
 }
 
 static void
@@ -161,17 +165,18 @@ kinds_of(const char *list, unsigned *kinds, struct mw_err *err)
 	*kinds = 0;
 	while (*list != '\0') {
 		size_t n = strcspn(list, ",");
-		char name[16];
-		enum kind k;
+		char name[LANE_NAME_MAX];
+		unsigned lane;
 
 		snprintf(name, sizeof name, "%.*s", (int)n, list);
-		if (!kind_parse(name, &k) || !(BENCH_KINDS >> k & 1)) {
+		if (!lane_parse(name, &lane) ||
+		    !(LANES_BENCH & LANE_BIT(lane))) {
 			err_set(err, MW_INVALID, 0, "unknown kind %s", name);
 			return err_hint(err,
-			    "kinds: cpus cpum memR memW fioR "
-			    "fioW dbR dbW, or all");
+			    "kinds: cpus cpum memR memW fioR fioW dbR dbW, "
+			    "a variant as in fioR.seq, or all");
 		}
-		*kinds |= 1u << k;
+		*kinds |= LANE_BIT(lane);
 		list += n + (list[n] == ',');
 	}
 	return true;
@@ -209,7 +214,7 @@ run_local(const struct options *o, struct local *l, struct mw_err *err)
 	if (o->nrest != 1)
 		return err_set(err, MW_INVALID, 0,
 		    "name the kinds: cpus,memR or all");
-	conf.kinds = BENCH_KINDS;
+	conf.kinds = lanes_default(conf.profile);
 	if (strcmp(o->rest[0], "all") != 0 &&
 	    !kinds_of(o->rest[0], &conf.kinds, err))
 		return false;
@@ -269,12 +274,12 @@ static const struct command {
 	const char *name, *args, *text;
 	int (*run)(const struct options *o);
 } commands[] = {
-	{ "run", "[--dir D] [--user U]",
+	{ "run", "[--dir D] [--user U] [--metrics ADDRESS:PORT]",
 	    "work for the coordinator named in D/agent.json", cmd_run },
 	{ "enroll", "[--dir D] [--accept]",
 	    "print a certificate request; --accept: take the answer on stdin",
 	    cmd_enroll },
-	{ "bench", "KIND,..|all [--profile quick|standard|deep] [--seed N]",
+	{ "bench", "KIND,..|all [--profile quick|standard|deep|legacy] [--seed N]",
 	    "measure this machine once and print the results as JSON",
 	    cmd_bench },
 	{ "uninstall-files", "", "list what an installation put on this VM",
@@ -293,6 +298,8 @@ usage(FILE *f, int status)
 	    "\n  --dir D    default " DIR_DEFAULT "; bench: where its "
 	    "files go, default /var/tmp\n"
 	    "  --user U   whom root becomes, default " USER_DEFAULT "\n"
+	    "  --metrics ADDRESS:PORT  run: serve GET /metrics there, e.g. "
+	    "127.0.0.1:9470\n"
 	    "  --log debug|info|warn|error\n\n"
 	    "  --facade PORT [--facade-allow NETWORK,..] "
 	    "[--facade-address A] [--facade-seconds N]\n"
@@ -320,6 +327,7 @@ parse(int argc, char **argv, struct options *o)
 		{ "profile", required_argument, NULL, 'p' },
 		{ "seed", required_argument, NULL, 's' },
 		{ "log", required_argument, NULL, 'l' },
+		{ "metrics", required_argument, NULL, 'm' },
 		{ "accept", no_argument, NULL, 'a' },
 		{ "facade", required_argument, NULL, 'f' },
 		{ "facade-allow", required_argument, NULL, 'A' },
@@ -335,6 +343,7 @@ parse(int argc, char **argv, struct options *o)
 		case 'u': o->user = optarg; break;
 		case 'p': o->profile = optarg; break;
 		case 'l': o->log = optarg; break;
+		case 'm': o->metrics = optarg; break;
 		case 'a': o->accept = true; break;
 		case 'A': o->facade_allow = optarg; break;
 		case 'H': o->facade_address = optarg; break;
