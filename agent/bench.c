@@ -7,6 +7,7 @@
 #include "agent/bench_int.h"
 
 #include "agent/sysenv.h"
+#include "agent/toolhint.h"
 #include "common/clock.h"
 #include "common/file.h"
 #include "common/log.h"
@@ -413,9 +414,10 @@ static void
 go_without_tool(void *arg)
 {
 	struct bench *b = arg;
+	char text[200];
 
-	bench_fail_lanes(b, ~LANES_DB_LITE, "TOOL_MISSING",
-	    "sysbench is not installed");
+	toolhint(TOOL_SYSBENCH, text, sizeof text);
+	bench_fail_lanes(b, ~LANES_DB_LITE, "TOOL_MISSING", text);
 	bench_prepare(b);
 }
 

@@ -204,7 +204,7 @@ args_of_db(const struct sysbench_plan *p, struct sysbench_argv *a)
 		arg_add(a, "--db-driver=pgsql");
 		arg_add(a, "--pgsql-host=%s", p->db_socket);
 		arg_add(a, "--pgsql-user=%s", p->db_user);
-		arg_add(a, "--pgsql-db=sbtest");
+		arg_add(a, "--pgsql-db=postgres");
 		break;
 	case ENGINE_LITE: arg_add(a, "--db-file=%s", p->db_socket); break;
 	}

@@ -39,10 +39,11 @@ kinds_of(const struct cli_cmd *cmd, const char *list)
 static int
 run_run(struct cli *c, int argc, char **argv)
 {
-	const char *kinds = NULL, *profile = "quick";
+	const char *kinds = NULL, *profile = "quick", *engine = NULL;
 	const struct cli_opt opts[] = {
 		{ "kind", 'k', OPT_STR, &kinds },
 		{ "profile", 'p', OPT_STR, &profile },
+		{ "db-engine", 0, OPT_STR, &engine },
 	};
 	const struct cli_cmd *cmd = cli_cmd(cmds_bench, "bench run");
 	struct mw_err err = MW_ERR_INIT;
@@ -54,6 +55,8 @@ run_run(struct cli *c, int argc, char **argv)
 		return 2;
 	body = json_object();
 	json_put_str(body, "profile", profile);
+	if (engine)
+		json_put_str(body, "dbEngine", engine);
 	if (kinds) {
 		list = kinds_of(cmd, kinds);
 		if (!list) {
@@ -293,7 +296,8 @@ bench_print(struct cli *c, const json_t *run)
 const struct cli_cmd cmds_bench[] = {
 	{ "bench run", "NAME", "benchmark every VM from inside", run_run,
 	    "  -k, --kind K,..      cpus cpum memR memW fioR fioW dbR dbW (all)\n"
-	    "  -p, --profile P      quick, standard or deep (quick)\n\n"
+	    "  -p, --profile P      quick, standard or deep (quick)\n"
+	    "      --db-engine E    for dbR, dbW: mariadb, pgsql or lite (mariadb)\n\n"
 	    "One benchmark at a time runs on a VM and on a physical machine, so\n"
 	    "numbers are of that VM alone. Values are medians; a star marks a value\n"
 	    "that is not fully valid.\n\n"

@@ -190,13 +190,27 @@ get_results(struct httpd_req *req, void *ctx)
 	free(j);
 }
 
+/* The database kinds on another engine are other variants: dbR.pgsql. */
+static bool
+use_engine(struct bench_ask *ask, const char *engine, struct mw_err *err)
+{
+	unsigned set = bench_kinds_for(ask->profile, ask->kinds);
+
+	if (lanes_on_engine(set, engine, &ask->kinds))
+		return true;
+	err_set(err, MW_INVALID, 0,
+	    "dbEngine is mariadb, pgsql or lite; profile legacy has mariadb");
+	return err_pointer(err, "/dbEngine");
+}
+
 static bool
 read_ask(struct httpd_req *req, struct bench_ask *ask, const char **vms,
     struct mw_err *err)
 {
 	static const char *const known[] = { "kinds", "profile", "vms", "seed",
-		NULL };
+		"dbEngine", NULL };
 	struct json_at at;
+	const char *engine;
 	json_t *body, *list;
 
 	if (!httpd_json(req, &body, err) || !json_at_root(&at, body, err) ||
@@ -205,10 +219,13 @@ read_ask(struct httpd_req *req, struct bench_ask *ask, const char **vms,
 	    !json_get_int(&at, "seed", true, 0, 0, INT32_MAX, &ask->seed,
 		err) ||
 	    !bench_read_kinds(&at, &ask->kinds, err) ||
+	    !json_get_str(&at, "dbEngine", false, 15, &engine, err) ||
 	    !json_get_array(&at, "vms", false, 1, VMS_MAX, &list, err))
 		return false;
 	if (!ask->profile)
 		ask->profile = "quick";
+	if (engine && !use_engine(ask, engine, err))
+		return false;
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		vms[i] = json_string_value(json_array_get(list, i));
 		if (!vms[i]) {

@@ -11,7 +11,7 @@
 
 #include "agent/confine.h"
 #include "agent/dbbench.h"
-#include "common/clock.h"
+#include "common/pure/lane.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -168,6 +168,34 @@ engines_have_names(void **state)
 	assert_null(dbengine_find(""));
 }
 
+/* What a request names and what a result says are the same engine. */
+static void
+engines_are_variants(void **state)
+{
+	static const char *const names[] = { "mariadb", "pgsql", "lite" };
+	unsigned db = 1u << KIND_DBR | 1u << KIND_DBW, cpu = 1u << KIND_CPUS;
+	unsigned set, lane;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		const char *variant = dbengine_find(names[i])->variant;
+
+		assert_true(lanes_on_engine(db | cpu, names[i], &set));
+		assert_true(lane_find(KIND_DBR, variant, &lane));
+		assert_true(set & LANE_BIT(lane));
+		assert_true(lane_find(KIND_DBW, variant, &lane));
+		assert_true(set & LANE_BIT(lane));
+		assert_int_equal(__builtin_popcount(set), 3);
+		assert_true(set & cpu);
+		assert_true(lanes_on_engine(cpu, names[i], &set));
+		assert_int_equal(set, cpu);
+	}
+	assert_false(lanes_on_engine(db, "oracle", &set));
+	assert_true(lanes_on_engine(LANES_LEGACY, "mariadb", &set));
+	assert_int_equal(set, LANES_LEGACY);
+	assert_false(lanes_on_engine(LANES_LEGACY, "pgsql", &set));
+}
+
 static void
 long_folders_are_refused(void **state)
 {
@@ -240,11 +268,29 @@ become_nobody(void)
 		abort();
 }
 
+/* Our own programs lie two folders above the test. */
+static void
+look_into_build(void)
+{
+	char self[200], path[600];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+	const char *old = getenv("PATH");
+
+	if (n <= 0)
+		return;
+	self[n] = '\0';
+	for (int i = 0; i < 3 && strrchr(self, '/') != NULL; i++)
+		*strrchr(self, '/') = '\0';
+	snprintf(path, sizeof path, "%s:%s", self, old != NULL ? old : "");
+	setenv("PATH", path, 1);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(engines_have_names),
+		cmocka_unit_test(engines_are_variants),
 		cmocka_unit_test(long_folders_are_refused),
 		cmocka_unit_test(postmaster_pid_is_read),
 		cmocka_unit_test(stat_is_read),
@@ -255,6 +301,7 @@ main(void)
 		cmocka_unit_test(lite_has_no_server),
 	};
 
+	look_into_build();
 	become_nobody();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -113,8 +113,8 @@ failures_have_codes(void **state)
 static void
 scripts_fit_between_quotes(void **state)
 {
-	static const char *const texts[] = { install_sh, uninstall_sh,
-		exec_sh, tools_sh };
+	static const char *const texts[] = { install_sh, uninstall_sh, exec_sh,
+		tools_sh };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
