@@ -1,5 +1,6 @@
 tests/unit/test_store_SRCS := coordinator/store.c coordinator/store_db.c coordinator/store_migrate.c
 tests/unit/test_db_mesh_SRCS := $(addprefix coordinator/,store.c store_db.c store_migrate.c db_mesh.c db_pair.c db_rttset.c)
+tests/unit/test_retain_SRCS := $(addprefix coordinator/,store.c store_db.c store_migrate.c db_mesh.c db_rttset.c db_fold.c db_retain.c)
 # The twin's network and VMs without its clouds.
 TWIN_NET := $(filter-out $(wildcard twin/init_*.c),$(wildcard twin/wan*.c \
 	twin/vm*.c twin/root*.c twin/guard*.c twin/cgroup*.c twin/netdev.c \
@@ -60,6 +61,8 @@ tests/unit/test_prober_SRCS   := agent/prober.c agent/echo.c agent/responder.c \
 	agent/pinger.c
 tests/unit/test_msg_SRCS      := $(agent_PARTS)
 tests/unit/test_uplink_SRCS   := agent/uplink.c
+tests/unit/test_facade_msg_SRCS := agent/facade_msg.c
+tests/fuzz/fuzz_facade_SRCS := agent/facade_msg.c
 tests/fuzz/fuzz_sysbench_SRCS := agent/sysbench.c
 tests/fuzz/fuzz_tools_SRCS    := $(addprefix agent/,dbbench.c dbengine.c \
 	toolhint.c confine.c sysinfo.c)
