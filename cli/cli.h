@@ -50,7 +50,7 @@ struct cli_cmd {
 
 /* ---- commands, by file ---- */
 extern const struct cli_cmd cmds_up[], cmds_mcis[], cmds_bench[], cmds_matrix[],
-    cmds_eval[], cmds_place[], cmds_exec[], cmds_agent[], cmds_sys[],
+    cmds_host[], cmds_eval[], cmds_place[], cmds_exec[], cmds_agent[], cmds_sys[],
     cmds_report[], cmds_completion[];
 
 struct cli_room {
@@ -193,6 +193,8 @@ struct report_input {
 	json_t *mcis, *bench, *matrix, *placements, *chosen;
 	const char *title;
 };
+/* `report tables` */
+int cli_report_tables(struct cli *c, int argc, char **argv);
 void report_html(const struct report_input *in, struct str *out);
 /* Squared-off lat/lon map, heat map and bars as SVG. */
 void svg_heat(const json_t *matrix, struct str *out);

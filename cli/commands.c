@@ -14,6 +14,7 @@ const struct cli_room cli_rooms[] = {
 	{ "measure", cmds_bench },
 	{ "evaluate", cmds_eval },
 	{ "latency", cmds_matrix },
+	{ "load", cmds_host },
 	{ "place", cmds_place },
 	{ "run on VMs", cmds_exec },
 	{ "agents", cmds_agent },
