@@ -215,7 +215,7 @@ check_folded(struct fixture *f)
 	/* rounds win where they are still there */
 	k = known(f, (D0 + 9) * DAY);
 	assert_int_equal(k.day, 0);
-	assert_int_equal(k.pool->rounds, 6);
+	assert_int_equal(k.pool->rounds, 7);
 	matrix_unref(k.pool);
 	matrix_unref(k.newest);
 	/* nothing was known before the end of the first folded day */
