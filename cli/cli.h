@@ -112,6 +112,9 @@ json_t *cli_load(const char *path, enum cli_file kind, size_t max,
  * *out is a new reference or NULL (no body). body is taken and may be NULL. */
 bool cli_call(struct cli *c, const char *method, const char *path,
     json_t *take_body, json_t **out, struct mw_err *err) mw_must_check;
+/* GET of a text that is no JSON; added to out. */
+bool cli_text(struct cli *c, const char *path, struct str *out,
+    struct mw_err *err) mw_must_check;
 /* The same over a unix socket, without a token (the twin's control). */
 bool cli_call_unix(struct cli *c, const char *socket, const char *method,
     const char *path, json_t *take_body, json_t **out,
@@ -169,6 +172,10 @@ void cli_wrap(const char *text, int indent, int width);
 void cli_print_json(const json_t *j);
 /* 1234567 micro-USD as "1.2346". */
 void cli_money(int64_t micros, char out[32]);
+
+/* bench_show.c. A run, or a list of results: a row per VM or, if rows, one per
+ * result; JSON as it is. */
+void bench_print(struct cli *c, const json_t *run, bool rows);
 
 /* A placement's answer; query (may be NULL) tells mode and operator. Returns
  * the exit status: EXIT_NO if there is no group or the given one is wrong. */

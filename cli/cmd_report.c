@@ -68,5 +68,15 @@ const struct cli_cmd cmds_report[] = {
 	    "  --placements F   [{\"question\",\"answer\"}, ...]\n"
 	    "  --chosen F       mcis show of the group that was placed\n"
 	    "  --title TEXT\n" },
+	{ "report tables", "MCIS | --deck", "CPU, RTT and 17 x 17 tables",
+	    cli_report_tables,
+	    "  --deck          the published tables of 2020, without a coordinator\n"
+	    "  --data FOLDER   tables of that form from a folder\n"
+	    "  --from VM       whose row of the matrix is the RTT table (the first)\n"
+	    "  --table T       only cpu, rtt or matrix\n\n"
+	    "What is odd is told below the tables; nothing is mended.\n\n"
+	    "  milkyway report tables --deck\n"
+	    "  milkyway report tables demo17 --from seoul-c5-xlarge-1\n"
+	    "  milkyway report tables demo17 --table matrix -o csv\n" },
 	{ NULL, NULL, NULL, NULL, NULL },
 };
