@@ -24,7 +24,20 @@ struct seen {
 	struct loop *loop;
 	struct dbbench *db;
 	bool ready, failed, gone;
+	const char *kill_file; /* holds the server's pid; NULL: do not */
 };
+
+static void
+kill_server(const char *pid_file)
+{
+	FILE *f = fopen(pid_file, "re");
+	int pid = 0;
+
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%d", &pid), 1);
+	fclose(f);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+}
 
 static void
 on_ready(void *arg)
@@ -32,7 +45,10 @@ on_ready(void *arg)
 	struct seen *s = arg;
 
 	s->ready = true;
-	dbbench_stop(s->db);
+	if (s->kill_file != NULL)
+		kill_server(s->kill_file);
+	else
+		dbbench_stop(s->db);
 }
 
 static void
@@ -87,10 +103,11 @@ shared_memory(void)
 	return n;
 }
 
+/* pid_file: the server is killed when it is ready; its pid is in there. */
 static void
-run(const char *engine, bool early)
+run(const char *engine, bool early, const char *pid_file)
 {
-	char dir[] = "/var/tmp/test-dbbench-XXXXXX", path[64];
+	char dir[] = "/var/tmp/test-dbbench-XXXXXX", path[64], pids[96];
 	struct seen s = { .loop = loop_new() };
 	struct mw_err err = MW_ERR_INIT;
 	struct stat st;
@@ -110,11 +127,13 @@ run(const char *engine, bool early)
 	snprintf(path, sizeof path, "%s/%s", dir, engine);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0700);
+	snprintf(pids, sizeof pids, "%s/%s", path, pid_file ? pid_file : "");
+	s.kill_file = pid_file ? pids : NULL;
 	if (early)
 		dbbench_stop(s.db);
 	loop_run(s.loop);
 	assert_true(s.gone);
-	assert_false(s.failed);
+	assert_true(s.failed == (pid_file != NULL));
 	assert_true(s.ready || early);
 	assert_int_equal(rmdir(dir), 0); /* nothing is in it */
 	assert_int_equal(shared_memory(), shm);
@@ -125,35 +144,49 @@ static void
 mariadb(void **state)
 {
 	(void)state;
-	run("mariadb", false);
+	run("mariadb", false, NULL);
 }
 
 static void
 pgsql(void **state)
 {
 	(void)state;
-	run("pgsql", false);
+	run("pgsql", false, NULL);
 }
 
 static void
 pgsql_stopped_while_made(void **state)
 {
 	(void)state;
-	run("pgsql", true);
+	run("pgsql", true, NULL);
+}
+
+static void
+mariadb_killed(void **state)
+{
+	(void)state;
+	run("mariadb", false, "pid");
+}
+
+static void
+pgsql_killed(void **state)
+{
+	(void)state;
+	run("pgsql", false, "data/postmaster.pid");
 }
 
 static void
 lite_has_no_server(void **state)
 {
 	(void)state;
-	run("lite", false);
+	run("lite", false, NULL);
 }
 
 static void
 mariadb_stopped_at_once(void **state)
 {
 	(void)state;
-	run("mariadb", true);
+	run("mariadb", true, NULL);
 }
 
 static void
@@ -298,6 +331,8 @@ main(void)
 		cmocka_unit_test(mariadb_stopped_at_once),
 		cmocka_unit_test(pgsql),
 		cmocka_unit_test(pgsql_stopped_while_made),
+		cmocka_unit_test(mariadb_killed),
+		cmocka_unit_test(pgsql_killed),
 		cmocka_unit_test(lite_has_no_server),
 	};
 
