@@ -8,6 +8,7 @@
 #include "common/pure/alloc.h"
 #include "common/pure/num.h"
 #include "common/pure/str.h"
+#include "coordinator/api_jit.h"
 #include "coordinator/doctor.h"
 
 #include <stdio.h>
@@ -82,6 +83,7 @@ api_start(struct coord *c, struct mw_err *err)
 void
 api_stop(struct coord *c)
 {
+	jit_stop();
 	if (c->httpd)
 		httpd_free(c->httpd);
 	c->httpd = NULL;

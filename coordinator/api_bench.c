@@ -9,12 +9,14 @@
 #include "common/pure/num.h"
 #include "common/pure/str.h"
 #include "coordinator/actions.h"
+#include "coordinator/api_jit.h"
 #include "coordinator/db_bench.h"
 #include "lifecycle/lifecycle.h"
 
 #include <string.h>
 
 #define VMS_MAX 1000
+#define AGE_MAX_S (366 * 86400)
 
 /* A question to the store, answered as JSON. */
 struct ask_job {
@@ -42,7 +44,7 @@ static void post_rtt(struct httpd_req *req, void *ctx);
 static void reply_run(struct coord *c, struct httpd_req *req,
     const char *action, const char *run);
 static bool read_ask(struct httpd_req *req, struct bench_ask *ask,
-    const char **vms, struct mw_err *err);
+    const char **vms, int64_t *age_s, struct mw_err *err);
 static bool read_targets(struct httpd_req *req, json_t **targets,
     int64_t *count, struct mw_err *err);
 static bool read_target(json_t *in, size_t i, json_t *out, struct mw_err *err);
@@ -73,9 +75,17 @@ post_bench(struct httpd_req *req, void *ctx)
 	struct bench_ask ask = { .ns = httpd_param(req, "ns"),
 		.mcis = httpd_param(req, "mcis") };
 	char run[24], action[24];
+	int64_t age_s, wait_s;
+	bool wait;
 
-	if (!read_ask(req, &ask, vms, &err) ||
-	    !bench_start(c->bench, &ask, run, action, &err))
+	if (!read_ask(req, &ask, vms, &age_s, &err) ||
+	    !api_query_bool(req, "wait", &wait, &err) ||
+	    !api_query_int(req, "waitS", wait ? JIT_WAIT_MAX_S : 0, 0,
+		JIT_WAIT_MAX_S, &wait_s, &err))
+		httpd_reply_err(req, &err);
+	else if (age_s || wait_s)
+		jit_answer(c, req, &ask, age_s, wait_s);
+	else if (!bench_start(c->bench, &ask, run, action, &err))
 		httpd_reply_err(req, &err);
 	else
 		reply_run(c, req, action, run);
@@ -205,10 +215,10 @@ use_engine(struct bench_ask *ask, const char *engine, struct mw_err *err)
 
 static bool
 read_ask(struct httpd_req *req, struct bench_ask *ask, const char **vms,
-    struct mw_err *err)
+    int64_t *age_s, struct mw_err *err)
 {
 	static const char *const known[] = { "kinds", "profile", "vms", "seed",
-		"dbEngine", NULL };
+		"dbEngine", "maxAgeS", NULL };
 	struct json_at at;
 	const char *engine;
 	json_t *body, *list;
@@ -220,6 +230,7 @@ read_ask(struct httpd_req *req, struct bench_ask *ask, const char **vms,
 		err) ||
 	    !bench_read_kinds(&at, &ask->kinds, err) ||
 	    !json_get_str(&at, "dbEngine", false, 15, &engine, err) ||
+	    !json_get_int(&at, "maxAgeS", true, 0, 1, AGE_MAX_S, age_s, err) ||
 	    !json_get_array(&at, "vms", false, 1, VMS_MAX, &list, err))
 		return false;
 	if (!ask->profile)

@@ -29,6 +29,8 @@ struct bench_ask {
 	const char *const *vms; /* NULL: all running VMs */
 	size_t nvms;
 	int64_t seed; /* 0: chosen */
+	/* Lanes of each of vms that need not be measured, or NULL. */
+	const unsigned *have;
 };
 /* Starts a run: run and action receive the ids of the run and of its action
  * resource. Both are committed before the reply of any later store job. */

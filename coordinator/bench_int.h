@@ -157,6 +157,8 @@ bool bench_check_kinds(const char *profile, unsigned kinds,
 unsigned bench_kinds_for(const char *profile, unsigned kinds);
 /* How long the agent may work on what is not here yet. */
 int64_t bench_deadline_ms(const struct run *r, unsigned got);
+/* bench_join.c: what of it is not to be measured. */
+void bench_set_have(struct run *r, const struct bench_ask *ask);
 /* The host with that id; counts a reference. */
 struct host *bench_host(struct bench *b, const char *id, int64_t slots);
 void bench_host_unref(struct bench *b, struct host *h);

@@ -64,3 +64,13 @@ has_vms(const struct run *r, const struct lc_mcis *m,
 	}
 	return found > 0;
 }
+
+/* Is taken for stored already; after a restart it is measured after all. */
+void
+bench_set_have(struct run *r, const struct bench_ask *ask)
+{
+	for (size_t i = 0; ask->have && i < ask->nvms; i++)
+		for (size_t k = 0; k < r->njobs; k++)
+			if (strcmp(r->jobs[k].vm, ask->vms[i]) == 0)
+				r->jobs[k].got |= ask->have[i] & r->kinds;
+}
