@@ -51,7 +51,7 @@ struct cli_cmd {
 /* ---- commands, by file ---- */
 extern const struct cli_cmd cmds_up[], cmds_mcis[], cmds_bench[], cmds_matrix[],
     cmds_host[], cmds_eval[], cmds_place[], cmds_exec[], cmds_agent[], cmds_sys[],
-    cmds_report[], cmds_completion[];
+    cmds_report[], cmds_schedule[], cmds_completion[];
 
 struct cli_room {
 	const char *title;
@@ -93,6 +93,9 @@ struct cli_opt {
  */
 int cli_opts(struct cli *c, const struct cli_cmd *cmd, int argc, char **argv,
     const struct cli_opt *opts, size_t nopts, int min, int max);
+
+/* "90", "90s", "5m", "1h", "1d", "2w" to seconds (cmd_schedule.c). */
+bool cli_duration(const char *text, int64_t *seconds) mw_must_check;
 
 /* ---- files ---- */
 enum cli_file {

@@ -12,6 +12,7 @@ const struct cli_room cli_rooms[] = {
 	{ "first try", cmds_up },
 	{ "groups of VMs", cmds_mcis },
 	{ "measure", cmds_bench },
+	{ "by schedule", cmds_schedule },
 	{ "evaluate", cmds_eval },
 	{ "latency", cmds_matrix },
 	{ "load", cmds_host },
