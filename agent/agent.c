@@ -15,6 +15,7 @@
 #include "agent/mesh.h"
 #include "agent/pinger.h"
 #include "agent/spool.h"
+#include "agent/sweep.h"
 #include "agent/uplink.h"
 #include "common/clock.h"
 #include "common/file.h"
@@ -551,6 +552,7 @@ make_work_dir(const char *dir, char *work, size_t size, struct mw_err *err)
 
 	if (snprintf(work, size, "%s/work", dir) >= (int)size)
 		return err_set(err, MW_INVALID, 0, "%s is too long", dir);
+	(void)sweep_leftovers(work);
 	(void)!file_remove_tree(work, &none);
 	return file_mkdirs(work, 0700, err);
 }

@@ -50,7 +50,7 @@ tests/unit/test_sched_SRCS    := agent/sched.c
 tests/unit/test_echo_SRCS     := agent/echo.c
 tests/unit/test_rules_SRCS    := agent/rules.c
 tests/unit/test_dbbench_SRCS  := $(addprefix agent/,dbbench.c dbengine.c \
-	toolhint.c confine.c sysinfo.c)
+	sweep.c toolhint.c confine.c sysinfo.c)
 tests/unit/test_sysinfo_SRCS  := agent/sysinfo.c
 tests/unit/test_pinger_SRCS   := agent/pinger.c
 tests/unit/test_hostmetrics_SRCS := agent/hostmetrics.c agent/hostparse.c \

@@ -11,12 +11,15 @@
 
 #include "agent/confine.h"
 #include "agent/dbbench.h"
+#include "agent/sweep.h"
+#include "common/file.h"
 #include "common/pure/lane.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/shm.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -244,6 +247,34 @@ long_folders_are_refused(void **state)
 	loop_free(s.loop);
 }
 
+/* As after a kill -9 of the agent: folders, and a page of shared memory. */
+static void
+leftovers_go(void **state)
+{
+	char dir[] = "/var/tmp/test-dbbench-XXXXXX", path[128], text[128];
+	struct mw_err err = MW_ERR_INIT;
+	unsigned shm = shared_memory();
+	int id = shmget(IPC_PRIVATE, 4096, IPC_CREAT | 0600);
+
+	(void)state;
+	assert_true(id >= 0);
+	assert_int_equal(shared_memory(), shm + 1);
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof path, "%s/milkyway-bench-abcdef/pgsql/data", dir);
+	assert_true(file_mkdirs(path, 0700, &err));
+	snprintf(path, sizeof path,
+	    "%s/milkyway-bench-abcdef/pgsql/data/postmaster.pid", dir);
+	snprintf(text, sizeof text, "1\n2\n3\n4\n5\n6\n  1 %d\n", id);
+	assert_true(file_write(path, text, strlen(text), 0600, &err));
+	snprintf(path, sizeof path, "%s/milkyway-bench-mine", dir);
+	assert_true(file_mkdirs(path, 0700, &err));
+	assert_int_equal(sweep_leftovers(dir), 1);
+	assert_int_equal(shared_memory(), shm);
+	assert_int_equal(rmdir(path), 0); /* not one of ours: still there */
+	assert_int_equal(rmdir(dir), 0);
+	assert_int_equal(sweep_leftovers(dir), 0);
+}
+
 static void
 postmaster_pid_is_read(void **state)
 {
@@ -327,6 +358,7 @@ main(void)
 		cmocka_unit_test(long_folders_are_refused),
 		cmocka_unit_test(postmaster_pid_is_read),
 		cmocka_unit_test(stat_is_read),
+		cmocka_unit_test(leftovers_go),
 		cmocka_unit_test(mariadb),
 		cmocka_unit_test(mariadb_stopped_at_once),
 		cmocka_unit_test(pgsql),
