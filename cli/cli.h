@@ -200,12 +200,15 @@ void heat_colors(double ms, int *background, int *foreground);
 
 /* Self-contained HTML page; files of JSON made by earlier commands. */
 struct report_input {
-	json_t *mcis, *bench, *matrix, *placements, *chosen;
+	json_t *mcis, *bench, *eval, *matrix, *placements, *chosen;
 	const char *title;
 };
 /* `report tables` */
 int cli_report_tables(struct cli *c, int argc, char **argv);
 void report_html(const struct report_input *in, struct str *out);
+/* Parts of it: evaluations; whether any of it is of emulated clouds. */
+void report_eval(const json_t *eval, struct str *out);
+bool report_emulated(const struct report_input *in);
 /* Squared-off lat/lon map, heat map and bars as SVG. */
 void svg_heat(const json_t *matrix, struct str *out);
 void svg_map(const json_t *mcis, const json_t *chosen, const json_t *matrix,
