@@ -20,7 +20,7 @@
 #define AHEAD_MIN 2 /* clocks of VMs may be so far before ours */
 #define BEHIND_MIN (6 * 60) /* agents keep 3 h */
 #define HOURS_MAX 8 /* that wait to be folded, of one slot */
-#define FOLD_EVERY_NS MINUTE_NS
+#define FOLD_EVERY_NS (10 * NS_PER_S)
 #define FOLD_AFTER_NS (5 * MINUTE_NS) /* late beats of the hour */
 #define FOLDS_PER_JOB 100
 
