@@ -224,7 +224,7 @@ plan_round(struct mesh *m, struct round *r, const struct lc_mcis *g)
 		at[i++] = (struct mesh_plan_place){ c ? c->csp : "",
 			c ? c->region : s->row.spec.connection, s->inst.zone };
 	}
-	mesh_plan_make(&r->plan, at, r->n,
+	mesh_plan_make(&r->plan, at, r->n, (size_t)m->c->conf.matrix_full_max,
 	    mesh_budget_rounds(m->budget, r->ns, r->mcis));
 	free(at);
 }

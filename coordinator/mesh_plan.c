@@ -106,7 +106,7 @@ choose_targets(struct mesh_plan *p)
 
 void
 mesh_plan_make(struct mesh_plan *p, const struct mesh_plan_place *places,
-    size_t n, uint64_t round)
+    size_t n, size_t full_max, uint64_t round)
 {
 	memset(p, 0, sizeof *p);
 	p->n = n;
@@ -114,7 +114,7 @@ mesh_plan_make(struct mesh_plan *p, const struct mesh_plan_place *places,
 	p->region = xcalloc(n + 1, sizeof *p->region);
 	p->nzones = number(places, n, p->zone, same_zone);
 	p->nregions = number(places, n, p->region, same_region);
-	p->levels = n > MESH_PLAN_FULL_MAX;
+	p->levels = n > full_max;
 	p->half = !p->levels && n > MESH_PLAN_BOTH_MAX;
 	if (p->levels) {
 		p->rep = xcalloc(p->nzones, sizeof *p->rep);

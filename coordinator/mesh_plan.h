@@ -1,7 +1,7 @@
 /*
  * mesh_plan.h - who probes whom in a matrix round, and what it costs. Pure.
  *
- * Up to MESH_PLAN_FULL_MAX members everybody probes everybody; above
+ * Up to MESH_PLAN_FULL_MAX (matrix.full_max) members everybody probes everybody; above
  * MESH_PLAN_BOTH_MAX the two ends of a pair take turns by sweep (half). With
  * more members there are two levels: one representative of each zone (csp,
  * region, zone), another one in each round, and all pairs of these; and inside
@@ -43,9 +43,10 @@ struct mesh_plan {
 	int64_t pairs; /* directed, that are probed */
 };
 
-/* round is any number that grows by one from round to round. */
+/* full_max: more members are probed in levels (MESH_PLAN_FULL_MAX). round is
+ * any number that grows by one from round to round. */
 void mesh_plan_make(struct mesh_plan *p, const struct mesh_plan_place *places,
-    size_t n, uint64_t round);
+    size_t n, size_t full_max, uint64_t round);
 void mesh_plan_free(struct mesh_plan *p);
 
 /* Bytes on the wire of a round with k sweeps, both ways, all members. */

@@ -87,7 +87,7 @@ check_rotation(const struct mesh_plan_place *v, size_t n, const size_t *size,
 		if (size[z] > rounds)
 			rounds = size[z];
 	for (size_t i = 0; i < rounds; i++) {
-		mesh_plan_make(&p, v, n, 7 + i);
+		mesh_plan_make(&p, v, n, MESH_PLAN_FULL_MAX, 7 + i);
 		for (size_t z = 0; z < nzones; z++)
 			seen[p.rep[z]] = true;
 		mesh_plan_free(&p);
@@ -129,7 +129,7 @@ main(void)
 		size_t n = places_make(&r, v);
 		struct mesh_plan p;
 
-		mesh_plan_make(&p, v, n, rng_u64(&r));
+		mesh_plan_make(&p, v, n, MESH_PLAN_FULL_MAX, rng_u64(&r));
 		check_budget(&r, &p);
 		if (p.levels) {
 			bool *met = xcalloc(p.nzones, p.nzones);

@@ -36,7 +36,7 @@ make(struct mesh_plan *p, size_t n, uint64_t round)
 {
 	struct mesh_plan_place *v = places_make(n);
 
-	mesh_plan_make(p, v, n, round);
+	mesh_plan_make(p, v, n, MESH_PLAN_FULL_MAX, round);
 	free(v);
 }
 
@@ -100,13 +100,13 @@ lonely_zones(void **state)
 	/* All in one zone: only the ring. */
 	for (size_t i = 0; i < 400; i++)
 		one[i] = (struct mesh_plan_place){ "static", "", "" };
-	mesh_plan_make(&p, one, 400, 3);
+	mesh_plan_make(&p, one, 400, MESH_PLAN_FULL_MAX, 3);
 	assert_int_equal(p.nzones, 1);
 	assert_int_equal(p.pairs, 800);
 	mesh_plan_free(&p);
 	/* One is alone in its zone: it still meets the other representative. */
 	one[9].zone = "b";
-	mesh_plan_make(&p, one, 400, 3);
+	mesh_plan_make(&p, one, 400, MESH_PLAN_FULL_MAX, 3);
 	assert_int_equal(p.nzones, 2);
 	assert_int_equal(p.rep[1], 9);
 	assert_int_equal(p.first[10] - p.first[9], 1);
@@ -139,7 +139,7 @@ holes_inherit(void **state)
 	struct mesh_plan p;
 
 	(void)state;
-	mesh_plan_make(&p, at, 6, 0);
+	mesh_plan_make(&p, at, 6, MESH_PLAN_FULL_MAX, 0);
 	set(m, 0, 3, 30000);
 	set(m, 0, 4, 50000);
 	set(m, 1, 4, 40000);
