@@ -17,6 +17,7 @@
 #include <string.h>
 
 #define LOOKUP_MS 5000
+#define SSH_PORT 22 /* open on VMs: its handshake, where ICMP is blocked */
 #define PROBES 10
 #define GAP_MS 200
 #define TIMEOUT_MS 1000
@@ -182,6 +183,8 @@ probe(struct facade *f)
 
 			id_ipv4_format(hosts->v[i].ip, t->name);
 			t->ip = hosts->v[i].ip;
+			t->tcp_port = SSH_PORT;
+			t->methods = REACH_ALL;
 		}
 	if (conf.n == 0) {
 		free(conf.targets);
