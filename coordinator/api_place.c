@@ -11,7 +11,6 @@
 #include "common/pure/alloc.h"
 #include "common/pure/num.h"
 #include "coordinator/api.h"
-#include "coordinator/db_bench.h"
 #include "coordinator/db_place.h"
 #include "coordinator/events.h"
 #include "coordinator/place_world.h"
@@ -194,6 +193,7 @@ post(struct httpd_req *req, void *ctx)
 		ask_end(a, false, &a->err);
 		return;
 	}
+	a->at = clock_wall_ns();
 	a->store = (struct store_job){ .run = scores_run, .done = scores_done };
 	store_submit(c->store, &a->store);
 }
@@ -238,10 +238,7 @@ scores_run(struct db *db, struct store_job *job, struct mw_err *err)
 {
 	struct ask *a = container_of(job, struct ask, store);
 
-	if (!db_result_scores(db, place_scores_add, &a->scores, err))
-		return false;
-	place_scores_fold(&a->scores);
-	return true;
+	return place_scores_read(db, a->at, &a->scores, err);
 }
 
 static void
@@ -335,6 +332,7 @@ solve_done(struct worker_job *job)
 	a->at = clock_wall_ns();
 	json_put_time(a->answer, "createdAt", a->at);
 	json_put_time(a->answer, "measuredAt", a->snap->measured_at);
+	json_put(a->answer, "scores", place_scores_json(&a->scores, a->answer));
 	a->text = json_text(a->answer, false);
 	a->store = (struct store_job){ .run = save_run, .done = save_done };
 	store_submit(a->p->c->store, &a->store);

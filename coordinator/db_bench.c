@@ -330,27 +330,3 @@ db_run_each_open(struct db *db, void (*run)(void *arg, const struct db_run *r),
 	}
 	return err->code == MW_OK;
 }
-
-bool
-db_result_scores(struct db *db,
-    void (*each)(void *arg, const char *conn, const char *spec, enum kind kind,
-	double value, bool flagged, int64_t at),
-    void *arg, struct mw_err *err)
-{
-	/* max(id) makes the other columns those of the newest row. */
-	sqlite3_stmt *st = db_stmt(db,
-	    "SELECT conn, spec, kind, value, validity, at, max(id) FROM result "
-	    "WHERE value IS NOT NULL AND validity IN (?1, ?2) AND kind < ?3 "
-	    "AND variant = 'std' "
-	    "GROUP BY conn, spec, slot, kind ORDER BY conn, spec, kind");
-
-	db_bind(st, "iii", (int64_t)RESULT_OK, (int64_t)RESULT_TOO_FEW,
-	    (int64_t)KIND_RTT);
-	while (db_row(db, st, err))
-		each(arg, db_text(st, 0), db_text(st, 1),
-		    (enum kind)sqlite3_column_int(st, 2),
-		    sqlite3_column_double(st, 3),
-		    sqlite3_column_int(st, 4) != RESULT_OK,
-		    sqlite3_column_int64(st, 5));
-	return err->code == MW_OK;
-}

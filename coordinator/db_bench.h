@@ -82,11 +82,4 @@ bool db_run_each_open(struct db *db,
     void (*vm)(void *arg, const struct db_run_vm *v, unsigned got), void *arg,
     struct mw_err *err) mw_must_check;
 
-/* Scores for placement: the newest valid value of each (connection, spec, VM,
- * kind). flagged: it was not measured quite as it should. */
-bool db_result_scores(struct db *db,
-    void (*each)(void *arg, const char *conn, const char *spec, enum kind kind,
-	double value, bool flagged, int64_t at),
-    void *arg, struct mw_err *err) mw_must_check;
-
 #endif

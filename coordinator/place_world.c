@@ -28,70 +28,12 @@ struct build {
 	double *lat, *lon; /* of the sites */
 };
 
-static int score_cmp(const void *a, const void *b);
 static bool add_sites(struct build *b, struct mw_err *err);
 static size_t site_of(struct build *b, const char *conn, const char *spec,
     bool add);
 static void add_cells(struct build *b, const char *mcis);
 static void cell_merge(struct build *b, size_t at, const struct matrix_cell *c);
 static void add_offers(struct build *b, const struct place_scores *scores);
-
-void
-place_scores_add(void *scores, const char *conn, const char *spec,
-    enum kind kind, double value, bool flagged, int64_t at)
-{
-	struct place_scores *s = scores;
-	struct place_score *e = NULL;
-
-	(void)flagged, (void)at;
-	for (size_t i = s->n; i-- > 0 && !e;)
-		if (s->v[i].kind == kind && str_eq(s->v[i].connection, conn) &&
-		    str_eq(s->v[i].spec, spec))
-			e = &s->v[i];
-	if (!e) {
-		VEC_GROW(s->v, s->n, s->cap);
-		e = &s->v[s->n++];
-		memset(e, 0, sizeof *e);
-		str_copy(e->connection, sizeof e->connection, conn);
-		str_copy(e->spec, sizeof e->spec, spec);
-		e->kind = kind;
-	}
-	VEC_GROW(e->values, e->n, e->cap);
-	e->values[e->n++] = value;
-}
-
-void
-place_scores_fold(struct place_scores *s)
-{
-	struct quant q;
-
-	for (size_t i = 0; i < s->n; i++) {
-		quant_of(s->v[i].values, s->v[i].n, &q);
-		s->v[i].milli = (int64_t)(q.median * 1000 + 0.5);
-	}
-	if (s->n)
-		qsort(s->v, s->n, sizeof *s->v, score_cmp);
-}
-
-void
-place_scores_free(struct place_scores *s)
-{
-	for (size_t i = 0; i < s->n; i++)
-		free(s->v[i].values);
-	free(s->v);
-	memset(s, 0, sizeof *s);
-}
-
-static int
-score_cmp(const void *a, const void *b)
-{
-	const struct place_score *x = a, *y = b;
-	int d = strcmp(x->connection, y->connection);
-
-	if (!d)
-		d = strcmp(x->spec, y->spec);
-	return d ? d : (x->kind > y->kind) - (x->kind < y->kind);
-}
 
 struct place_snapshot *
 place_snapshot_new(struct coord *c, const struct place_from *from,
@@ -273,24 +215,13 @@ cell_merge(struct build *b, size_t at, const struct matrix_cell *c)
 		b->age[at] = age;
 }
 
-static const struct place_score *
-score_find(const struct place_scores *s, const char *conn, const char *spec,
-    enum kind kind)
-{
-	struct place_score key = { .kind = kind };
-
-	str_copy(key.connection, sizeof key.connection, conn);
-	str_copy(key.spec, sizeof key.spec, spec);
-	return s->n ? bsearch(&key, s->v, s->n, sizeof key, score_cmp) : NULL;
-}
-
 static void
 add_offers(struct build *b, const struct place_scores *scores)
 {
 	struct conns *cs = b->c->conns;
 	struct arena *a = b->s->arena;
 	struct place_world *w = &b->s->world;
-	const char **metrics = arena_array(a, KIND_DBW + 1, sizeof *metrics);
+	const char **metrics = arena_array(a, PLACE_METRICS, sizeof *metrics);
 	struct place_offer *offers =
 	    arena_array(a, conns_spec_count(cs) + 1, sizeof *offers);
 
@@ -298,8 +229,8 @@ add_offers(struct build *b, const struct place_scores *scores)
 	    sizeof *b->s->offer_connection);
 	b->s->offer_spec =
 	    arena_array(a, conns_spec_count(cs) + 1, sizeof *b->s->offer_spec);
-	for (int k = KIND_CPUS; k <= KIND_DBW; k++)
-		metrics[k] = kind_info((enum kind)k)->name;
+	for (int k = 0; k < PLACE_METRICS; k++)
+		metrics[k] = place_metric_name(k);
 	for (size_t i = 0; i < conns_spec_count(cs); i++) {
 		const struct spec_row *p = conns_spec_at(cs, i);
 		size_t site = site_of(b, p->connection, p->name, false);
@@ -308,10 +239,10 @@ add_offers(struct build *b, const struct place_scores *scores)
 
 		if (site == SITE_NONE)
 			continue;
-		score = arena_array(a, KIND_DBW + 1, sizeof *score);
-		for (int k = KIND_CPUS; k <= KIND_DBW; k++) {
-			const struct place_score *e = score_find(scores,
-			    p->connection, p->name, (enum kind)k);
+		score = arena_array(a, PLACE_METRICS, sizeof *score);
+		for (int k = 0; k < PLACE_METRICS; k++) {
+			const struct place_score *e =
+			    place_scores_find(scores, p->spec_id, k);
 
 			score[k] = e ? e->milli : PLACE_NO_SCORE;
 		}
@@ -332,5 +263,5 @@ add_offers(struct build *b, const struct place_scores *scores)
 	}
 	w->offers = offers;
 	w->metrics = metrics;
-	w->nmetrics = KIND_DBW + 1;
+	w->nmetrics = PLACE_METRICS;
 }

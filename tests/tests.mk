@@ -85,7 +85,7 @@ $(O)/tests/component/driver_cases: $(call obj,tests/component/driver_cases.c) \
 	$(Q)$(CC) $(ALLCFLAGS) $(LDFLAGS_$(MODE)) -o $@ $^ $(TEST_LIBS)
 component: $(O)/tests/component/driver_cases
 tests/unit/test_cli_cmd_SRCS    := $(filter-out cli/http.c,$(cli_SRCS))
-tests/unit/test_db_eval_SRCS := $(addprefix coordinator/,db_eval.c eval_json.c) \
+tests/unit/test_db_eval_SRCS := $(addprefix coordinator/,db_eval.c eval_json.c place_scores.c) \
 	$(tests/unit/test_store_SRCS)
 tests/unit/test_mesh_plan_SRCS := coordinator/mesh_plan.c
 tests/prop/prop_mesh_plan_SRCS := coordinator/mesh_plan.c

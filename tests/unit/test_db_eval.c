@@ -16,6 +16,7 @@
 #include "common/pure/str.h"
 #include "coordinator/db_eval.h"
 #include "coordinator/eval_json.h"
+#include "coordinator/place_scores.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -254,6 +255,43 @@ only_what_still_runs_is_live(void **state)
 }
 
 static bool
+scores_run(struct db *db, void *arg, struct mw_err *err)
+{
+	return place_scores_read(db, NOW, arg, err);
+}
+
+/* Placement has the same numbers, and none of what was disturbed. */
+static void
+placement_scores_are_the_evaluation(void **state)
+{
+	struct place_scores s = { .v = NULL };
+	struct mw_err err = MW_ERR_INIT;
+	const struct place_score *e;
+	json_t *answer, *list;
+
+	(void)state;
+	assert_true(store_run_now(store, scores_run, &s, &err));
+	e = place_scores_find(&s, "aws+us-east-1+m4", KIND_CPUS);
+	assert_non_null(e);
+	assert_int_equal(e->milli, 102500);
+	assert_int_equal(e->nvms, 6);
+	assert_false(e->flagged);
+	e = place_scores_find(&s, "aws+us-east-1+m4", PLACE_METRIC_CORES);
+	assert_non_null(e);
+	assert_int_equal(e->milli, 3902); /* 400 / 102.5 */
+	assert_null(place_scores_find(&s, "gcp+asia-east1+e2", KIND_CPUS));
+	assert_null(place_scores_find(&s, "aws+us-east-1+m4", KIND_DBR));
+	answer = json_pack("{s:[{s:[{s:s},{s:s},{s:n}]}]}", "ranking",
+	    "members", "specId", "aws+us-east-1+m4", "specId",
+	    "aws+us-east-1+m4", "specId");
+	list = place_scores_json(&s, answer);
+	assert_int_equal(json_array_size(list), 1);
+	json_decref(answer);
+	json_decref(list);
+	place_scores_free(&s);
+}
+
+static bool
 plan_run(struct db *db, void *arg, struct mw_err *err)
 {
 	sqlite3_stmt *st = db_stmt(db,
@@ -292,6 +330,7 @@ main(void)
 		cmocka_unit_test(filters),
 		cmocka_unit_test(one_group_among_its_siblings),
 		cmocka_unit_test(only_what_still_runs_is_live),
+		cmocka_unit_test(placement_scores_are_the_evaluation),
 		cmocka_unit_test(no_json_is_touched_and_nothing_sorted),
 	};
 
