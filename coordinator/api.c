@@ -22,7 +22,7 @@ static const struct api_routes *const parts[] = {
 	&api_exec_routes,
 	&api_bench_routes,
 	&api_result_routes,
-	&api_mesh_routes,
+	&api_mesh_routes, &api_matrix_routes,
 	&api_sched_routes,
 	&api_eval_routes,
 	&api_place_routes,

@@ -23,7 +23,8 @@ extern const struct api_routes api_mcis_routes; /* ns, mcis, vms, actions */
 extern const struct api_routes api_exec_routes; /* commands, agents install */
 extern const struct api_routes api_bench_routes; /* benchmarks, results, rtt */
 extern const struct api_routes api_result_routes; /* one result, raw */
-extern const struct api_routes api_mesh_routes; /* matrix */
+extern const struct api_routes api_mesh_routes; /* rounds of the matrix */
+extern const struct api_routes api_matrix_routes; /* what they found */
 extern const struct api_routes api_eval_routes; /* evaluations */
 extern const struct api_routes api_sched_routes; /* schedules */
 extern const struct api_routes api_place_routes; /* placements */
