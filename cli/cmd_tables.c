@@ -66,6 +66,7 @@ tables_load(struct tables *t, const char *dir, struct mw_err *err)
 	t->rtt = t->vcpu ? load_one(dir, "deck-rtt-korea.csv", err) : NULL;
 	t->matrix = t->rtt ? load_one(dir, "deck-rtt-17x17.csv", err) : NULL;
 	t->from = xstrdup("one address in Korea, ms");
+	t->published = true;
 	if (t->matrix && t->cpu->cols != 2)
 		return err_set(err, MW_INVALID, 0,
 		    "deck-cpu.csv must have the columns spec,cpus,cpum");
@@ -183,23 +184,44 @@ cell(const json_t *m, size_t i, size_t j)
 	    "rttMedianMs", NAN);
 }
 
+struct place {
+	const char *name;
+	size_t at; /* row of the answer */
+};
+
+static int
+place_cmp(const void *pa, const void *pb)
+{
+	const struct place *a = pa, *b = pb;
+	int d = strcmp(a->name, b->name);
+
+	return d ? d : (a->at > b->at) - (a->at < b->at);
+}
+
+/* By name, as the published table: so two of them can be held side by side. */
 static bool
 make_matrix(struct tables *t, const json_t *m, struct mw_err *err)
 {
 	const json_t *vms = ja(m, "vms");
 	size_t n = json_array_size(vms);
 	struct line *lines = xcalloc(n + 1, sizeof *lines);
+	struct place *order = xcalloc(n + 1, sizeof *order);
 	struct str head = STR_INIT;
 
+	for (size_t i = 0; i < n; i++)
+		order[i] = (struct place){ vm_name(vms, i), i };
+	qsort(order, n, sizeof *order, place_cmp);
 	str_add(&head, "from");
 	for (size_t i = 0; i < n; i++) {
-		str_addf(&head, ",%s", vm_name(vms, i));
-		str_add(&lines[i].cells, vm_name(vms, i));
+		str_addf(&head, ",%s", order[i].name);
+		str_add(&lines[i].cells, order[i].name);
 		for (size_t j = 0; j < n; j++)
-			add_num(&lines[i].cells, cell(m, i, j), 3);
+			add_num(&lines[i].cells,
+			    cell(m, order[i].at, order[j].at), 3);
 	}
 	t->matrix = lines_table(head.p, lines, n, false, err);
 	str_free(&head);
+	free(order);
 	return t->matrix != NULL;
 }
 

@@ -292,11 +292,13 @@ print_plain(const char *table, const struct deck_table *t,
 static void
 findings(const struct tables *t, const char *which, json_t *out)
 {
+	/* What was measured here need not have all: it has no row of itself. */
+	const struct deck_table *want = t->published ? t->cpu : NULL;
 	const struct {
 		const char *name;
 		const struct deck_table *t, *all;
-	} parts[] = { { "cpu", t->cpu, NULL }, { "rtt", t->rtt, t->cpu },
-		{ "matrix", t->matrix, t->cpu } };
+	} parts[] = { { "cpu", t->cpu, NULL }, { "rtt", t->rtt, want },
+		{ "matrix", t->matrix, want } };
 
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
 		struct deck_findings f = { 0 };

@@ -16,6 +16,7 @@ struct tables {
 	struct deck_table *matrix;
 	char *from; /* where the RTTs are from */
 	char *rtt_why, *matrix_why; /* why there is none; or NULL */
+	bool published; /* not measured here: names should agree */
 	bool replay; /* replayed numbers are among them */
 };
 
