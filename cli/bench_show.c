@@ -163,7 +163,7 @@ add_value(struct cli_table *t, const json_t *r)
 	table_add(t, "%s%s", num, is_ok(r) ? "" : "*");
 }
 
-/* The standard lanes always, others if there is a result: ">FIOR.SEQ MiB/s". */
+/* The lanes that have a result, those of a kind together: ">FIOR.SEQ MiB/s". */
 static size_t
 columns_of(const json_t *results, unsigned lanes[LANE_COUNT],
     char heads[LANE_COUNT][64])
@@ -171,12 +171,13 @@ columns_of(const json_t *results, unsigned lanes[LANE_COUNT],
 	size_t n = 0, i;
 	json_t *r;
 
-	for (unsigned lane = 0; lane < LANE_COUNT; lane++) {
+	for (unsigned k = 0; k < KIND_RTT * LANE_COUNT; k++) {
+		unsigned lane = k % LANE_COUNT;
 		const char *unit = kind_info(lane_info(lane)->kind)->unit;
-		bool any = (LANES_STD & LANE_BIT(lane)) != 0;
+		bool any = false;
 		char name[LANE_NAME_MAX];
 
-		if (!(LANES_BENCH & LANE_BIT(lane)))
+		if (lane_info(lane)->kind != (enum kind)(k / LANE_COUNT))
 			continue;
 		json_array_foreach(results, i, r) any |= of_lane(r, lane);
 		if (!any)
@@ -227,6 +228,31 @@ print_legend(const json_t *results, const char *mcis)
 		    mcis);
 }
 
+/* Why there is no value, and what helps: each reason once. */
+static void
+print_reasons(const json_t *results)
+{
+	json_t *r;
+	size_t i, j;
+
+	json_array_foreach(results, i, r)
+	{
+		const char *why = js(r, "detail");
+		size_t n = 0;
+
+		for (j = 0; j < json_array_size(results); j++) {
+			bool same = str_eq(why,
+			    js(json_array_get(results, j), "detail"));
+
+			if (same && j < i)
+				break;
+			n += same;
+		}
+		if (why[0] && j == json_array_size(results))
+			printf("%s (%zu): %s\n", js(r, "substatus"), n, why);
+	}
+}
+
 /* People: a row per VM, a column per kind. */
 static void
 print_grid(struct cli *c, const json_t *results)
@@ -259,6 +285,7 @@ print_grid(struct cli *c, const json_t *results)
 	table_print(t, c);
 	r = json_array_get(results, 0);
 	print_legend(results, js(r, "mcisId")[0] ? js(r, "mcisId") : "NAME");
+	print_reasons(results);
 }
 
 void

@@ -49,6 +49,8 @@ tests/unit/test_spool_SRCS    := agent/spool.c
 tests/unit/test_sched_SRCS    := agent/sched.c
 tests/unit/test_echo_SRCS     := agent/echo.c
 tests/unit/test_rules_SRCS    := agent/rules.c
+tests/unit/test_rawlog_SRCS   := agent/rawlog.c agent/sysenv.c agent/sysinfo.c \
+	coordinator/raw.c
 tests/unit/test_dbbench_SRCS  := $(addprefix agent/,dbbench.c dbengine.c \
 	sweep.c toolhint.c confine.c sysinfo.c)
 tests/unit/test_sysinfo_SRCS  := agent/sysinfo.c
