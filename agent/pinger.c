@@ -302,8 +302,9 @@ pinger_free(struct pinger *p)
 {
 	if (p == NULL)
 		return;
-	/* First: a child that has not given up root yet cannot be killed by us,
-	 * but ends with its input. */
+	/* A child that has not given up root yet cannot be killed by us, but
+	 * ends with its input. */
+	shutdown(bufferevent_getfd(p->bev), SHUT_RDWR);
 	bufferevent_free(p->bev);
 	if (p->pid != 0) {
 		kill(p->pid, SIGKILL);
