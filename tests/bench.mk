@@ -9,7 +9,12 @@ bench-twin: $(O)/tests/bench/twin_rtt $(O)/milkyway-twin-init
 .PHONY: bench-twin
 
 # The whole product with 100 VMs (or 10, 17): need root.
-BENCHES := install mesh agent api
+BENCHES := install mesh rtt agent api
 $(addprefix bench-,$(BENCHES)): bench-%: all
 	$(Q)bash tests/bench/$*.sh $(O) build/bench
 .PHONY: $(addprefix bench-,$(BENCHES))
+
+# The agent alone on this machine, quiet and disturbed.
+bench-validity: $(O)/milkyway-agent
+	$(Q)bash tests/bench/validity.sh $(O) build/bench
+.PHONY: bench-validity

@@ -30,3 +30,7 @@ figure mesh.errorMedian "$med" us ""
 figure mesh.absErrorMedian "$amed" us "<= 50"
 figure mesh.absErrorP95 "$ap95" us ""
 figure mesh.absErrorMax "$amax" us ""
+began=$(date +%s.%N)
+milkyway matrix fleet --run --fast -o csv >/dev/null
+ended=$(date +%s.%N)
+figure mesh.fastRoundTime "$(echo "$ended - $began" | bc)" s "k 3 within 1.5 s, plus arm, answers and the commit"
