@@ -154,9 +154,12 @@ mesh_arm(struct mesh *m, const struct mesh_arm *a)
 	forget(m);
 	m->arm = *a;
 	m->arm.members = xmemdup(a->members, a->n * sizeof *a->members);
-	if (a->targets != NULL)
+	if (a->targets != NULL) { /* an empty list is not everybody */
 		m->arm.targets =
-		    xmemdup(a->targets, (a->ntargets + 1) * sizeof *a->targets);
+		    xcalloc(a->ntargets + 1, sizeof *m->arm.targets);
+		memcpy(m->arm.targets, a->targets,
+		    a->ntargets * sizeof *a->targets);
+	}
 	m->absent = xcalloc(a->n, sizeof *m->absent);
 	m->key = echo_key_new(a->key);
 	memset(m->arm.key, 0, sizeof m->arm.key);

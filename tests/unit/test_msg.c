@@ -39,6 +39,82 @@ parse(const char *text, struct msg *m)
 	return msg_parse(text, strlen(text), m, &err);
 }
 
+/* What a newer coordinator may add to arm, go and rtt. */
+static void
+options_of_rounds(void **state)
+{
+	static const char head[] =
+	    "{\"type\":\"arm\",\"roundId\":\"r-1\",\"index\":1,\"key\":\"" KEY
+	    "\",\"members\":[[\"10.0.0.1\",7472],[\"10.0.0.2\",7473],"
+	    "[\"10.0.0.3\",7472]],\"k\":10,\"windowMs\":1000,\"lateMs\":100,"
+	    "\"seed\":9,";
+	static const char *const bad[] = { "\"half\":1}", "\"extraMs\":-1}",
+		"\"sshPorts\":[22]}", "\"sshPorts\":[22,22,65536]}",
+		"\"targets\":[3]}", "\"targets\":[1]}", "\"targets\":[2,0]}",
+		"\"targets\":[0,0]}", "\"targets\":[\"0\"]}",
+		"\"targets\":[0.5]}" };
+	char text[1024];
+	struct msg m;
+
+	(void)state;
+	snprintf(text, sizeof text, "%s%s", head,
+	    "\"half\":true,\"extraMs\":1500,\"targets\":[0,2],"
+	    "\"sshPorts\":[22,0,2222]}");
+	assert_true(parse(text, &m));
+	assert_true(m.arm.half);
+	assert_int_equal(m.arm.extra_ns, 1500 * NS_PER_MS);
+	assert_int_equal(m.arm.ntargets, 2);
+	assert_int_equal(m.arm.targets[1], 2);
+	assert_int_equal(m.arm.members[1].ssh_port, 0);
+	assert_int_equal(m.arm.members[2].ssh_port, 2222);
+	msg_free(&m);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		snprintf(text, sizeof text, "%s%s", head, bad[i]);
+		assert_false(parse(text, &m));
+	}
+	assert_true(parse("{\"type\":\"go\",\"roundId\":\"r-1\","
+			  "\"absent\":[0,7]}",
+	    &m));
+	assert_int_equal(m.nabsent, 2);
+	assert_int_equal(m.absent[1], 7);
+	msg_free(&m);
+	assert_false(parse("{\"type\":\"go\",\"roundId\":\"r-1\","
+			   "\"absent\":[7,0]}",
+	    &m));
+}
+
+static void
+methods_of_targets(void **state)
+{
+	static const char head[] = "{\"type\":\"job\",\"jobId\":\"j\","
+				   "\"kind\":\"rtt\",\"deadlineMs\":1000,"
+				   "\"targets\":[{\"target\":\"a\","
+				   "\"ip\":\"10.0.0.9\"";
+	static const char *const bad[] = { ",\"tcpPort\":65536}]}",
+		",\"tcpPort\":\"22\"}]}", ",\"methods\":[]}]}",
+		",\"methods\":[\"udpEcho\"]}]}", ",\"methods\":[7]}]}",
+		",\"methods\":\"icmp\"}]}" };
+	char text[512];
+	struct msg m;
+
+	(void)state;
+	snprintf(text, sizeof text, "%s}]}", head);
+	assert_true(parse(text, &m));
+	assert_int_equal(m.targets[0].tcp_port, 22);
+	assert_int_equal(m.targets[0].methods, REACH_ALL);
+	msg_free(&m);
+	snprintf(text, sizeof text,
+	    "%s,\"tcpPort\":443,\"methods\":[\"tcpInfo\",\"icmp\"]}]}", head);
+	assert_true(parse(text, &m));
+	assert_int_equal(m.targets[0].tcp_port, 443);
+	assert_int_equal(m.targets[0].methods, REACH_TCP | REACH_ICMP);
+	msg_free(&m);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		snprintf(text, sizeof text, "%s%s", head, bad[i]);
+		assert_false(parse(text, &m));
+	}
+}
+
 static void
 good_messages(void **state)
 {
@@ -66,6 +142,8 @@ good_messages(void **state)
 	assert_int_equal(m.arm.n, 2);
 	assert_int_equal(m.arm.members[1].ip, 0x0a000002);
 	assert_int_equal(m.arm.key[31], 0x1f);
+	assert_null(m.arm.targets); /* everybody */
+	assert_int_equal(m.arm.members[0].ssh_port, 22);
 	msg_free(&m);
 	assert_true(parse("{\"type\":\"bye\",\"code\":\"DENIED\","
 			  "\"message\":\"revoked\"}",
@@ -96,7 +174,7 @@ fields_out_of_range_are_refused(void **state)
 	(void)state;
 	assert_refused(BENCH, "\"dbW\"", "\"dbW;id\"", true);
 	assert_refused(BENCH, "\"dbW\"", "\"rtt\"", true);
-	assert_refused(BENCH, "quick", "legacy", true);
+	assert_refused(BENCH, "quick", "turbo", true);
 	assert_refused(BENCH, "60000", "0", true);
 	assert_refused(BENCH, "60000", "99999999999", true);
 	assert_refused(BENCH, "\"j\"", "\"a b\"", false);
@@ -135,6 +213,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(good_messages),
+		cmocka_unit_test(options_of_rounds),
+		cmocka_unit_test(methods_of_targets),
 		cmocka_unit_test(fields_out_of_range_are_refused),
 		cmocka_unit_test(what_is_no_message_is_refused),
 	};
