@@ -22,7 +22,7 @@
 
 #include <string.h>
 
-#define ARM_NS (2 * NS_PER_S)
+#define ARM_NS (5 * NS_PER_S) /* only linked agents are waited for */
 #define ROW_NS (20 * NS_PER_S) /* for rows, after window and late time */
 #define ROUNDS_MAX 64
 #define PPS_MAX 2000 /* that one agent may send */

@@ -1,7 +1,7 @@
 /*
  * mesh.h - rounds of the latency matrix.
  *
- * A round: arm every member, go after all are armed or 2 s, one row from each
+ * A round: arm every member, go after all are armed or 5 s, one row from each
  * agent, one transaction, then snap.h has the new matrix. A round waits for an
  * exclusive benchmark of its MCIS and the other way round. Missing rows say
  * why: agentSilent or notArmed.
