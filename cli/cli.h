@@ -97,6 +97,11 @@ int cli_opts(struct cli *c, const struct cli_cmd *cmd, int argc, char **argv,
 /* "90", "90s", "5m", "1h", "1d", "2w" to seconds (cmd_schedule.c). */
 bool cli_duration(const char *text, int64_t *seconds) mw_must_check;
 
+/* A time in UTC, in a form that needs no escapes in a URL; false after a
+ * message about --option. */
+bool cli_time(const struct cli_cmd *cmd, const char *option, const char *text,
+    char utc[32]);
+
 /* ---- files ---- */
 enum cli_file {
 	FILE_WORLD,

@@ -5,6 +5,7 @@
 
 #include "common/pure/alloc.h"
 #include "common/pure/lane.h"
+#include "common/pure/when.h"
 
 #include <string.h>
 
@@ -92,24 +93,27 @@ run_run(struct cli *c, int argc, char **argv)
 static int
 show(struct cli *c, const char *cmd, int argc, char **argv, bool rows)
 {
-	const char *kind = NULL, *id = NULL;
+	const char *kind = NULL, *id = NULL, *at = NULL;
 	const struct cli_opt opts[] = {
 		{ "kind", 'k', OPT_STR, &kind },
 		{ "run", 0, OPT_STR, &id },
+		{ "at", 0, OPT_STR, &at },
 	};
+	char utc[WHEN_LEN];
 	struct mw_err err = MW_ERR_INIT;
 	json_t *run = NULL;
 	char *path, *rest;
 	int n =
-	    cli_opts(c, cli_cmd(cmds_bench, cmd), argc, argv, opts, 2, 1, 2);
+	    cli_opts(c, cli_cmd(cmds_bench, cmd), argc, argv, opts, 3, 1, 2);
 
-	if (n < 0)
+	if (n < 0 || (at && !cli_time(cli_cmd(cmds_bench, cmd), "at", at, utc)))
 		return 2;
 	if (n == 2)
 		id = argv[2];
 	rest = id ? xasprintf("/benchmarks/%s", id)
-		  : xasprintf("/results?latest=1%s%s", kind ? "&kind=" : "",
-			kind ? kind : "");
+		  : xasprintf("/results?latest=1%s%s%s%s",
+			kind ? "&kind=" : "", kind ? kind : "",
+			at ? "&at=" : "", at ? utc : "");
 	path = cli_mcis_path(c, argv[1], rest);
 	free(rest);
 	if (!path)
@@ -265,7 +269,8 @@ run_list(struct cli *c, int argc, char **argv)
 }
 
 #define SHOW_OPTS \
-	"  -k, --kind K    only this kind\n  --run ID        this run\n"
+	"  -k, --kind K    only this kind\n  --run ID        this run\n" \
+	"  --at TIME       what was known then, e.g. 2026-11-21T10:00:00Z\n"
 
 const struct cli_cmd cmds_bench[] = {
 	{ "bench run", "NAME", "benchmark every VM from inside", run_run,

@@ -147,19 +147,14 @@ matrix_history(struct cli *c, const json_t *h)
 	table_print(t, c);
 }
 
-/* In a form that needs no escapes in a URL. */
 static bool
 add_time(struct str *s, const struct cli_cmd *cmd, char sep, const char *key,
-    const char *text)
+    const char *option, const char *text)
 {
 	char utc[WHEN_LEN];
-	int64_t at;
 
-	if (!when_parse(text, &at)) {
-		cli_usage(cmd, "--%s 2026-11-21T10:00:00Z", key);
+	if (!cli_time(cmd, option, text, utc))
 		return false;
-	}
-	when_format(at, utc);
 	str_addf(s, "%c%s=%s", sep, key, utc);
 	return true;
 }
@@ -196,8 +191,8 @@ matrix_rest(const struct cli_cmd *cmd, const char *round, const char *at,
 	str_add(&s, "/matrix");
 	if (pair) {
 		ok = add_pair(&s, cmd, pair) &&
-		    (!at || add_time(&s, cmd, '&', "until", at)) &&
-		    (!since || add_time(&s, cmd, '&', "since", since));
+		    (!at || add_time(&s, cmd, '&', "until", "at", at)) &&
+		    (!since || add_time(&s, cmd, '&', "since", "since", since));
 	} else if (round && (at || !id_valid(round))) {
 		cli_usage(cmd,
 		    at ? "--round or --at, not both"
@@ -206,7 +201,7 @@ matrix_rest(const struct cli_cmd *cmd, const char *round, const char *at,
 	} else if (round) {
 		str_addf(&s, "?round=%s", round);
 	} else if (at) {
-		ok = add_time(&s, cmd, '?', "at", at);
+		ok = add_time(&s, cmd, '?', "at", "at", at);
 	}
 	if (ok)
 		return str_take(&s);

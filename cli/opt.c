@@ -7,6 +7,7 @@
 #include "common/pure/alloc.h"
 #include "common/pure/ids.h"
 #include "common/pure/num.h"
+#include "common/pure/when.h"
 
 #include <getopt.h>
 #include <limits.h>
@@ -233,4 +234,18 @@ cli_mcis_path(struct cli *c, const char *name, const char *rest)
 		return NULL;
 	}
 	return xasprintf("/v1/ns/%s/mcis/%s%s", c->ns, name, rest);
+}
+
+bool
+cli_time(const struct cli_cmd *cmd, const char *option, const char *text,
+    char utc[WHEN_LEN])
+{
+	int64_t at;
+
+	if (!when_parse(text, &at)) {
+		cli_usage(cmd, "--%s 2026-11-21T10:00:00Z", option);
+		return false;
+	}
+	when_format(at, utc);
+	return true;
 }

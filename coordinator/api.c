@@ -8,6 +8,7 @@
 #include "common/pure/alloc.h"
 #include "common/pure/num.h"
 #include "common/pure/str.h"
+#include "common/pure/when.h"
 #include "coordinator/api_jit.h"
 #include "coordinator/doctor.h"
 
@@ -121,6 +122,23 @@ api_query_int(const struct httpd_req *req, const char *name, int64_t def,
 		return true;
 	return err_set(err, MW_INVALID, 0, "?%s= must be in %lld..%lld", name,
 	    (long long)min, (long long)max);
+}
+
+bool
+api_query_time(const struct httpd_req *req, const char *name, int64_t def,
+    int64_t *wall_ns, struct mw_err *err)
+{
+	const char *text = httpd_query(req, name);
+
+	*wall_ns = def;
+	if (!text)
+		return true;
+	if (when_parse(text, wall_ns)) {
+		*wall_ns += API_MS_LAST;
+		return true;
+	}
+	err_set(err, MW_INVALID, 0, "%s is not a time", name);
+	return err_hint(err, "%s=2026-11-21T10:00:00Z", name);
 }
 
 bool

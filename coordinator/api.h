@@ -44,6 +44,11 @@ void api_stats(uint64_t *admitted, uint64_t *refused);
 /* Query parameters: an integer in range, or the default if absent. */
 bool api_query_int(const struct httpd_req *req, const char *name, int64_t def,
     int64_t min, int64_t max, int64_t *out, struct mw_err *err) mw_must_check;
+/* An RFC 3339 time, or the default if absent. We print times cut to
+ * milliseconds, so one that is given means the end of its millisecond. */
+#define API_MS_LAST 999999
+bool api_query_time(const struct httpd_req *req, const char *name, int64_t def,
+    int64_t *wall_ns, struct mw_err *err) mw_must_check;
 /* "1" or "true" is true, absent false, anything else an error. */
 bool api_query_bool(const struct httpd_req *req, const char *name, bool *out,
     struct mw_err *err) mw_must_check;

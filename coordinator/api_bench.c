@@ -8,6 +8,7 @@
 #include "common/pure/matrix.h"
 #include "common/pure/num.h"
 #include "common/pure/str.h"
+#include "common/pure/when.h"
 #include "coordinator/actions.h"
 #include "coordinator/api_jit.h"
 #include "coordinator/db_bench.h"
@@ -31,6 +32,7 @@ struct ask_job {
 	int64_t limit, run;
 	int kind;
 	bool latest;
+	int64_t at, first; /* results by then; first of all, if there is none */
 	json_t *live; /* runs that are not over: only we know their state */
 	struct str runs, results;
 };
@@ -189,7 +191,8 @@ get_results(struct httpd_req *req, void *ctx)
 		return;
 	if (kind && !kind_parse(kind, &k)) {
 		err_set(&err, MW_INVALID, 0, "there is no kind of that name");
-	} else if (api_query_bool(req, "latest", &j->latest, &err)) {
+	} else if (api_query_bool(req, "latest", &j->latest, &err) &&
+	    api_query_time(req, "at", 0, &j->at, &err)) {
 		j->kind = kind ? (int)k : -1;
 		j->what = ASK_RESULTS;
 		store_submit(c->store, &j->job);
@@ -369,12 +372,17 @@ ask_run(struct db *db, struct store_job *job, struct mw_err *err)
 		.run = j->run,
 		.kind = j->kind,
 		.latest = j->latest,
+		.at = j->at,
 		.limit = j->limit };
 
 	if (j->what != ASK_RESULTS &&
 	    !db_run_list(db, j->ns, j->mcis, j->run, j->limit, &j->runs, err))
 		return false;
-	return j->what == ASK_RUNS || db_result_list(db, &f, &j->results, err);
+	if (j->what == ASK_RUNS)
+		return true;
+	return db_result_list(db, &f, &j->results, err) &&
+	    (!j->at || j->results.len ||
+		db_result_first(db, j->ns, j->mcis, &j->first, err));
 }
 
 static void
@@ -386,6 +394,14 @@ ask_done(struct store_job *job, bool ok, const struct mw_err *err)
 
 	if (!ok) {
 		httpd_reply_err(j->req, err);
+	} else if (j->at && j->first > j->at) {
+		char first[WHEN_LEN];
+
+		when_format(j->first, first);
+		err_set(&missing, MW_NOT_FOUND, 0,
+		    "%s had no results then; the first is of %s", j->mcis,
+		    first);
+		httpd_reply_err(j->req, &missing);
 	} else if (answer(j, &out)) {
 		httpd_reply(j->req, 200, "application/json", out.p, out.len);
 	} else {

@@ -20,7 +20,6 @@
 
 #define WEEK_NS (7 * 24 * 3600 * NS_PER_S)
 #define HISTORY_LIMIT 1000
-#define MS_LAST (NS_PER_MS - 1)
 #define HISTORY_MAX 10000
 
 /* One request for a matrix on its way. */
@@ -45,23 +44,6 @@ static bool read_run(struct db *db, struct store_job *job, struct mw_err *err);
 static void read_done(struct store_job *job, bool ok, const struct mw_err *err);
 static void text_run(struct worker_job *job);
 static void text_done(struct worker_job *job);
-
-static bool
-query_time(const struct httpd_req *req, const char *name, int64_t def,
-    int64_t *out, struct mw_err *err)
-{
-	const char *text = httpd_query(req, name);
-
-	*out = def;
-	if (!text)
-		return true;
-	if (when_parse(text, out)) {
-		*out += MS_LAST; /* times that we print end at ms */
-		return true;
-	}
-	err_set(err, MW_INVALID, 0, "%s is not a time", name);
-	return err_hint(err, "%s=2026-11-21T10:00:00Z", name);
-}
 
 static const struct lc_mcis *
 mcis_of(struct coord *c, const struct httpd_req *req, struct mw_err *err)
@@ -115,7 +97,7 @@ look_ask(struct look *l, struct mw_err *err)
 	const char *round = httpd_query(l->req, "round");
 	struct matrix *m;
 
-	if (!query_time(l->req, "at", INT64_MAX, &l->known.at, err))
+	if (!api_query_time(l->req, "at", INT64_MAX, &l->known.at, err))
 		return false;
 	if (round && l->known.at != INT64_MAX)
 		return err_set(err, MW_INVALID, 0,
@@ -378,13 +360,13 @@ pair_ask(struct pair_look *p, const struct lc_mcis *g, struct mw_err *err)
 		    "src and dst name two different VMs");
 		return err_hint(err, "history?src=vm-1&dst=vm-2");
 	}
-	if (!query_time(p->req, "until", clock_wall_ns(), &q->until, err) ||
-	    !query_time(p->req, "since", q->until - WEEK_NS + MS_LAST,
+	if (!api_query_time(p->req, "until", clock_wall_ns(), &q->until, err) ||
+	    !api_query_time(p->req, "since", q->until - WEEK_NS + API_MS_LAST,
 		&q->since, err) ||
 	    !api_query_int(p->req, "limit", HISTORY_LIMIT, 1, HISTORY_MAX,
 		&q->limit, err))
 		return false;
-	q->since -= MS_LAST;
+	q->since -= API_MS_LAST;
 	if (q->since < g->row.created_at)
 		q->since = g->row.created_at;
 	str_copy(p->ns, sizeof p->ns, g->row.ns);

@@ -155,7 +155,7 @@ db_result_list(struct db *db, const struct db_result_filter *f,
 		st = db_stmt(db,
 		    RESULT "WHERE r.id IN (SELECT max(id) FROM result "
 			   "WHERE ns = ?1 AND mcis = ?2 AND "
-			   "(?4 < 0 OR kind = ?4) GROUP BY vm, kind, variant, "
+			   "(?4 < 0 OR kind = ?4) AND at <= ?6 GROUP BY vm, kind, variant, "
 			   "json_extract(json, '$.target')) AND ?3 = 0 "
 			   "ORDER BY r.id LIMIT ?5");
 	else
@@ -163,12 +163,27 @@ db_result_list(struct db *db, const struct db_result_filter *f,
 		    RESULT
 		    "WHERE r.id IN (SELECT id FROM result "
 		    "WHERE ns = ?1 AND mcis = ?2 AND (?4 < 0 OR kind = ?4) "
-		    "AND ?3 = 0 ORDER BY id DESC LIMIT ?5) ORDER BY r.id");
-	db_bind(st, "ssiii", f->ns, f->mcis, f->run, (int64_t)f->kind,
-	    f->limit);
+		    "AND ?3 = 0 AND at <= ?6 ORDER BY id DESC LIMIT ?5) "
+		    "ORDER BY r.id");
+	db_bind(st, f->run ? "ssiii" : "ssiiii", f->ns, f->mcis, f->run,
+	    (int64_t)f->kind, f->limit, f->at ? f->at : INT64_MAX);
 	while (db_row(db, st, err))
 		add_result(items, sqlite3_column_int64(st, 0), db_text(st, 1),
 		    db_text(st, 2));
+	return err->code == MW_OK;
+}
+
+bool
+db_result_first(struct db *db, const char *ns, const char *mcis, int64_t *at,
+    struct mw_err *err)
+{
+	sqlite3_stmt *st = db_stmt(db,
+	    "SELECT min(at) FROM result WHERE ns = ? AND mcis = ?");
+
+	*at = 0;
+	db_bind(st, "ss", ns, mcis);
+	if (db_row(db, st, err))
+		*at = sqlite3_column_int64(st, 0);
 	return err->code == MW_OK;
 }
 

@@ -47,6 +47,7 @@ struct db_result_filter {
 	int64_t run; /* 0: any */
 	int kind; /* -1: any */
 	bool latest; /* newest of each VM and kind (and target) only */
+	int64_t at; /* only what was measured by then; 0: all */
 	int64_t limit;
 };
 
@@ -72,6 +73,9 @@ bool db_raw_get(struct db *db, const char *name, int64_t result,
 /* Results as JSON texts joined by commas, oldest first. */
 bool db_result_list(struct db *db, const struct db_result_filter *f,
     struct str *items, struct mw_err *err) mw_must_check;
+/* When the first result of an MCIS was measured; 0: never. */
+bool db_result_first(struct db *db, const char *ns, const char *mcis,
+    int64_t *at, struct mw_err *err) mw_must_check;
 /* Runs of an MCIS (newest first, at most limit), or one (id > 0), without
  * results, joined by commas; active ones (below) are left out. */
 bool db_run_list(struct db *db, const char *ns, const char *mcis, int64_t id,
