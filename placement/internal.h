@@ -269,6 +269,11 @@ pl_cost pl_pairs_bound(struct pl_search *s, const uint32_t *list, size_t n,
 bool pl_groups(const struct pl_model *m, struct pl_ctl *ctl, size_t max,
     struct pl_found **out, size_t *nout, bool *cut_by_max);
 
+/* Solves mode place and says what was found; no explanation. */
+struct place_answer *pl_solve_plain(const struct place_query *q,
+    const struct place_world *w, struct pl_ctl *ctl,
+    struct mw_err *err) mw_must_check;
+
 /* n, age and flags of a pair whose sites are set. */
 void pl_rank_pair(struct place_pair *p, const struct place_query *q,
     const struct place_world *w);

@@ -416,6 +416,18 @@ check(struct place_answer *a, const struct place_query *q,
 }
 
 struct place_answer *
+pl_solve_plain(const struct place_query *q, const struct place_world *w,
+    struct pl_ctl *ctl, struct mw_err *err)
+{
+	struct place_answer *a = answer_new(q);
+
+	if (place(a, q, w, ctl, err))
+		return a;
+	place_answer_free(a);
+	return NULL;
+}
+
+struct place_answer *
 place_solve(const struct place_query *q, const struct place_world *w,
     uint64_t max_nodes, bool (*stop)(void *arg), void *stop_arg,
     struct mw_err *err)
