@@ -274,6 +274,11 @@ print_worst(struct cli *c, const json_t *r, const json_t *query)
 		    jnum(w, "rttMs", NAN));
 		pair_facts(w, &s);
 		str_addc(&s, ')');
+		if (!isnan(jnum(r, "flipDistanceMs", NAN)))
+			str_addf(&s,
+			    "; another group ranks first once times or limit "
+			    "move by %.3f ms",
+			    jnum(r, "flipDistanceMs", NAN));
 	} else if (json_array_size(ja(r, "members")) > 1) {
 		str_add(&s, "worst pair of #1: unknown, no limit needs it");
 	}

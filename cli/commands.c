@@ -14,6 +14,7 @@ const struct cli_room cli_rooms[] = {
 	{ "measure", cmds_bench },
 	{ "latency", cmds_matrix },
 	{ "place", cmds_place },
+	{ "place: what if", cmds_curve },
 	{ "run on VMs", cmds_exec },
 	{ "agents", cmds_agent },
 	{ "look and mend", cmds_sys },

@@ -383,6 +383,10 @@ struct place_answer {
 	size_t nwarnings;
 	const char *no_data_reason; /* status no_data */
 	uint32_t data_age_s; /* oldest cell used; PLACE_UNKNOWN */
+	/* By how much times or the limit must move until another group ranks
+	 * first (curve.h); not known if that search was cut. */
+	bool has_flip;
+	int64_t flip_us;
 	struct arena *arena; /* owns all of the answer */
 };
 

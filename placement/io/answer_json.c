@@ -207,14 +207,14 @@ versus_best(const struct writer *x, const struct place_ranked *r)
 	return o;
 }
 
-static json_t *
-row(const struct writer *x, size_t i)
+json_t *
+io_group(const struct place_ranked *r, const struct place_query *q,
+    const struct place_world *w)
 {
-	const struct place_ranked *r = &x->a->ranked[i];
+	const struct writer writer = { NULL, q, w }, *x = &writer;
 	bool priced = r->cost_per_hour_micros != PLACE_NO_PRICE;
 	json_t *o = json_object();
 
-	json_put_int(o, "rank", (int64_t)i + 1);
 	json_put_int(o, "score", r->score);
 	json_put(o, "parts", parts(x, r->parts, false));
 	json_put(o, "costPerHourMicros",
@@ -232,6 +232,19 @@ row(const struct writer *x, size_t i)
 		put_ms(o, "slackMs", r->slack_us);
 	json_put(o, "binding", texts(r->binding, r->nbinding));
 	json_put(o, "users", served(x, r));
+	return o;
+}
+
+static json_t *
+row(const struct writer *x, size_t i)
+{
+	const struct place_ranked *r = &x->a->ranked[i];
+	json_t *o = io_group(r, x->q, x->w);
+
+	json_put_int(o, "rank", (int64_t)i + 1);
+	json_put(o, "flipDistanceMs", json_null());
+	if (i == 0 && x->a->has_flip)
+		put_ms(o, "flipDistanceMs", x->a->flip_us);
 	json_put(o, "vsBest", versus_best(x, r));
 	return o;
 }

@@ -400,7 +400,7 @@ place_io_query(const struct json_at *at, const struct place_world *w,
 	static const char *const known[] = { "mode", "groups", "constraints",
 		"users", "userModel", "objective", "missing", "quality",
 		"members", "topK", "limit", "deadlineMs", "maxNodes", "plane",
-		"from", "world", NULL };
+		"from", "world", "sweep", "compare", NULL };
 	static const char *const modes[] = { "place", "groups", "check", NULL };
 	static const char *const planes[] = { "public", NULL };
 	struct io_reader r = { arena, w, out, err };
