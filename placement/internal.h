@@ -163,9 +163,13 @@ enum place_filter_kind pl_offer_refused(const struct place_filter *f,
 bool pl_offer_term(const struct place_query *q, const struct place_world *w,
     const struct place_term *t, const struct place_offer *o, int64_t *v);
 bool pl_users_build(struct pl_model *m, struct mw_err *err) mw_must_check;
-/* Time between user u and a site of the world. */
+/* Time between user u and a site of the world, measured or, where the query
+ * allows it, estimated. */
 uint32_t pl_user_rtt(const struct place_query *q, const struct place_world *w,
     uint32_t u, uint32_t site);
+/* Users in the order of their times, and the weight up to each. */
+uint64_t pl_users_percentile(const struct place_query *q, const uint32_t *d,
+    size_t n, uint32_t pct);
 
 /* A member before it is explained. */
 struct pl_unit {

@@ -73,7 +73,10 @@ parts(const struct writer *x, const int64_t *v, bool per_vm)
 		bool whole = m->kind == PLACE_PAIR_RTT_MEAN ||
 		    (m->kind == PLACE_USER_RTT && !x->q->assign_every);
 
-		if (!per_vm || !whole)
+		if (!per_vm && whole && m->agg == PLACE_AGG_FAIR) {
+			json_put_int(o, "userRtt.worst", v[t] / PLACE_FAIR);
+			json_put_int(o, "userRtt.mean", v[t] % PLACE_FAIR);
+		} else if (!per_vm || !whole)
 			json_put_int(o, part_name(x, t, name), v[t]);
 	}
 	return o;
@@ -174,6 +177,9 @@ served(const struct writer *x, const struct place_ranked *r)
 		if (some) {
 			put_vm(x, o, "vm", &r->members[r->served[u].member]);
 			put_ms(o, "rttMs", r->served[u].rtt_us);
+			json_put_bool(o, "estimated", r->served[u].estimated);
+			if (r->served[u].estimated)
+				put_ms(o, "errorMs", PLACE_ESTIMATE_ERROR_US);
 		} else {
 			json_put(o, "vm", json_null());
 			json_put(o, "rttMs", json_null());
