@@ -9,13 +9,17 @@
 #include "agent/bench.h"
 #include "agent/confine.h"
 #include "agent/footprint.h"
+#include "agent/hostmetrics.h"
+#include "agent/hostserve.h"
 #include "agent/jobs.h"
 #include "agent/mesh.h"
 #include "agent/pinger.h"
 #include "agent/spool.h"
+#include "agent/sweep.h"
 #include "agent/uplink.h"
 #include "common/clock.h"
 #include "common/file.h"
+#include "common/hostjson.h"
 #include "common/log.h"
 #include "common/proto.h"
 #include "common/pure/alloc.h"
@@ -39,6 +43,9 @@
 #define STOP_NS (5 * NS_PER_S)
 #define STOP_POLL_NS (50 * NS_PER_MS)
 #define TOOL_NAME_MAX 64
+#define SAMPLE_OWN_NS (4 * NS_PER_S) /* a beat takes the sample after this */
+#define SAMPLE_LATE_NS (HOSTMETRICS_EVERY_NS + NS_PER_S / 2)
+#define SENT_UNSURE 2 /* minutes that a broken link may have lost */
 
 struct agent {
 	struct loop *loop;
@@ -46,12 +53,14 @@ struct agent {
 	struct identity id;
 	struct sysinfo_facts facts;
 	struct sysinfo_monitor *monitor;
+	struct hostmetrics *host;
+	struct hostserve *serve; /* NULL: nobody asked for it */
 	struct spool *spool;
 	struct pinger *pinger;
 	struct mesh *mesh;
 	struct jobs *jobs;
 	struct uplink *uplink;
-	struct loop_timer *beat, *flush, *trim, *stop;
+	struct loop_timer *beat, *flush, *trim, *stop, *sample;
 	int64_t stop_by; /* 0: nobody asked us to end */
 	bool welcomed, idle;
 	int64_t ttl_ns;
@@ -228,13 +237,51 @@ put_known(json_t *j, const char *key, int64_t v)
 		json_put(j, key, NULL);
 }
 
+/* Of this machine. A beat that comes near takes it, so that one wake-up does
+ * for both. */
+static void
+take_sample(struct agent *a, int64_t next_ns)
+{
+	hostmetrics_sample(a->host, clock_mono_ns(), clock_wall_ns(),
+	    jobs_busy(a->jobs));
+	loop_timer_set(a->sample, next_ns);
+}
+
+static void
+on_sample(void *arg)
+{
+	struct agent *a = arg;
+
+	take_sample(a, HOSTMETRICS_EVERY_NS);
+	if (!a->welcomed)
+		loop_timer_set(a->trim, TRIM_BEAT_NS);
+}
+
+/* Whole minutes of host metrics that were not told yet, a few at a time. */
+static void
+put_minutes(struct agent *a, json_t *beat)
+{
+	struct host_rec r[HOSTJSON_MAX];
+	size_t n = hostmetrics_take(a->host, r, ARRAY_LEN(r));
+	json_t *list;
+
+	if (n == 0)
+		return;
+	list = json_array();
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, hostjson_encode(&r[i]));
+	json_put(beat, "host", list);
+}
+
 static void
 send_beat(struct agent *a)
 {
-	struct sysinfo_metrics m;
+	struct host_now m;
 	json_t *j = json_object(), *metrics = json_object();
 
-	sysinfo_metrics(a->monitor, &m);
+	if (hostmetrics_at(a->host) < clock_mono_ns() - SAMPLE_OWN_NS)
+		take_sample(a, SAMPLE_LATE_NS);
+	hostmetrics_now(a->host, false, &m);
 	json_put_num(metrics, "load1", m.load1);
 	json_put_num(metrics, "cpuPct", m.cpu_pct);
 	json_put_num(metrics, "stealPct", m.steal_pct);
@@ -245,6 +292,7 @@ send_beat(struct agent *a)
 	json_put_str(j, "type", "beat");
 	json_put(j, "metrics", metrics);
 	json_put_int(j, "spooled", (int64_t)spool_count(a->spool));
+	put_minutes(a, j);
 	(void)uplink_send(a->uplink, j);
 }
 
@@ -317,6 +365,7 @@ static void
 on_welcome(struct agent *a, struct msg *m)
 {
 	a->welcomed = true;
+	hostmetrics_untake(a->host, SENT_UNSURE);
 	a->ttl_ns = m->ttl_ms * NS_PER_MS;
 	a->sent_seq = 0;
 	a->last_ack_ns = clock_mono_ns();
@@ -371,6 +420,7 @@ on_go(struct agent *a, struct msg *m)
 {
 	struct mw_err err = MW_ERR_INIT;
 
+	mesh_absent(a->mesh, m->id, m->absent, m->nabsent);
 	if (!mesh_go(a->mesh, m->id, m->delay_ms * NS_PER_MS, &err))
 		log_warn("agent", m->id, "%s\taction=ignore", err.msg);
 	loop_timer_set(a->trim, TRIM_NS);
@@ -502,6 +552,7 @@ make_work_dir(const char *dir, char *work, size_t size, struct mw_err *err)
 
 	if (snprintf(work, size, "%s/work", dir) >= (int)size)
 		return err_set(err, MW_INVALID, 0, "%s is too long", dir);
+	(void)sweep_leftovers(work);
 	(void)!file_remove_tree(work, &none);
 	return file_mkdirs(work, 0700, err);
 }
@@ -543,7 +594,14 @@ open_parts(struct agent *a, char *work, size_t size, struct mw_err *err)
 		    spool_torn_bytes(a->spool));
 	sysinfo_read(&a->facts, "");
 	a->monitor = sysinfo_monitor_new("");
-	return mesh_new(a->loop, a->id.echo_port, &mesh_ops, a, &a->mesh, err);
+	a->host = hostmetrics_new("",
+	    a->facts.cpu_quota > 0 && a->facts.cpu_quota < a->facts.vcpus
+		? a->facts.cpu_quota
+		: a->facts.vcpus);
+	if (!mesh_new(a->loop, a->id.echo_port, &mesh_ops, a, &a->mesh, err))
+		return false;
+	mesh_use_pinger(a->mesh, a->pinger);
+	return true;
 }
 
 static void
@@ -562,9 +620,11 @@ start_work(struct agent *a, const char *work)
 	a->flush = loop_timer_new(a->loop, flush_spool, a);
 	a->trim = loop_timer_new(a->loop, on_trim, a);
 	a->stop = loop_timer_new(a->loop, on_stop, a);
+	a->sample = loop_timer_new(a->loop, on_sample, a);
 	a->jobs = jobs_new(&conf, &jobs_ops, a);
 	a->uplink = uplink_new(a->loop, &a->id, &uplink_ops, a);
 	loop_on_signal(a->loop, on_signal, a);
+	take_sample(a, HOSTMETRICS_EVERY_NS);
 }
 
 static void
@@ -574,15 +634,30 @@ close_parts(struct agent *a)
 	loop_timer_free(a->flush);
 	loop_timer_free(a->trim);
 	loop_timer_free(a->stop);
+	loop_timer_free(a->sample);
+	hostserve_free(a->serve);
 	uplink_free(a->uplink);
 	mesh_free(a->mesh);
 	jobs_free(a->jobs);
 	pinger_free(a->pinger);
 	spool_close(a->spool);
+	hostmetrics_free(a->host);
 	sysinfo_monitor_free(a->monitor);
 	identity_free(&a->id);
 	str_free(&a->new_key);
 	loop_free(a->loop);
+}
+
+static void
+serve_state(void *arg, struct hostserve_state *out)
+{
+	struct agent *a = arg;
+
+	out->link_up = a->welcomed;
+	out->busy = jobs_busy(a->jobs);
+	out->spooled = spool_count(a->spool);
+	/* A request maps in what a beat does. */
+	loop_timer_set(a->trim, TRIM_NS);
 }
 
 bool
@@ -602,8 +677,12 @@ agent_run(const struct agent_conf *conf, struct mw_err *err)
 		    MW_VERSION, a.facts.vcpus, mesh_port(a.mesh),
 		    spool_count(a.spool));
 		start_work(&a, work);
-		loop_run(a.loop);
+		ok = conf->metrics == NULL ||
+		    hostserve_new(a.loop, conf->metrics, a.host, serve_state,
+			&a, &a.serve, err);
 	}
+	if (ok)
+		loop_run(a.loop);
 	close_parts(&a);
 	return ok;
 }

@@ -15,6 +15,8 @@ struct agent_conf {
 	const char *dir;
 	uid_t uid; /* whom to become; 0: stay (not root) */
 	gid_t gid;
+	/* Serves /metrics at this "address:port"; NULL: no open port. */
+	const char *metrics;
 };
 
 /* Returns after SIGTERM or SIGINT, or false if it cannot start. */

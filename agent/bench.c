@@ -1,11 +1,13 @@
 /*
  * bench.c - runs one benchmark job, step by step, on the loop.
- * Promises: one result per asked kind unless canceled, never a value without
+ * Promises: one result per asked lane unless canceled, never a value without
  * a measurement, no process and no file left at on_end. Called by jobs.c and
  * main.c.
  */
 #include "agent/bench_int.h"
 
+#include "agent/sysenv.h"
+#include "agent/toolhint.h"
 #include "common/clock.h"
 #include "common/file.h"
 #include "common/log.h"
@@ -22,12 +24,6 @@
 #define REP_SLACK_MS 10000
 #define FAILURES_MAX 2
 
-static bool
-in_mask(enum kind k, unsigned mask)
-{
-	return (mask >> k & 1) != 0;
-}
-
 /* The twin's sysbench prints numbers of its world; results say so. */
 bool
 bench_replays(const struct bench *b)
@@ -35,56 +31,87 @@ bench_replays(const struct bench *b)
 	return strcmp(b->conf.facts->emulated, "replay") == 0;
 }
 
-/* Ends those kinds without a value. */
+static bool
+in_set(const struct lane *l, unsigned set)
+{
+	return (set & LANE_BIT(l->id)) != 0;
+}
+
 void
-bench_fail_kinds(struct bench *b, unsigned mask, const char *why,
+bench_fail_lanes(struct bench *b, unsigned set, const char *why,
     const char *detail)
 {
-	for (unsigned k = 0; k < LANES; k++) {
-		struct lane *l = &b->lanes[k];
+	for (size_t i = 0; i < b->nlanes; i++) {
+		struct lane *l = &b->lanes[i];
 		struct str s = STR_INIT;
 
-		if (!l->open || !in_mask((enum kind)k, mask))
+		if (!l->open || !in_set(l, set))
 			continue;
 		l->open = false;
 		str_copy(l->r.why, sizeof l->r.why, why);
 		str_add_escaped(&s, detail, strlen(detail),
-		    sizeof l->r.detail / 4);
+		    sizeof l->r.detail);
 		str_copy(l->r.detail, sizeof l->r.detail, str_cstr(&s));
 		str_free(&s);
-		log_info("agent", b->run_id, "no value\tkind=%s why=%s",
-		    kind_info((enum kind)k)->name, why);
+		log_info("agent", b->run_id,
+		    "no value\tkind=%s variant=%s why=%s",
+		    kind_info(l->r.kind)->name, l->r.variant, why);
 	}
 }
 
 bool
-bench_any_open(const struct bench *b, unsigned mask)
+bench_any_open(const struct bench *b, unsigned set)
 {
-	for (unsigned k = 0; k < LANES; k++)
-		if (b->lanes[k].open && in_mask((enum kind)k, mask))
+	for (size_t i = 0; i < b->nlanes; i++)
+		if (b->lanes[i].open && in_set(&b->lanes[i], set))
 			return true;
 	return false;
 }
 
+struct engine_run *
+bench_engine(struct bench *b, unsigned lane)
+{
+	for (size_t i = 0; i < ENGINES; i++)
+		if ((b->engines[i].lanes & LANE_BIT(lane)) != 0)
+			return &b->engines[i];
+	return NULL;
+}
+
+static int64_t
+seconds_of(const struct bench *b, const struct lane *l)
+{
+	if (in_set(l, LANES_SUSTAINED))
+		return RULES_SUSTAINED_S;
+	if (in_set(l, LANES_LEGACY & FIO_LANES))
+		return 30; /* their own argument, see sysbench.c */
+	return (int64_t)ceil(b->profile->target_s);
+}
+
 struct sysbench_plan
-bench_plan(const struct bench *b, enum kind k)
+bench_plan(struct bench *b, const struct lane *l)
 {
 	const struct rules_profile *p = b->profile;
-	struct sysbench_plan plan = { .kind = k,
+	const struct engine_run *e = bench_engine(b, l->id);
+	const struct dbbench *db = e != NULL ? e->db : NULL;
+	struct sysbench_plan plan = { .lane = l->id,
 		.dialect = b->dialect,
 		.step = SYSBENCH_RUN,
 		.threads = b->conf.facts->vcpus,
-		.seconds = (int64_t)ceil(p->target_s),
+		.seconds = seconds_of(b, l),
 		.file_total_mib = p->file_mib,
 		.tables = p->tables,
 		.table_rows = p->table_rows,
 		.program = b->program,
-		.db_socket = b->db != NULL ? dbbench_socket(b->db) : "",
-		.db_user = b->db != NULL ? dbbench_user(b->db) : "" };
+		.db_socket = db != NULL ? dbbench_socket(db) : "",
+		.db_user = db != NULL ? dbbench_user(db) : "" };
 
-	if (p->by_work) {
-		plan.events = rules_events(p, k, sysbench_threads(&plan),
-		    b->lanes[k].rate);
+	if (db != NULL && dbbench_program(db) != NULL) {
+		plan.program = dbbench_program(db);
+		plan.dialect = SYSBENCH_1_0; /* as our own speaks */
+	}
+	if (p->by_work && !in_set(l, LANES_SUSTAINED)) {
+		plan.events = rules_events(p, l->r.kind,
+		    sysbench_threads(&plan), l->rate);
 		plan.seconds = 10; /* a guard, should the rate collapse */
 	}
 	return plan;
@@ -128,65 +155,18 @@ describe(const struct child_end *end, struct mw_err *err)
 /* Text of a failed run: FATAL is on standard output, complaints about options
  * are on standard error. */
 void
-bench_explain(const struct child_end *end, enum kind k, enum sysbench_dialect d,
-    struct mw_err *err)
+bench_explain(const struct child_end *end, unsigned lane,
+    enum sysbench_dialect d, struct mw_err *err)
 {
 	const struct str *texts[] = { &end->out, &end->err };
 	struct sysbench_out out;
 
 	for (size_t i = 0; !end->timed_out && i < ARRAY_LEN(texts); i++)
-		if (!sysbench_parse(k, d, str_cstr(texts[i]), texts[i]->len,
+		if (!sysbench_parse(lane, d, str_cstr(texts[i]), texts[i]->len,
 			&out, err) &&
 		    err->code == MW_REMOTE)
 			return;
 	describe(end, err);
-}
-
-static void
-window_begin(struct bench *b)
-{
-	b->has_cpu0 = sysinfo_cpu(b->conf.monitor, &b->cpu0);
-	b->has_psi0 = sysinfo_pressure(b->conf.monitor, &b->psi0);
-	b->db_cpu0 = b->db != NULL ? dbbench_cpu_ns(b->db) : 0;
-	b->wall0 = clock_wall_ns();
-	b->mono0 = clock_mono_ns();
-}
-
-static void
-window_end(struct bench *b, const struct child_end *end,
-    const struct sysbench_out *out, struct rules_window *w)
-{
-	double span_s = (double)(clock_mono_ns() - b->mono0) / 1e9;
-	struct sysinfo_cpu c;
-	uint64_t psi;
-	struct sysbench_plan plan = bench_plan(b, b->current);
-
-	*w = (struct rules_window){ .wall_s = (double)end->wall_ns / 1e9,
-		.cpu_s = (double)end->cpu_ns / 1e9,
-		.threads = sysbench_threads(&plan),
-		.cpu_quota = b->conf.facts->cpu_quota,
-		.host_counters = b->conf.facts->emulated[0] == '\0',
-		.ticks_per_s = (double)sysconf(_SC_CLK_TCK),
-		.psi_pct = -1,
-		.min_ms = out->min_ms,
-		.p99_ms =
-		    isnan(out->hist_p99_ms) ? out->p99_ms : out->hist_p99_ms };
-	if (in_mask(b->current, DB_MASK) && b->db != NULL) {
-		int64_t used = dbbench_cpu_ns(b->db) - b->db_cpu0;
-
-		w->cpu_s += used > 0 ? (double)used / 1e9 : 0;
-	}
-	if (b->has_cpu0 && sysinfo_cpu(b->conf.monitor, &c) &&
-	    c.total > b->cpu0.total && c.idle >= b->cpu0.idle &&
-	    c.steal >= b->cpu0.steal) {
-		w->ticks = (int64_t)(c.total - b->cpu0.total);
-		w->steal_ticks = (int64_t)(c.steal - b->cpu0.steal);
-		w->busy_ticks = w->ticks - w->steal_ticks -
-		    (int64_t)(c.idle - b->cpu0.idle);
-	}
-	if (b->has_psi0 && sysinfo_pressure(b->conf.monitor, &psi) &&
-	    psi >= b->psi0 && span_s > 0)
-		w->psi_pct = (double)(psi - b->psi0) / (span_s * 1e4);
 }
 
 static void
@@ -196,42 +176,15 @@ lane_failed(struct bench *b, struct lane *l, const char *why,
 	log_warn("agent", b->run_id, "%s\tkind=%s why=%s", err->msg,
 	    kind_info(l->r.kind)->name, why);
 	if (++l->failures >= FAILURES_MAX || l->r.nsamples == 0)
-		bench_fail_kinds(b, 1u << l->r.kind, why, err->msg);
-}
-
-static void
-add_sample(struct bench *b, struct lane *l, const struct sysbench_out *out,
-    const struct child_end *end)
-{
-	struct result_sample *s = &l->r.samples[l->r.nsamples];
-	struct rules_window w;
-
-	window_end(b, end, out, &w);
-	memset(s, 0, sizeof *s);
-	s->at_wall_ns = b->wall0;
-	s->value = sysbench_value(l->r.kind, out);
-	rules_judge(b->profile, l->r.kind, &w, s);
-	if (l->r.replay) /* nothing ran that could be disturbed */
-		s->contended = false;
-	s->warmup = l->r.nsamples == 0;
-	if (l->r.nsamples++ == 0)
-		l->r.at_wall_ns = b->wall0;
-	l->r.elapsed_s += w.wall_s;
-	l->rate = (double)out->events / out->total_s;
-	if (!s->warmup && rules_enough(b->profile, &l->r))
-		l->open = false;
-	log_debug("agent", b->run_id,
-	    "repetition\tkind=%s value=%.1f wall_s=%.3f share=%.3f "
-	    "other_pct=%.1f psi_pct=%.1f contended=%d",
-	    kind_info(l->r.kind)->name, s->value, s->wall_s, s->share,
-	    s->other_busy_pct, w.psi_pct, s->contended);
+		bench_fail_lanes(b, LANE_BIT(l->id), why, err->msg);
 }
 
 static void
 on_rep(struct child *c, const struct child_end *end, void *arg)
 {
 	struct bench *b = arg;
-	struct lane *l = &b->lanes[b->current];
+	struct lane *l = b->current;
+	struct sysbench_plan plan = bench_plan(b, l);
 	struct mw_err err = MW_ERR_INIT;
 	struct sysbench_out out;
 
@@ -241,17 +194,18 @@ on_rep(struct child *c, const struct child_end *end, void *arg)
 		bench_finish(b);
 		return;
 	}
+	bench_keep_output(b, l, end);
 	if (!end->exited || end->code != 0 || end->timed_out) {
-		bench_explain(end, b->current, b->dialect, &err);
+		bench_explain(end, l->id, plan.dialect, &err);
 		lane_failed(b, l, bench_substatus(end), &err);
-	} else if (!sysbench_parse(b->current, b->dialect, str_cstr(&end->out),
+	} else if (!sysbench_parse(l->id, plan.dialect, str_cstr(&end->out),
 		       end->out.len, &out, &err) ||
-	    !(sysbench_value(b->current, &out) <= kind_info(b->current)->max)) {
+	    !(sysbench_value(l->id, &out) <= kind_info(l->r.kind)->max)) {
 		if (err.code == MW_OK)
 			err_set(&err, MW_PROTO, 0, "the rate cannot be true");
 		lane_failed(b, l, "PARSE", &err);
 	} else {
-		add_sample(b, l, &out, end);
+		bench_add_sample(b, l, &out, end);
 	}
 	bench_next(b);
 }
@@ -259,21 +213,24 @@ on_rep(struct child *c, const struct child_end *end, void *arg)
 static void
 step_text(struct bench *b, const struct lane *l)
 {
-	char text[81];
+	char text[81], name[LANE_NAME_MAX];
 
-	snprintf(text, sizeof text, "%s %zu", kind_info(l->r.kind)->name,
-	    l->r.nsamples);
+	lane_name(l->id, name);
+	snprintf(text, sizeof text, "%s %zu", name, l->r.nsamples);
 	b->ops->on_step(b->arg, text);
 }
 
-/* The kinds that want more, in a new random order. */
+/* The lanes that want more, in a new random order. Those that run for minutes
+ * come last: they use up what a burst needs. */
 static void
 new_sweep(struct bench *b)
 {
 	b->norder = b->next = 0;
-	for (uint32_t k = 0; k < LANES; k++)
-		if (b->lanes[k].open)
-			b->order[b->norder++] = k;
+	for (int late = 0; b->norder == 0 && late < 2; late++)
+		for (uint32_t i = 0; i < b->nlanes; i++)
+			if (b->lanes[i].open &&
+			    in_set(&b->lanes[i], LANES_SUSTAINED) == late)
+				b->order[b->norder++] = i;
 	rng_shuffle(&b->rng, b->order, b->norder);
 }
 
@@ -292,14 +249,14 @@ bench_next(struct bench *b)
 		bench_finish(b);
 		return;
 	}
-	b->current = (enum kind)b->order[b->next++];
+	b->current = &b->lanes[b->order[b->next++]];
 	plan = bench_plan(b, b->current);
-	step_text(b, &b->lanes[b->current]);
+	step_text(b, b->current);
 	limit_ms = plan.seconds * 1000 + REP_SLACK_MS;
-	window_begin(b);
+	bench_window_begin(b);
 	if (bench_sysbench(b, &plan, limit_ms, on_rep, &err))
 		return;
-	bench_fail_kinds(b, 1u << b->current,
+	bench_fail_lanes(b, LANE_BIT(b->current->id),
 	    err.code == MW_UNSUPPORTED || err.code == MW_NOT_FOUND
 		? "TOOL_MISSING"
 		: "PARSE",
@@ -321,48 +278,9 @@ on_version(struct child *c, const struct child_end *end, void *arg)
 	}
 	if (!sysbench_version(str_cstr(&end->out), end->out.len, &b->dialect,
 		b->version, &err)) {
-		bench_fail_kinds(b, BENCH_KINDS, "TOOL_MISSING", err.msg);
-		bench_finish(b);
-		return;
+		bench_fail_lanes(b, ~LANES_DB_LITE, "TOOL_MISSING", err.msg);
 	}
 	bench_prepare(b);
-}
-
-/* validity of a kind with too few quiet repetitions: what disturbed them. */
-static void
-name_disturbance(struct result *r)
-{
-	size_t stolen = 0;
-
-	if (r->validity != RESULT_TOO_FEW || r->n_contended == 0)
-		return;
-	for (size_t i = 0; i < r->nsamples; i++)
-		stolen += !r->samples[i].warmup && r->samples[i].contended &&
-		    r->samples[i].steal_pct > 1;
-	r->validity =
-	    2 * stolen > r->n_contended ? RESULT_STOLEN : RESULT_CONTENDED;
-}
-
-static void
-deliver(struct bench *b, struct lane *l)
-{
-	struct result *r = &l->r;
-	char why[sizeof r->why];
-
-	str_copy(why, sizeof why, r->why);
-	result_fold(r); /* clears why if there is a value */
-	if (!r->has_value && why[0] != '\0')
-		str_copy(r->why, sizeof r->why, why);
-	if (r->has_value)
-		r->detail[0] = '\0';
-	name_disturbance(r);
-	if (b->version[0] != '\0') {
-		str_copy(r->tool, sizeof r->tool, "sysbench");
-		str_copy(r->tool_version, sizeof r->tool_version, b->version);
-	}
-	if (r->at_wall_ns == 0)
-		r->at_wall_ns = clock_wall_ns();
-	b->ops->on_result(b->arg, r);
 }
 
 static void
@@ -371,9 +289,24 @@ bench_free(void *p)
 	struct bench *b = p;
 
 	loop_timer_free(b->deadline);
+	for (size_t i = 0; i < b->nlanes; i++)
+		rawlog_free(b->lanes[i].raw);
+	free(b->lanes);
 	free(b->dir);
 	free(b->run_id);
 	free(b);
+}
+
+/* A server that still runs, whose end is asked for. */
+static bool
+stop_servers(struct bench *b)
+{
+	for (size_t i = 0; i < ENGINES; i++)
+		if (b->engines[i].db != NULL) {
+			dbbench_stop(b->engines[i].db);
+			return true;
+		}
+	return false;
 }
 
 /* Called again until child and database are gone. */
@@ -386,16 +319,14 @@ bench_finish(struct bench *b)
 	loop_timer_clear(b->deadline);
 	if (b->child != NULL)
 		return;
-	if (b->db != NULL) {
-		dbbench_stop(b->db);
+	if (stop_servers(b))
 		return;
-	}
 	if (!file_remove_tree(b->dir, &err))
 		log_warn("agent", b->run_id, "%s\taction=ignore", err.msg);
-	for (unsigned k = 0; k < LANES; k++)
-		if (b->why_end.code == MW_OK &&
-		    in_mask((enum kind)k, b->conf.kinds))
-			deliver(b, &b->lanes[k]);
+	for (size_t i = 0; b->why_end.code == MW_OK && i < b->nlanes; i++) {
+		bench_fold(b, &b->lanes[i]);
+		b->ops->on_result(b->arg, &b->lanes[i].r);
+	}
 	b->ops->on_end(b->arg, &b->why_end);
 	loop_reap(b->conf.loop, bench_free, b);
 }
@@ -406,8 +337,8 @@ stop_work(struct bench *b)
 	b->ending = true;
 	if (b->child != NULL)
 		child_cancel(b->child); /* its done calls bench_finish() */
-	else if (b->db != NULL)
-		dbbench_stop(b->db);
+	else
+		(void)stop_servers(b);
 }
 
 void
@@ -428,7 +359,7 @@ on_deadline(void *arg)
 		return;
 	log_warn("agent", b->run_id,
 	    "deadline\taction=\"end with what is in\"");
-	bench_fail_kinds(b, BENCH_KINDS, "TIMEOUT",
+	bench_fail_lanes(b, LANES_BENCH, "TIMEOUT",
 	    "the job's deadline passed");
 	stop_work(b);
 }
@@ -436,16 +367,35 @@ on_deadline(void *arg)
 static void
 lanes_init(struct bench *b)
 {
-	for (unsigned k = 0; k < LANES; k++) {
-		struct lane *l = &b->lanes[k];
+	static const struct {
+		const char *engine;
+		unsigned lanes;
+	} engines[ENGINES] = {
+		{ "mariadb", LANES_DB_MYSQL },
+		{ "pgsql", LANES_DB_PGSQL },
+		{ "lite", LANES_DB_LITE },
+	};
 
-		l->open = in_mask((enum kind)k, b->conf.kinds);
-		l->r.kind = (enum kind)k;
+	b->lanes = xcalloc(LANE_COUNT, sizeof *b->lanes);
+	for (unsigned id = 0; id < LANE_COUNT; id++) {
+		struct lane *l = &b->lanes[b->nlanes];
+
+		if ((b->conf.kinds & LANE_BIT(id)) == 0)
+			continue;
+		b->nlanes++;
+		l->id = id;
+		l->open = true;
+		l->r.kind = lane_info(id)->kind;
 		l->r.replay = bench_replays(b);
 		str_copy(l->r.run_id, sizeof l->r.run_id, b->run_id);
-		str_copy(l->r.variant, sizeof l->r.variant, "std");
+		str_copy(l->r.variant, sizeof l->r.variant,
+		    lane_info(id)->variant);
 		str_copy(l->r.profile, sizeof l->r.profile, b->profile->name);
 	}
+	for (size_t i = 0; i < ENGINES; i++)
+		b->engines[i] = (struct engine_run){ .b = b,
+			.engine = dbengine_find(engines[i].engine),
+			.lanes = engines[i].lanes };
 }
 
 static bool
@@ -461,13 +411,14 @@ start_version(struct bench *b, struct mw_err *err)
 
 /* Without sysbench: results that say so, from the loop as always. */
 static void
-end_without_tool(void *arg)
+go_without_tool(void *arg)
 {
 	struct bench *b = arg;
+	char text[200];
 
-	bench_fail_kinds(b, BENCH_KINDS, "TOOL_MISSING",
-	    "sysbench is not installed");
-	bench_finish(b);
+	toolhint(TOOL_SYSBENCH, text, sizeof text);
+	bench_fail_lanes(b, ~LANES_DB_LITE, "TOOL_MISSING", text);
+	bench_prepare(b);
 }
 
 bool
@@ -478,7 +429,7 @@ bench_start(const struct bench_conf *conf, const struct bench_ops *ops,
 	int64_t left_ns = conf->deadline_ns - clock_mono_ns();
 
 	b->conf = *conf;
-	b->conf.kinds &= BENCH_KINDS;
+	b->conf.kinds = lanes_for(conf->profile, conf->kinds);
 	b->ops = ops;
 	b->arg = arg;
 	b->profile = rules_profile(conf->profile);
@@ -495,8 +446,10 @@ bench_start(const struct bench_conf *conf, const struct bench_ops *ops,
 		goto fail;
 	}
 	lanes_init(b);
+	sysenv_read(&b->env, conf->facts, b->dir, "");
+	b->start_ns = clock_mono_ns();
 	if (!sysinfo_tool("sysbench", b->program, sizeof b->program))
-		loop_reap(conf->loop, end_without_tool, b);
+		loop_reap(conf->loop, go_without_tool, b);
 	else if (!start_version(b, err)) {
 		rmdir(b->dir);
 		goto fail;
@@ -506,6 +459,7 @@ bench_start(const struct bench_conf *conf, const struct bench_ops *ops,
 	*out = b;
 	return true;
 fail:
+	free(b->lanes);
 	free(b->dir);
 	free(b->run_id);
 	free(b);
@@ -515,16 +469,23 @@ fail:
 unsigned
 bench_possible(char *missing, size_t size)
 {
+	static const struct {
+		const char *engine;
+		unsigned lanes;
+	} more[] = { { "pgsql", LANES_DB_PGSQL }, { "lite", LANES_DB_LITE } };
+	unsigned set = LANES_BENCH & ~LANES_DB_PGSQL & ~LANES_DB_LITE;
 	char path[256];
 
 	str_copy(missing, size, "");
 	if (!sysinfo_tool("sysbench", path, sizeof path)) {
 		str_copy(missing, size, "sysbench");
-		return 0;
-	}
-	if (!dbbench_available()) {
+		set = 0;
+	} else if (!dbbench_available()) {
 		str_copy(missing, size, "mariadb-server-core");
-		return BENCH_KINDS & ~DB_MASK;
+		set &= ~LANES_DB_MYSQL;
 	}
-	return BENCH_KINDS;
+	for (size_t i = 0; i < ARRAY_LEN(more); i++)
+		if (dbengine_here(dbengine_find(more[i].engine)))
+			set |= more[i].lanes;
+	return set;
 }

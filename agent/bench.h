@@ -7,9 +7,7 @@
 
 #include "agent/sysinfo.h"
 #include "common/loop.h"
-#include "common/pure/result.h"
-
-#define BENCH_KINDS ((1u << KIND_RTT) - 1) /* what this module can run */
+#include "common/pure/lane.h"
 
 struct bench;
 
@@ -19,13 +17,14 @@ struct bench_conf {
 	struct sysinfo_monitor *monitor; /* same */
 	const char *dir; /* a folder is made in it, and removed */
 	const char *run_id, *profile;
-	unsigned kinds; /* 1 << enum kind */
+	unsigned kinds; /* lanes; a kind of profile legacy is its legacy lane */
 	uint64_t seed;
 	int64_t deadline_ns; /* monotonic */
 };
 
 struct bench_ops {
 	void (*on_step)(void *arg, const char *text);
+	/* r->raw.base64 lives until it returns. */
 	void (*on_result)(void *arg, const struct result *r);
 	/* Everything is cleaned up; b is freed after the call. MW_OK: each
 	 * kind has a result (which may say failed). */

@@ -13,12 +13,30 @@
 #define MEM_NEED_MIB 160
 #define PREPARE_MIN_MS 60000
 
-static void prepare_db(struct bench *b);
+static void prepare_dbs(struct bench *b);
+
+static struct lane *
+first_open(struct bench *b, unsigned set)
+{
+	for (size_t i = 0; i < b->nlanes; i++)
+		if (b->lanes[i].open && (set & LANE_BIT(b->lanes[i].id)) != 0)
+			return &b->lanes[i];
+	return NULL;
+}
+
+static void
+next_db(struct bench *b)
+{
+	b->engine++;
+	prepare_dbs(b);
+}
 
 static void
 on_db_prepared(struct child *c, const struct child_end *end, void *arg)
 {
 	struct bench *b = arg;
+	struct engine_run *e = &b->engines[b->engine];
+	struct lane *l = first_open(b, e->lanes);
 	struct mw_err err = MW_ERR_INIT;
 
 	(void)c;
@@ -27,103 +45,123 @@ on_db_prepared(struct child *c, const struct child_end *end, void *arg)
 		bench_finish(b);
 		return;
 	}
-	if (!end->exited || end->code != 0) {
-		bench_explain(end, KIND_DBR, b->dialect, &err);
-		bench_fail_kinds(b, DB_MASK, "DB_SETUP", err.msg);
+	if (l != NULL && (!end->exited || end->code != 0)) {
+		bench_explain(end, l->id, SYSBENCH_1_0, &err);
+		bench_fail_lanes(b, e->lanes, "DB_SETUP", err.msg);
 	}
-	bench_next(b);
+	next_db(b);
 }
 
 static void
 on_db_ready(void *arg)
 {
-	struct bench *b = arg;
+	struct engine_run *e = arg;
+	struct bench *b = e->b;
+	struct lane *l = first_open(b, e->lanes);
 	struct mw_err err = MW_ERR_INIT;
-	struct sysbench_plan plan = bench_plan(b, KIND_DBR);
+	struct sysbench_plan plan;
 
-	plan.step = SYSBENCH_PREPARE;
-	if (bench_sysbench(b, &plan, 2 * PREPARE_MIN_MS, on_db_prepared, &err))
+	if (b->ending)
 		return;
-	bench_fail_kinds(b, DB_MASK, "DB_SETUP", err.msg);
-	bench_next(b);
+	if (l != NULL) {
+		plan = bench_plan(b, l);
+		plan.step = SYSBENCH_PREPARE;
+		if (bench_sysbench(b, &plan, 2 * PREPARE_MIN_MS, on_db_prepared,
+			&err))
+			return;
+		bench_fail_lanes(b, e->lanes, "DB_SETUP", err.msg);
+	}
+	next_db(b);
 }
 
 static void
 on_db_failed(void *arg, const char *why, const struct mw_err *err)
 {
-	struct bench *b = arg;
+	struct engine_run *e = arg;
+	struct bench *b = e->b;
 
-	bench_fail_kinds(b, DB_MASK, why, err->msg);
+	bench_fail_lanes(b, e->lanes, why, err->msg);
 	/* If a child runs, its end goes on; else we were waiting for this. */
 	if (b->child == NULL && !b->ending)
-		bench_next(b);
+		next_db(b);
 }
 
 static void
 on_db_gone(void *arg)
 {
-	struct bench *b = arg;
+	struct engine_run *e = arg;
 
-	b->db = NULL;
-	bench_finish(b);
+	e->db = NULL;
+	bench_finish(e->b);
 }
 
 static bool
-db_room(struct bench *b, char *why, size_t size)
+db_room(struct bench *b, unsigned lanes)
 {
 	const struct rules_profile *p = b->profile;
 	int64_t mib = sysinfo_available_mib("");
 	struct mw_err err = MW_ERR_INIT;
+	const char *why = NULL;
 	struct sysinfo_fs fs;
 	char text[120];
 
 	if (!sysinfo_fs(b->dir, &fs, &err)) {
-		bench_fail_kinds(b, DB_MASK, "NO_SPACE", err.msg);
+		bench_fail_lanes(b, lanes, "NO_SPACE", err.msg);
 		return false;
 	}
-	why[0] = '\0';
 	if (fs.free_mib < p->db_disk_mib)
-		str_copy(why, size, "NO_SPACE");
+		why = "NO_SPACE";
 	else if (mib >= 0 && mib < p->db_memory_mib)
-		str_copy(why, size, "NO_MEMORY");
-	if (why[0] == '\0')
+		why = "NO_MEMORY";
+	if (why == NULL)
 		return true;
 	snprintf(text, sizeof text,
 	    "the database needs %lld MiB of disk and %lld of memory; "
 	    "%lld and %lld are free",
 	    (long long)p->db_disk_mib, (long long)p->db_memory_mib,
 	    (long long)fs.free_mib, (long long)mib);
-	bench_fail_kinds(b, DB_MASK, why, text);
+	bench_fail_lanes(b, lanes, why, text);
 	return false;
 }
 
-static void
-prepare_db(struct bench *b)
+/* True: callbacks of the server follow. */
+static bool
+start_db(struct bench *b, struct engine_run *e)
 {
 	static const struct dbbench_ops ops = { on_db_ready, on_db_failed,
 		on_db_gone };
 	struct dbbench_conf conf = { .loop = b->conf.loop,
+		.engine = e->engine,
 		.dir = b->dir,
 		.pool_mib = b->profile->pool_mib,
 		.log_mib = b->profile->db_log_mib,
+		.clients = b->conf.facts->vcpus,
 		.life_ms = (b->conf.deadline_ns - clock_mono_ns()) / NS_PER_MS +
 		    60000 };
 	struct mw_err err = MW_ERR_INIT;
-	char why[32];
 
-	if (bench_any_open(b, DB_MASK) && b->dialect == SYSBENCH_0_4)
-		bench_fail_kinds(b, DB_MASK, "TOOL_MISSING",
-		    "the database kinds need sysbench 1.0 or later");
-	if (!bench_any_open(b, DB_MASK) || bench_replays(b) ||
-	    !db_room(b, why, sizeof why)) {
-		bench_next(b);
-		return;
-	}
+	if (!bench_any_open(b, e->lanes) || !db_room(b, e->lanes))
+		return false;
 	b->ops->on_step(b->arg, "prepare database");
-	if (dbbench_start(&conf, &ops, b, &b->db, &err))
-		return;
-	bench_fail_kinds(b, DB_MASK,
+	if (dbbench_start(&conf, &ops, e, &e->db, &err))
+		return true;
+	bench_fail_lanes(b, e->lanes,
 	    err.code == MW_UNSUPPORTED ? "TOOL_MISSING" : "DB_SETUP", err.msg);
+	return false;
+}
+
+/* One server after the other; an idle one costs nothing later. */
+static void
+prepare_dbs(struct bench *b)
+{
+	if (b->dialect == SYSBENCH_0_4)
+		bench_fail_lanes(b, LANES_DB_MYSQL | LANES_DB_PGSQL,
+		    "TOOL_MISSING",
+		    "the database kinds need sysbench 1.0 or later");
+	for (; b->engine < ENGINES && !bench_replays(b); b->engine++)
+		if (start_db(b, &b->engines[b->engine]))
+			return;
+	b->engine = ENGINES;
 	bench_next(b);
 }
 
@@ -141,9 +179,9 @@ on_files_prepared(struct child *c, const struct child_end *end, void *arg)
 	}
 	if (!end->exited || end->code != 0) {
 		bench_explain(end, KIND_FIOR, b->dialect, &err);
-		bench_fail_kinds(b, FIO_MASK, bench_substatus(end), err.msg);
+		bench_fail_lanes(b, FIO_LANES, bench_substatus(end), err.msg);
 	}
-	prepare_db(b);
+	prepare_dbs(b);
 }
 
 /* Files in memory would measure memory: that is refused, not flagged. */
@@ -157,38 +195,40 @@ files_honest(struct bench *b)
 	if (bench_replays(b)) /* no file is touched */
 		return true;
 	if (!sysinfo_fs(b->dir, &fs, &err)) {
-		bench_fail_kinds(b, FIO_MASK, "NO_SPACE", err.msg);
+		bench_fail_lanes(b, FIO_LANES, "NO_SPACE", err.msg);
 	} else if (fs.memory) {
-		bench_fail_kinds(b, FIO_MASK, "REFUSED",
+		bench_fail_lanes(b, FIO_LANES, "REFUSED",
 		    "the working folder is on tmpfs: this would measure "
 		    "memory, not a disk");
 	} else if (fs.free_mib < 2 * b->profile->file_mib) {
 		snprintf(text, sizeof text, "%lld MiB free, %lld needed",
 		    (long long)fs.free_mib,
 		    (long long)(2 * b->profile->file_mib));
-		bench_fail_kinds(b, FIO_MASK, "NO_SPACE", text);
+		bench_fail_lanes(b, FIO_LANES, "NO_SPACE", text);
 	}
-	return bench_any_open(b, FIO_MASK);
+	return bench_any_open(b, FIO_LANES);
 }
 
 static void
 prepare_files(struct bench *b)
 {
 	struct mw_err err = MW_ERR_INIT;
-	struct sysbench_plan plan = bench_plan(b, KIND_FIOR);
+	struct lane *l = first_open(b, FIO_LANES);
+	struct sysbench_plan plan;
 	/* 20 MiB/s must do. */
 	int64_t limit_ms = PREPARE_MIN_MS + b->profile->file_mib * 50;
 
-	if (!bench_any_open(b, FIO_MASK) || !files_honest(b)) {
-		prepare_db(b);
+	if (l == NULL || !files_honest(b)) {
+		prepare_dbs(b);
 		return;
 	}
+	plan = bench_plan(b, l);
 	plan.step = SYSBENCH_PREPARE;
 	b->ops->on_step(b->arg, "prepare files");
 	if (bench_sysbench(b, &plan, limit_ms, on_files_prepared, &err))
 		return;
-	bench_fail_kinds(b, FIO_MASK, "PARSE", err.msg);
-	prepare_db(b);
+	bench_fail_lanes(b, FIO_LANES, "PARSE", err.msg);
+	prepare_dbs(b);
 }
 
 static void
@@ -201,12 +241,23 @@ check_memory(struct bench *b)
 		return;
 	snprintf(text, sizeof text, "%lld MiB of memory free, %d needed",
 	    (long long)mib, MEM_NEED_MIB);
-	bench_fail_kinds(b, MEM_MASK, "NO_MEMORY", text);
+	bench_fail_lanes(b, MEM_LANES, "NO_MEMORY", text);
+}
+
+/* A world has numbers of standard variants only; another variant of the same
+ * number would be a lie. */
+static void
+check_replay(struct bench *b)
+{
+	if (bench_replays(b))
+		bench_fail_lanes(b, ~LANES_STD, "REFUSED",
+		    "a replaying world knows standard variants only");
 }
 
 void
 bench_prepare(struct bench *b)
 {
+	check_replay(b);
 	check_memory(b);
 	prepare_files(b);
 }

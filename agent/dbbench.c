@@ -217,7 +217,7 @@ choose_paths(struct dbbench *d, const char *dir, struct mw_err *err)
 	struct dbengine_place *p = &d->place;
 
 	p->socket.sun_family = AF_UNIX;
-	if (snprintf(p->dir, sizeof p->dir, "%s/db", dir) >=
+	if (snprintf(p->dir, sizeof p->dir, "%s/%s", dir, d->engine->name) >=
 		(int)sizeof p->dir ||
 	    snprintf(p->socket.sun_path, sizeof p->socket.sun_path, "%s%s",
 		p->dir, d->engine->socket) >= (int)sizeof p->socket.sun_path)

@@ -15,7 +15,7 @@ struct dbbench;
 struct dbbench_conf {
 	struct loop *loop;
 	const struct dbengine *engine; /* NULL: mariadb */
-	const char *dir; /* made inside it: "db"; must be ours, 0700 */
+	const char *dir; /* a folder named as the engine is made in it */
 	int64_t pool_mib; /* buffer pool */
 	int64_t log_mib; /* redo log */
 	unsigned clients; /* connections at a time */

@@ -287,8 +287,6 @@ lite_find(struct dbengine_place *p)
 static const struct dbengine engines[] = {
 	{ .name = "mariadb",
 	    .variant = "std",
-	    .driver = "mysql",
-	    .database = "sbtest",
 	    .tool_name = "",
 	    .tool = TOOL_MARIADB,
 	    .socket = "/s",
@@ -300,8 +298,6 @@ static const struct dbengine engines[] = {
 	 * its "immediate" end, which leaves neither process nor memory. */
 	{ .name = "pgsql",
 	    .variant = "pgsql",
-	    .driver = "pgsql",
-	    .database = "postgres",
 	    .tool_name = "",
 	    .tool = TOOL_POSTGRES,
 	    .socket = "/.s.PGSQL.5432",
@@ -317,8 +313,6 @@ static const struct dbengine engines[] = {
 	/* No server: the load generator is the database. */
 	{ .name = "lite",
 	    .variant = "lite",
-	    .driver = "lite",
-	    .database = "",
 	    .tool_name = "milkyway-dblite",
 	    .tool = TOOL_DBLITE,
 	    .socket = "/lite.db",

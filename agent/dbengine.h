@@ -34,9 +34,7 @@ struct dbengine_place {
 struct dbengine {
 	const char *name; /* as asked for: "mariadb" */
 	const char *variant; /* of the results: "std", "pgsql", "lite" */
-	const char *driver; /* of struct sysbench_plan: "mysql" */
-	const char *database; /* "sbtest" */
-	const char *tool_name; /* "" : sysbench drives it */
+	const char *tool_name; /* makes the load; "": sysbench */
 	enum tool tool; /* what is missing if it is not here */
 	/* In the folder: where it listens, and what sysbench is told. */
 	const char *socket, *target;

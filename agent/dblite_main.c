@@ -188,6 +188,18 @@ prepare(struct lite *l)
 	    sql(l, "PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
+/* Puts the log into the file, too: each run begins alike. */
+static void
+close_file(struct lite *l)
+{
+	for (int t = 0; t < TABLES_MAX; t++)
+		for (int s = 0; s < ST_COUNT; s++)
+			sqlite3_finalize(l->st[t][s]);
+	sqlite3_finalize(l->begin);
+	sqlite3_finalize(l->commit);
+	sqlite3_close(l->db);
+}
+
 static int64_t
 any_row(struct lite *l)
 {
@@ -434,6 +446,6 @@ main(int argc, char **argv)
 		return usage(stderr, 2);
 	if (ok && strcmp(verb, "run") == 0)
 		print_report(&l);
-	/* Statements and file end with the process; what is committed stays. */
+	close_file(&l);
 	return ok && fflush(stdout) == 0 ? 0 : 1;
 }

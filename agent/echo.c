@@ -179,6 +179,12 @@ echo_gate_pass(struct echo_gate *g, const struct echo_frame *f)
 	return true;
 }
 
+bool
+echo_initiates(uint32_t self, uint32_t dst, uint32_t sweep)
+{
+	return ((self + dst + sweep) % 2 == 0) == (self < dst);
+}
+
 void
 echo_perm(const struct echo_plan *p, uint32_t sweep, uint32_t *perm)
 {
@@ -194,7 +200,7 @@ int64_t
 echo_due_ns(const struct echo_plan *p, uint32_t self, uint32_t i)
 {
 	uint64_t steps = (uint64_t)p->sweeps * (p->n - 1);
-	uint64_t gap = (uint64_t)p->window_ns / steps;
+	uint64_t gap = steps > 0 ? (uint64_t)p->window_ns / steps : 0;
 	uint64_t phase = gap > 0 ? rng_mix(p->seed + self) % gap : 0;
 
 	return (int64_t)(i * gap + phase);

@@ -76,6 +76,9 @@ struct echo_plan {
 	int64_t window_ns;
 };
 
+/* Half rounds: who of a pair probes in that sweep; the other one does in the
+ * next. */
+bool echo_initiates(uint32_t self, uint32_t dst, uint32_t sweep) mw_must_check;
 /* perm has n - 1 elements. */
 void echo_perm(const struct echo_plan *p, uint32_t sweep, uint32_t *perm);
 /* When step number i (0 .. sweeps * (n - 1) - 1) of a member is due, in ns

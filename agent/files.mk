@@ -5,7 +5,7 @@ milkyway-agent_SRCS    = $(filter-out agent/ping_main.c agent/dblite_main.c,$(wi
 	$(if $(STATIC),agent/static/notls.c)
 milkyway-agent_ROOMS  := common pure
 milkyway-agent_STATIC := 1
-milkyway-agent_LIBS   := -lmicrohttpd -levent_openssl -levent_core -lssl -lcrypto -ljansson -lm
+milkyway-agent_LIBS   := -lmicrohttpd -levent_openssl -levent_core -lssl -lcrypto -lz -ljansson -lm
 milkyway-ping_SRCS    := agent/ping_main.c agent/confine.c
 milkyway-ping_ROOMS   := pure
 milkyway-ping_STATIC  := 1

@@ -15,10 +15,12 @@
 #include "common/proto.h"
 
 struct mesh;
+struct pinger;
 
 struct mesh_member {
 	uint32_t ip; /* host byte order */
 	uint16_t port;
+	uint16_t ssh_port; /* 0: no TCP probe */
 };
 
 /* A checked "arm" message. */
@@ -27,7 +29,11 @@ struct mesh_arm {
 	uint8_t key[32];
 	uint32_t self, n, sweeps;
 	struct mesh_member *members; /* n */
+	uint32_t *targets; /* indexes to probe; NULL: everybody */
+	uint32_t ntargets;
+	bool half; /* the ends of a pair take turns by sweep */
 	int64_t window_ns, late_ns;
+	int64_t extra_ns; /* for pairs that UDP does not reach; 0: none */
 	uint64_t seed;
 };
 
@@ -46,11 +52,17 @@ bool mesh_new(struct loop *l, uint16_t port, const struct mesh_ops *ops,
 void mesh_free(struct mesh *m); /* NULL is fine */
 uint16_t mesh_port(const struct mesh *m);
 
+/* For pairs that UDP does not reach; NULL is fine. Lives longer than m. */
+void mesh_use_pinger(struct mesh *m, struct pinger *pinger);
 /* Copies a. The round before, if any, is given up; its requests are answered
  * for 2 s more. */
 void mesh_arm(struct mesh *m, const struct mesh_arm *a);
 bool mesh_go(struct mesh *m, const char *round_id, int64_t delay_ns,
     struct mw_err *err) mw_must_check;
+/* Before go: members whose agent is not armed. Another method than the echo
+ * must not speak for them: they may run a benchmark. */
+void mesh_absent(struct mesh *m, const char *round_id, const uint32_t *index,
+    size_t n);
 void mesh_disarm(struct mesh *m, const char *round_id);
 /* A round is armed or under way. */
 bool mesh_active(const struct mesh *m);

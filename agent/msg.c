@@ -17,6 +17,7 @@
 #define PEM_MAX 16384
 #define SEED_MAX (INT64_C(1) << 53)
 #define DEADLINE_MAX_MS (7 * 86400 * INT64_C(1000))
+#define SSH_PORT 22
 #define RATE_MAX_PER_S 2000 /* packets of one agent, whatever is asked */
 
 /* A word like "b-01" or "01J..": what ids look like, without blanks. */
@@ -62,18 +63,18 @@ bench_kinds(const struct json_at *at, struct msg *m, struct mw_err *err)
 {
 	json_t *list;
 
-	if (!json_get_array(at, "kinds", true, 1, KIND_COUNT, &list, err))
+	if (!json_get_array(at, "kinds", true, 1, LANE_COUNT, &list, err))
 		return false;
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const char *name = json_string_value(json_array_get(list, i));
-		enum kind k;
+		unsigned lane;
 
-		if (name == NULL || !kind_parse(name, &k) ||
-		    !(BENCH_KINDS >> k & 1)) {
+		if (name == NULL || !lane_parse(name, &lane) ||
+		    !(LANES_BENCH & LANE_BIT(lane))) {
 			err_set(err, MW_INVALID, 0, "unknown kind");
 			return err_pointer(err, "/kinds/%zu", i);
 		}
-		m->kinds |= 1u << k;
+		m->kinds |= LANE_BIT(lane);
 	}
 	return true;
 }
@@ -100,13 +101,43 @@ job_bench(const struct json_at *at, struct msg *m, struct mw_err *err)
 	return true;
 }
 
+/* Which methods of reach.h; all of them if the field is not there. */
+static bool
+rtt_methods(const struct json_at *at, struct rtt_target *t, struct mw_err *err)
+{
+	json_t *list;
+
+	t->methods = REACH_ALL;
+	if (!json_get_array(at, "methods", false, 1, 3, &list, err))
+		return false;
+	if (list == NULL)
+		return true;
+	t->methods = 0;
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		unsigned m =
+		    reach_method(json_string_value(json_array_get(list, i)));
+
+		if (m == 0) {
+			err_set(err, MW_INVALID, 0, "unknown method");
+			return err_pointer(err, "%s/methods/%zu", at->pointer,
+			    i);
+		}
+		t->methods |= (uint8_t)m;
+	}
+	return true;
+}
+
 static bool
 rtt_target(const struct json_at *at, struct rtt_target *t, struct mw_err *err)
 {
 	const char *name, *ip;
+	int64_t port;
 
 	if (!json_get_str(at, "target", true, sizeof t->name - 1, &name, err) ||
-	    !json_get_str(at, "ip", true, 15, &ip, err))
+	    !json_get_str(at, "ip", true, 15, &ip, err) ||
+	    !json_get_int(at, "tcpPort", true, SSH_PORT, 0, 65535, &port,
+		err) ||
+	    !rtt_methods(at, t, err))
 		return false;
 	if (!id_word_valid(name, sizeof t->name - 1) ||
 	    !id_ipv4_parse(ip, &t->ip)) {
@@ -114,6 +145,7 @@ rtt_target(const struct json_at *at, struct rtt_target *t, struct mw_err *err)
 		return err_pointer(err, "%s", at->pointer);
 	}
 	str_copy(t->name, sizeof t->name, name);
+	t->tcp_port = (uint16_t)port;
 	t->refused = id_ipv4_refused(t->ip);
 	return true;
 }
@@ -182,6 +214,7 @@ arm_member(json_t *j, size_t i, struct mesh_member *out, struct mw_err *err)
 		return err_pointer(err, "/members/%zu", i);
 	}
 	out->port = (uint16_t)port;
+	out->ssh_port = SSH_PORT;
 	return true;
 }
 
@@ -199,6 +232,77 @@ arm_members(const struct json_at *at, struct mesh_arm *a, struct mw_err *err)
 		if (!arm_member(json_array_get(list, i), i, &a->members[i],
 			err))
 			return false;
+	return true;
+}
+
+/* Different member indexes, or NULL if the field is not there. */
+static bool
+indexes(const struct json_at *at, const char *key, uint32_t **out, size_t *n,
+    struct mw_err *err)
+{
+	json_t *list;
+
+	if (!json_get_array(at, key, false, 0, ECHO_MEMBERS_MAX, &list, err))
+		return false;
+	if (list == NULL)
+		return true;
+	*n = json_array_size(list);
+	*out = xcalloc(*n + 1, sizeof **out);
+	for (size_t i = 0; i < *n; i++) {
+		json_t *v = json_array_get(list, i);
+		json_int_t x = json_integer_value(v);
+
+		/* In ascending order, so that they are different. */
+		if (!json_is_integer(v) || x < 0 || x >= ECHO_MEMBERS_MAX ||
+		    (i > 0 && x <= (json_int_t)(*out)[i - 1])) {
+			err_set(err, MW_INVALID, 0, "bad member index");
+			return err_pointer(err, "/%s/%zu", key, i);
+		}
+		(*out)[i] = (uint32_t)x;
+	}
+	return true;
+}
+
+/* One for each member, if not all are 22; 0: that one has none. */
+static bool
+ssh_ports(const struct json_at *at, struct mesh_arm *a, struct mw_err *err)
+{
+	json_t *list;
+
+	if (!json_get_array(at, "sshPorts", false, a->n, a->n, &list, err))
+		return false;
+	for (uint32_t i = 0; list != NULL && i < a->n; i++) {
+		json_t *v = json_array_get(list, i);
+		json_int_t port = json_integer_value(v);
+
+		if (!json_is_integer(v) || port < 0 || port > 65535) {
+			err_set(err, MW_INVALID, 0, "bad port");
+			return err_pointer(err, "/sshPorts/%u", i);
+		}
+		a->members[i].ssh_port = (uint16_t)port;
+	}
+	return true;
+}
+
+/* What a coordinator may ask besides: a part of the members, half rounds, and
+ * another method for pairs that UDP does not reach. */
+static bool
+arm_options(const struct json_at *at, struct mesh_arm *a, struct mw_err *err)
+{
+	int64_t extra;
+	size_t n = 0;
+
+	if (!ssh_ports(at, a, err) ||
+	    !indexes(at, "targets", &a->targets, &n, err) ||
+	    !json_get_bool(at, "half", true, false, &a->half, err) ||
+	    !json_get_int(at, "extraMs", true, 0, 0, 60000, &extra, err))
+		return false;
+	a->extra_ns = extra * NS_PER_MS;
+	a->ntargets = (uint32_t)n;
+	for (size_t i = 0; i < n; i++)
+		if (a->targets[i] >= a->n || a->targets[i] == a->self)
+			return err_set(err, MW_INVALID, 0,
+			    "a target that is no other member");
 	return true;
 }
 
@@ -222,11 +326,14 @@ arm(const struct json_at *at, struct msg *m, struct mw_err *err)
 		return false;
 	if (strlen(key) != 64 || !str_unhex(key, a->key, 32))
 		return err_set(err, MW_INVALID, 0, "key is not 64 hex digits");
-	if (k * ((int64_t)a->n - 1) * 1000 / window > RATE_MAX_PER_S)
+	a->self = (uint32_t)index;
+	if (!arm_options(at, a, err))
+		return false;
+	if (k * (a->targets ? a->ntargets : (int64_t)a->n - 1) * 1000 / window >
+	    RATE_MAX_PER_S)
 		return err_set(err, MW_INVALID, 0,
 		    "more than %d packets a second", RATE_MAX_PER_S);
 	str_copy(a->round_id, sizeof a->round_id, m->id);
-	a->self = (uint32_t)index;
 	a->sweeps = (uint32_t)k;
 	a->window_ns = window * NS_PER_MS;
 	a->late_ns = late * NS_PER_MS;
@@ -238,7 +345,8 @@ static bool
 go(const struct json_at *at, struct msg *m, struct mw_err *err)
 {
 	return get_word(at, "roundId", m->id, sizeof m->id, err) &&
-	    json_get_int(at, "delayMs", true, 0, 0, 60000, &m->delay_ms, err);
+	    json_get_int(at, "delayMs", true, 0, 0, 60000, &m->delay_ms, err) &&
+	    indexes(at, "absent", &m->absent, &m->nabsent, err);
 }
 
 static bool
@@ -343,6 +451,8 @@ msg_free(struct msg *m)
 {
 	free(m->targets);
 	free(m->arm.members);
+	free(m->arm.targets);
+	free(m->absent);
 	free(m->cert);
 	free(m->ca);
 	memset(m, 0, sizeof *m);

@@ -37,6 +37,8 @@ struct msg {
 	int64_t count, gap_ms, timeout_ms;
 	struct mesh_arm arm;
 	int64_t delay_ms; /* go */
+	uint32_t *absent; /* go: members without an armed agent */
+	size_t nabsent;
 	char *cert, *ca; /* PEM */
 	char code[32], message[200]; /* bye */
 	int64_t reconnect_after_ms;

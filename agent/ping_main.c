@@ -90,7 +90,7 @@ ident_of(pingobj_t *obj, const char *addr, int *ident, bool *unique)
 	     it = ping_iterator_next(it)) {
 		char name[64];
 		size_t len = sizeof name, size = sizeof(int);
-		int id;
+		int id = 0; /* liboping 1.10 writes two bytes */
 
 		if (n == HOSTS_MAX ||
 		    ping_iterator_get_info(it, PING_INFO_HOSTNAME, name,

@@ -302,11 +302,14 @@ pinger_free(struct pinger *p)
 {
 	if (p == NULL)
 		return;
+	/* A child that has not given up root yet cannot be killed by us, but
+	 * ends with its input. */
+	shutdown(bufferevent_getfd(p->bev), SHUT_RDWR);
+	bufferevent_free(p->bev);
 	if (p->pid != 0) {
 		kill(p->pid, SIGKILL);
 		waitpid(p->pid, NULL, 0);
 	}
-	bufferevent_free(p->bev);
 	loop_timer_free(p->deadline);
 	free(p);
 }

@@ -6,24 +6,21 @@
  */
 #include "agent/prober.h"
 
+#include "agent/stamp.h"
 #include "common/clock.h"
 #include "common/pure/alloc.h"
+#include "common/pure/rng.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/errqueue.h>
-#include <linux/net_tstamp.h>
-#include <netinet/in.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define TICK_NS (25 * NS_PER_MS) /* sends of one tick share a wake-up */
 #define SENDS_PER_TICK 256
 #define STEP_NS NS_PER_MS /* wall against monotonic: more is a clock step */
 #define RTT_MAX_NS (60 * NS_PER_S)
-#define RCVBUF_BYTES (1024 * 1024)
 
 enum probe_state {
 	P_UNSENT,
@@ -49,7 +46,7 @@ struct prober {
 	int fd;
 	struct loop_timer *timer;
 	int64_t start_ns, end_ns; /* monotonic */
-	uint32_t next, total; /* steps */
+	uint32_t next, total, per; /* steps; steps of a sweep */
 	uint32_t open; /* sent, no end yet */
 	uint32_t *perm;
 	struct probe *probes; /* [dst * sweeps + sweep] */
@@ -63,22 +60,28 @@ struct prober {
 
 static void tick(void *arg);
 
-/* Turns transmit stamps on; their counter starts at 0. */
 static void
 stamps_on(struct prober *p)
 {
-	int off = 0, on = 1;
-	int flags = SOF_TIMESTAMPING_TX_SOFTWARE |
-	    SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE |
-	    SOF_TIMESTAMPING_OPT_ID | SOF_TIMESTAMPING_OPT_TSONLY;
-
-	(void)setsockopt(p->fd, SOL_SOCKET, SO_TIMESTAMPING, &off, sizeof off);
 	p->stamps = 0;
-	p->stamping = setsockopt(p->fd, SOL_SOCKET, SO_TIMESTAMPING, &flags,
-			  sizeof flags) == 0;
-	if (!p->stamping)
-		(void)setsockopt(p->fd, SOL_SOCKET, SO_TIMESTAMPNS, &on,
-		    sizeof on);
+	p->stamping = stamp_on(p->fd);
+}
+
+/* All members in the permutation that all share; or our own targets in an
+ * order of our own. */
+static void
+plan_make(struct prober *p)
+{
+	const struct mesh_arm *a = p->arm;
+
+	p->plan = (struct echo_plan){ .n = a->n,
+		.sweeps = a->sweeps,
+		.seed = a->seed,
+		.window_ns = a->window_ns };
+	if (a->targets != NULL) {
+		p->plan.n = a->ntargets + 1;
+		p->plan.seed = rng_mix(a->seed + a->self);
+	}
 }
 
 bool
@@ -87,24 +90,19 @@ prober_start(const struct prober_conf *conf, struct prober **out,
 {
 	const struct mesh_arm *a = conf->arm;
 	struct prober *p = xcalloc(1, sizeof *p);
-	int on = 1, rcvbuf = RCVBUF_BYTES;
 
 	p->conf = *conf;
 	p->arm = a;
-	p->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (p->fd < 0) {
-		err_set(err, MW_INTERNAL, errno, "probe socket: %s",
-		    strerror(errno));
+	if (!stamp_socket(0, &p->fd, err)) {
 		free(p);
 		return false;
 	}
-	(void)setsockopt(p->fd, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof rcvbuf);
-	(void)setsockopt(p->fd, IPPROTO_IP, IP_RECVERR, &on, sizeof on);
 	stamps_on(p);
-	p->plan = (struct echo_plan){ a->n, a->sweeps, a->seed, a->window_ns };
+	plan_make(p);
 	p->round = echo_round_number(a->round_id);
-	p->total = a->sweeps * (a->n - 1);
-	p->perm = xcalloc(a->n, sizeof *p->perm);
+	p->per = p->plan.n - 1;
+	p->total = a->sweeps * p->per;
+	p->perm = xcalloc(p->plan.n, sizeof *p->perm);
 	p->probes = xcalloc((size_t)a->n * a->sweeps, sizeof *p->probes);
 	p->by_stamp = xcalloc((size_t)p->total + 1, sizeof *p->by_stamp);
 	p->cells = xcalloc(a->n, sizeof *p->cells);
@@ -143,67 +141,6 @@ watch_clock(struct prober *p, int64_t now_ns)
 	p->clock_offset_ns = offset;
 }
 
-struct arrival {
-	uint8_t bytes[ECHO_BYTES + 8];
-	_Alignas(struct cmsghdr) char control[512];
-	struct sockaddr_in from;
-	size_t n;
-	int64_t stamp_ns; /* 0: none */
-	uint8_t origin; /* of an error: SO_EE_ORIGIN_x */
-	uint32_t data;
-};
-
-static void
-read_control(struct msghdr *h, struct arrival *a)
-{
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c != NULL;
-	     c = CMSG_NXTHDR(h, c)) {
-		if (c->cmsg_level == SOL_SOCKET &&
-		    (c->cmsg_type == SCM_TIMESTAMPING ||
-			c->cmsg_type == SCM_TIMESTAMPNS)) {
-			struct timespec t; /* [0] of scm_timestamping */
-
-			memcpy(&t, CMSG_DATA(c), sizeof t);
-			a->stamp_ns = t.tv_sec * NS_PER_S + t.tv_nsec;
-		} else if (c->cmsg_level == IPPROTO_IP &&
-		    c->cmsg_type == IP_RECVERR) {
-			struct sock_extended_err e;
-
-			memcpy(&e, CMSG_DATA(c), sizeof e);
-			a->origin = e.ee_origin;
-			a->data = e.ee_data;
-		}
-	}
-}
-
-static bool
-receive(struct prober *p, int flags, struct arrival *a)
-{
-	for (int tries = 0; tries < 8; tries++) {
-		struct iovec v = { a->bytes, sizeof a->bytes };
-		struct msghdr h = { .msg_name = &a->from,
-			.msg_namelen = sizeof a->from,
-			.msg_iov = &v,
-			.msg_iovlen = 1,
-			.msg_control = a->control,
-			.msg_controllen = sizeof a->control };
-		ssize_t n = recvmsg(p->fd, &h, flags | MSG_DONTWAIT);
-
-		if (n >= 0) {
-			a->n = (size_t)n;
-			a->stamp_ns = 0;
-			a->origin = 0;
-			a->data = 0;
-			read_control(&h, a);
-			return true;
-		}
-		if (errno == EAGAIN)
-			return false;
-		/* else a pending ICMP error was reported and cleared */
-	}
-	return false;
-}
-
 static struct probe *
 probe_of(struct prober *p, const struct echo_frame *f)
 {
@@ -223,10 +160,10 @@ close_probe(struct prober *p, struct probe *pr, enum probe_state st)
 static void
 drain_errors(struct prober *p)
 {
-	struct arrival a;
+	struct stamp_arrival a;
 	struct echo_frame f;
 
-	while (receive(p, MSG_ERRQUEUE, &a)) {
+	while (stamp_receive(p->fd, MSG_ERRQUEUE, &a)) {
 		if (a.origin == SO_EE_ORIGIN_TIMESTAMPING) {
 			if (a.data < p->stamps && a.stamp_ns != 0) {
 				struct probe *pr =
@@ -246,7 +183,7 @@ drain_errors(struct prober *p)
 }
 
 static void
-take_reply(struct prober *p, const struct arrival *a)
+take_reply(struct prober *p, const struct stamp_arrival *a)
 {
 	struct matrix_cell *c;
 	struct echo_frame f;
@@ -325,28 +262,39 @@ send_probe(struct prober *p, uint32_t dst, uint32_t sweep)
 		p->by_stamp[p->stamps++] = index;
 }
 
+static uint32_t
+dst_of(const struct prober *p, uint32_t step)
+{
+	const struct mesh_arm *a = p->arm;
+
+	return a->targets != NULL ? a->targets[p->perm[step] - 1]
+				  : (a->self + p->perm[step]) % a->n;
+}
+
 static void
 send_due(struct prober *p, int64_t now_ns)
 {
-	uint32_t n = p->arm->n;
+	const struct mesh_arm *a = p->arm;
 	bool busy = p->conf.is_busy(p->conf.arg);
 
 	for (int i = 0; i < SENDS_PER_TICK && p->next < p->total; i++) {
-		uint32_t sweep = p->next / (n - 1), step = p->next % (n - 1);
+		uint32_t sweep = p->next / p->per, step = p->next % p->per;
 		uint32_t dst;
 
-		if (p->start_ns + echo_due_ns(&p->plan, p->arm->self, p->next) >
+		if (p->start_ns + echo_due_ns(&p->plan, a->self, p->next) >
 		    now_ns)
 			return;
 		if (step == 0)
 			echo_perm(&p->plan, sweep, p->perm);
-		dst = (p->arm->self + p->perm[step]) % n;
+		p->next++;
+		dst = dst_of(p, step);
+		if (a->half && !echo_initiates(a->self, dst, sweep))
+			continue;
 		if (busy)
-			p->probes[(size_t)dst * p->arm->sweeps + sweep].state =
+			p->probes[(size_t)dst * a->sweeps + sweep].state =
 			    P_BUSY;
 		else
 			send_probe(p, dst, sweep);
-		p->next++;
 	}
 }
 
@@ -433,12 +381,12 @@ static void
 tick(void *arg)
 {
 	struct prober *p = arg;
-	struct arrival a;
+	struct stamp_arrival a;
 	int64_t now = clock_mono_ns(), next;
 
 	watch_clock(p, now);
 	drain_errors(p);
-	while (receive(p, 0, &a))
+	while (stamp_receive(p->fd, 0, &a))
 		take_reply(p, &a);
 	send_due(p, now);
 	if (now >= p->end_ns || (p->next == p->total && p->open == 0)) {

@@ -6,47 +6,37 @@
 #include "agent/rtt.h"
 
 #include "agent/prober.h"
-#include "common/clock.h"
 #include "common/json.h"
 #include "common/pure/alloc.h"
-#include "common/pure/str.h"
 
 #include <string.h>
 
-#define RETRY_NS (100 * NS_PER_MS) /* while an abandoned round still runs */
-
-struct figures {
-	uint32_t ip;
-	bool asked;
-	size_t n, lost;
-	int64_t rtt_ns[RTT_COUNT_MAX];
-};
-
 struct rtt {
 	struct rtt_conf conf;
-	struct figures *ips; /* each address once, sorted */
-	size_t nips, next;
-	const char *why; /* for what was not asked */
-	struct loop_timer *timer, *deadline;
-	bool done;
+	struct reach_target *ips; /* each address once, sorted */
+	size_t nips;
+	struct reach *reach;
+	struct reach_result *results; /* of ips, while on_reached() runs */
+	bool late;
 };
 
-static void step(void *arg);
-
 static int
-cmp_figures(const void *a, const void *b)
+cmp_target(const void *a, const void *b)
 {
-	const struct figures *x = a, *y = b;
+	const struct reach_target *x = a, *y = b;
 
 	return (x->ip > y->ip) - (x->ip < y->ip);
 }
 
-static struct figures *
-figures_of(struct rtt *r, uint32_t ip)
+/* Targets that share an address share its figures. */
+static const struct reach_result *
+result_of(const struct rtt *r, uint32_t ip)
 {
-	struct figures key = { .ip = ip };
+	struct reach_target key = { .ip = ip };
+	const struct reach_target *t =
+	    bsearch(&key, r->ips, r->nips, sizeof key, cmp_target);
 
-	return bsearch(&key, r->ips, r->nips, sizeof key, cmp_figures);
+	return t != NULL ? &r->results[t - r->ips] : NULL;
 }
 
 static void
@@ -58,140 +48,99 @@ put_ms(json_t *j, const char *key, bool known, uint32_t us)
 		json_put(j, key, NULL);
 }
 
-static json_t *
-target_json(struct rtt *r, const struct rtt_target *t)
+static const char *
+why_of(const struct rtt *r, const struct reach_result *x)
 {
-	struct figures *f = t->refused ? NULL : figures_of(r, t->ip);
-	struct matrix_cell c = { 0 };
+	if (x == NULL)
+		return "refused"; /* it is never probed */
+	if (x->n > 0)
+		return NULL;
+	if (!x->asked)
+		return r->late ? "timeout" : "noPing";
+	if (x->lost == 0)
+		return x->skipped ? "busy" : "timeout";
+	return x->refused ? "refused" : "noAnswer";
+}
+
+static json_t *
+target_json(const struct rtt *r, const struct rtt_target *t)
+{
+	const struct reach_result *x = t->refused ? NULL : result_of(r, t->ip);
+	bool known = x != NULL && x->n > 0;
 	int64_t copy[RTT_COUNT_MAX];
-	bool known = f != NULL && f->n > 0;
+	struct matrix_cell c = { 0 };
 	json_t *j = json_object();
-	const char *why = NULL;
 
 	if (known) {
 		/* Two names may share an address: statistics sort. */
-		memcpy(copy, f->rtt_ns, f->n * sizeof copy[0]);
-		prober_cell(&c, copy, f->n);
-	} else if (t->refused) {
-		why = "refused";
-	} else {
-		why = f->asked ? "noAnswer" : r->why;
+		memcpy(copy, x->rtt_ns, x->n * sizeof copy[0]);
+		prober_cell(&c, copy, x->n);
 	}
 	json_put_str(j, "target", t->name);
-	json_put_int(j, "n", known ? (int64_t)f->n : 0);
-	json_put_int(j, "lost", f != NULL ? (int64_t)f->lost : 0);
+	json_put_int(j, "n", known ? x->n : 0);
+	json_put_int(j, "lost", x != NULL ? x->lost : 0);
 	put_ms(j, "minMs", known, c.min_us);
 	put_ms(j, "avgMs", known, c.avg_us);
 	put_ms(j, "p50Ms", known, c.p50_us);
 	put_ms(j, "p95Ms", known, c.p95_us);
 	put_ms(j, "jitterMs", known, c.jitter_us);
-	json_put_str(j, "method", matrix_method_name(MATRIX_ICMP));
-	json_put_str(j, "why", why);
+	json_put_str(j, "method",
+	    x != NULL && x->asked
+		? matrix_method_name((enum matrix_method)x->method)
+		: NULL);
+	json_put_int(j, "flags", known ? x->flags : 0);
+	json_put_str(j, "why", why_of(r, x));
 	return j;
 }
 
 static void
-finish(struct rtt *r)
+on_reached(void *arg, struct reach_result *results, bool late)
 {
+	struct rtt *r = arg;
 	json_t *j = json_object(), *list = json_array();
 
-	if (r->done)
-		return;
-	r->done = true;
-	loop_timer_clear(r->timer);
-	loop_timer_clear(r->deadline);
-	pinger_abandon(r->conf.pinger, r);
+	r->results = results;
+	r->late = late;
 	json_put_str(j, "jobId", r->conf.job_id);
 	for (size_t i = 0; i < r->conf.n; i++)
 		json_array_append_new(list,
 		    target_json(r, &r->conf.targets[i]));
 	json_put(j, "targets", list);
+	r->results = NULL;
 	r->conf.on_done(r->conf.arg, j);
 	json_decref(j);
-}
-
-static void
-on_sample(void *arg, uint32_t ip, int64_t us)
-{
-	struct figures *f = figures_of(arg, ip);
-
-	if (f == NULL || f->n + f->lost == RTT_COUNT_MAX)
-		return;
-	if (us < 0)
-		f->lost++;
-	else
-		f->rtt_ns[f->n++] = us * NS_PER_US;
-}
-
-static void
-on_end(void *arg, const struct mw_err *err)
-{
-	struct rtt *r = arg;
-
-	if (err->code != MW_OK)
-		r->why = "noPing";
-	loop_timer_set(r->timer, 0);
-}
-
-/* Asks for the next 64 addresses, or ends. */
-static void
-step(void *arg)
-{
-	static const struct pinger_ops ops = { on_sample, on_end };
-	struct rtt *r = arg;
-	struct mw_err err = MW_ERR_INIT;
-	uint32_t ips[PINGER_HOSTS_MAX];
-	struct pinger_ask ask = { r->conf.timeout_ms, r->conf.count,
-		r->conf.gap_ms, ips, 0 };
-
-	if (r->next == r->nips || !pinger_ready(r->conf.pinger)) {
-		if (r->next < r->nips)
-			r->why = "noPing";
-		finish(r);
-		return;
-	}
-	while (ask.n < PINGER_HOSTS_MAX && r->next + ask.n < r->nips) {
-		ips[ask.n] = r->ips[r->next + ask.n].ip;
-		ask.n++;
-	}
-	if (!pinger_run(r->conf.pinger, &ask, &ops, r, &err)) {
-		loop_timer_set(r->timer, RETRY_NS);
-		return;
-	}
-	for (size_t i = 0; i < ask.n; i++)
-		r->ips[r->next + i].asked = true;
-	r->next += ask.n;
-}
-
-static void
-on_deadline(void *arg)
-{
-	struct rtt *r = arg;
-
-	r->why = "timeout";
-	finish(r);
 }
 
 struct rtt *
 rtt_start(const struct rtt_conf *take_conf)
 {
 	struct rtt *r = xcalloc(1, sizeof *r);
+	struct reach_conf conf = { .loop = take_conf->loop,
+		.pinger = take_conf->pinger,
+		.count = (uint32_t)take_conf->count,
+		.gap_ns = take_conf->gap_ms * NS_PER_MS,
+		.timeout_ns = take_conf->timeout_ms * NS_PER_MS,
+		.deadline_ns = take_conf->deadline_ns,
+		.on_done = on_reached,
+		.arg = r };
 	size_t n = 0;
 
 	r->conf = *take_conf;
-	r->why = "timeout";
 	r->ips = xcalloc(r->conf.n, sizeof *r->ips);
-	for (size_t i = 0; i < r->conf.n; i++)
-		if (!r->conf.targets[i].refused)
-			r->ips[n++].ip = r->conf.targets[i].ip;
-	qsort(r->ips, n, sizeof *r->ips, cmp_figures);
+	for (size_t i = 0; i < r->conf.n; i++) {
+		const struct rtt_target *t = &r->conf.targets[i];
+
+		if (!t->refused)
+			r->ips[n++] = (struct reach_target){ t->ip, t->tcp_port,
+				t->methods };
+	}
+	qsort(r->ips, n, sizeof *r->ips, cmp_target);
 	for (size_t i = 0; i < n; i++)
 		if (r->nips == 0 || r->ips[r->nips - 1].ip != r->ips[i].ip)
-			r->ips[r->nips++].ip = r->ips[i].ip;
-	r->timer = loop_timer_new(r->conf.loop, step, r);
-	r->deadline = loop_timer_new(r->conf.loop, on_deadline, r);
-	loop_timer_set(r->timer, 0);
-	loop_timer_set(r->deadline, r->conf.deadline_ns - clock_mono_ns());
+			r->ips[r->nips++] = r->ips[i];
+	conf.targets = r->ips;
+	conf.n = r->nips;
+	r->reach = reach_start(&conf);
 	return r;
 }
 
@@ -200,10 +149,7 @@ rtt_free(struct rtt *r)
 {
 	if (r == NULL)
 		return;
-	if (!r->done)
-		pinger_abandon(r->conf.pinger, r);
-	loop_timer_free(r->timer);
-	loop_timer_free(r->deadline);
+	reach_free(r->reach);
 	free(r->ips);
 	free(r->conf.targets);
 	free(r);

@@ -1,28 +1,31 @@
 /*
- * rtt.h - one job of kind rtt: round-trip times to numeric addresses, by
- * milkyway-ping, 64 addresses at a time.
+ * rtt.h - one job of kind rtt: round-trip times to numeric addresses, by the
+ * methods of reach.h.
  */
 #ifndef MW_AGENT_RTT_H
 #define MW_AGENT_RTT_H
 
 #include "agent/pinger.h"
+#include "agent/reach.h"
 
 #include <jansson.h>
 
 #define RTT_TARGETS_MAX 4096
-#define RTT_COUNT_MAX 100
+#define RTT_COUNT_MAX REACH_COUNT_MAX
 
 struct rtt;
 
 struct rtt_target {
 	char name[128];
 	uint32_t ip;
+	uint16_t tcp_port; /* 0: no handshake */
+	uint8_t methods; /* REACH_x; 0: all */
 	bool refused; /* never probed, whatever the list says */
 };
 
 struct rtt_conf {
 	struct loop *loop;
-	struct pinger *pinger; /* may be NULL: every target is unknown */
+	struct pinger *pinger; /* may be NULL */
 	char job_id[64];
 	struct rtt_target *targets; /* taken */
 	size_t n;

@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define HIST_ROWS 1024 /* buckets of sysbench's histogram */
 #define FIO_THREADS 4
 
 struct span {
@@ -23,77 +22,153 @@ struct span {
 	size_t n;
 };
 
-/* What differs between kinds: test name, the kind's own options, the amount
- * of work in one event and the line that proves which test ran. */
-static const struct kind_row {
+enum threads {
+	THREADS_ONE,
+	THREADS_CPUS, /* one per usable CPU */
+	THREADS_CPUS_2, /* two */
+	THREADS_FIO,
+	THREADS_UNSAID /* sysbench's own default, which is one */
+};
+
+enum engine {
+	ENGINE_NONE,
+	ENGINE_MYSQL,
+	ENGINE_PGSQL,
+	ENGINE_LITE
+};
+
+#define CPU_OWN                         \
+	{                               \
+		"--cpu-max-prime=10000" \
+	}
+#define MEM_OWN(oper)                                              \
+	{                                                          \
+		"--memory-block-size=64M", "--memory-scope=local", \
+		    "--memory-oper=" oper                          \
+	}
+#define FIO_OWN(block, mode)                                            \
+	{                                                               \
+		"--file-num=4", "--file-block-size=" block,             \
+		    "--file-io-mode=sync", "--file-extra-flags=direct", \
+		    "--file-fsync-freq=0", "--file-test-mode=" mode     \
+	}
+#define OLD_MEM_OWN(oper)                                            \
+	{                                                            \
+		"--memory-block-size=1K", "--memory-scope=global",   \
+		    "--memory-total-size=10G", "--memory-oper=" oper \
+	}
+#define OLD_FIO_OWN(mode)                                          \
+	{                                                          \
+		"--file-total-size=50M", "--file-test-mode=" mode, \
+		    "--time=30", "--events=0"                      \
+	}
+#define KIB (1.0 / 1024)
+#define RATE "events per second:"
+#define MIB "MiB transferred"
+#define TOTAL "Total transferred"
+#define RD "read, MiB/s:"
+#define WR "written, MiB/s:"
+#define TX "transactions:"
+
+/* What differs between lanes: test name, the lane's own options, threads, the
+ * amount of work in one event and the line that proves which test ran. */
+static const struct row {
 	const char *test_1_0, *test_0_4; /* 0_4 NULL: not supported there */
-	const char *own_1_0[7], *own_0_4[7];
+	const char *own[7];
+	enum threads threads;
 	double unit; /* value per event/s */
 	const char *marker_1_0, *marker_0_4; /* NULL: nothing specific */
-} rows[] = {
-	[KIND_CPUS] = { "cpu", "cpu", { "--cpu-max-prime=10000" },
-	    { "--cpu-max-prime=10000" }, 1, "events per second:", NULL },
-	[KIND_CPUM] = { "cpu", "cpu", { "--cpu-max-prime=10000" },
-	    { "--cpu-max-prime=10000" }, 1, "events per second:", NULL },
-	[KIND_MEMR] = { "memory", "memory",
-	    { "--memory-block-size=64M", "--memory-scope=local",
-		"--memory-oper=read" },
-	    { "--memory-block-size=64M", "--memory-scope=local",
-		"--memory-oper=read" },
-	    SYSBENCH_BLOCK_MIB, "MiB transferred", "MB transferred" },
-	[KIND_MEMW] = { "memory", "memory",
-	    { "--memory-block-size=64M", "--memory-scope=local",
-		"--memory-oper=write" },
-	    { "--memory-block-size=64M", "--memory-scope=local",
-		"--memory-oper=write" },
-	    SYSBENCH_BLOCK_MIB, "MiB transferred", "MB transferred" },
-	[KIND_FIOR] = { "fileio", "fileio",
+	enum engine engine;
+} rows[LANE_COUNT] = {
+	[KIND_CPUS] = { "cpu", "cpu", CPU_OWN, THREADS_ONE, 1, RATE, NULL, 0 },
+	[KIND_CPUM] = { "cpu", "cpu", CPU_OWN, THREADS_CPUS, 1, RATE, NULL, 0 },
+	[LANE_CPUM_2N] = { "cpu", "cpu", CPU_OWN, THREADS_CPUS_2, 1, RATE, NULL,
+	    0 },
+	[LANE_CPUM_SUSTAINED] = { "cpu", NULL,
+	    { "--cpu-max-prime=10000", "--report-interval=1" }, THREADS_CPUS, 1,
+	    RATE, NULL, 0 },
+	[KIND_MEMR] = { "memory", "memory", MEM_OWN("read"), THREADS_ONE,
+	    SYSBENCH_BLOCK_MIB, MIB, "MB transferred", 0 },
+	[KIND_MEMW] = { "memory", "memory", MEM_OWN("write"), THREADS_ONE,
+	    SYSBENCH_BLOCK_MIB, MIB, "MB transferred", 0 },
+	[LANE_MEMR_N] = { "memory", "memory", MEM_OWN("read"), THREADS_CPUS,
+	    SYSBENCH_BLOCK_MIB, MIB, "MB transferred", 0 },
+	[LANE_MEMW_N] = { "memory", "memory", MEM_OWN("write"), THREADS_CPUS,
+	    SYSBENCH_BLOCK_MIB, MIB, "MB transferred", 0 },
+	[KIND_FIOR] = { "fileio", "fileio", FIO_OWN("4K", "rndrd"), THREADS_FIO,
+	    4 * KIB, RD, TOTAL, 0 },
+	[KIND_FIOW] = { "fileio", "fileio", FIO_OWN("4K", "rndwr"), THREADS_FIO,
+	    4 * KIB, WR, TOTAL, 0 },
+	[LANE_FIOR_SEQ] = { "fileio", "fileio", FIO_OWN("1M", "seqrd"),
+	    THREADS_ONE, 1, RD, TOTAL, 0 },
+	[LANE_FIOW_SEQ] = { "fileio", "fileio", FIO_OWN("1M", "seqrewr"),
+	    THREADS_ONE, 1, WR, TOTAL, 0 },
+	[LANE_FIOW_SUSTAINED] = { "fileio", NULL,
 	    { "--file-num=4", "--file-block-size=4K", "--file-io-mode=sync",
 		"--file-extra-flags=direct", "--file-fsync-freq=0",
-		"--file-test-mode=rndrd" },
-	    { "--file-num=4", "--file-block-size=4K", "--file-io-mode=sync",
-		"--file-extra-flags=direct", "--file-fsync-freq=0",
-		"--file-test-mode=rndrd" },
-	    4.0 / 1024, "read, MiB/s:", "Total transferred" },
-	[KIND_FIOW] = { "fileio", "fileio",
-	    { "--file-num=4", "--file-block-size=4K", "--file-io-mode=sync",
-		"--file-extra-flags=direct", "--file-fsync-freq=0",
-		"--file-test-mode=rndwr" },
-	    { "--file-num=4", "--file-block-size=4K", "--file-io-mode=sync",
-		"--file-extra-flags=direct", "--file-fsync-freq=0",
-		"--file-test-mode=rndwr" },
-	    4.0 / 1024, "written, MiB/s:", "Total transferred" },
-	[KIND_DBR] = { "oltp_read_only", NULL, { NULL }, { NULL }, 1,
-	    "transactions:", "transactions:" },
-	[KIND_DBW] = { "oltp_write_only", NULL, { NULL }, { NULL }, 1,
-	    "transactions:", "transactions:" },
+		"--file-test-mode=rndwr", "--report-interval=1" },
+	    THREADS_FIO, 4 * KIB, WR, NULL, 0 },
+	[KIND_DBR] = { "oltp_read_only", NULL, { NULL }, THREADS_CPUS, 1, TX,
+	    TX, ENGINE_MYSQL },
+	[KIND_DBW] = { "oltp_write_only", NULL, { NULL }, THREADS_CPUS, 1, TX,
+	    TX, ENGINE_MYSQL },
+	[LANE_DBR_PGSQL] = { "oltp_read_only", NULL, { NULL }, THREADS_CPUS, 1,
+	    TX, TX, ENGINE_PGSQL },
+	[LANE_DBW_PGSQL] = { "oltp_write_only", NULL, { NULL }, THREADS_CPUS, 1,
+	    TX, TX, ENGINE_PGSQL },
+	[LANE_DBR_LITE] = { "oltp_read_only", NULL, { NULL }, THREADS_ONE, 1,
+	    TX, TX, ENGINE_LITE },
+	[LANE_DBW_LITE] = { "oltp_write_only", NULL, { NULL }, THREADS_ONE, 1,
+	    TX, TX, ENGINE_LITE },
+	/* The commands of cb-milkyway 092b840, src/common/resource.go. */
+	[LANE_LEGACY + KIND_CPUS] = { "cpu", NULL, { "--cpu-max-prime=100000" },
+	    THREADS_ONE, 1, RATE, NULL, 0 },
+	[LANE_LEGACY + KIND_CPUM] = { "cpu", NULL, { "--cpu-max-prime=100000" },
+	    THREADS_CPUS, 1, RATE, NULL, 0 },
+	[LANE_LEGACY + KIND_MEMR] = { "memory", NULL, OLD_MEM_OWN("read"),
+	    THREADS_UNSAID, KIB, MIB, NULL, 0 },
+	[LANE_LEGACY + KIND_MEMW] = { "memory", NULL, OLD_MEM_OWN("write"),
+	    THREADS_UNSAID, KIB, MIB, NULL, 0 },
+	[LANE_LEGACY + KIND_FIOR] = { "fileio", NULL, OLD_FIO_OWN("rndrd"),
+	    THREADS_UNSAID, 16 * KIB, RD, NULL, 0 },
+	[LANE_LEGACY + KIND_FIOW] = { "fileio", NULL, OLD_FIO_OWN("rndwr"),
+	    THREADS_UNSAID, 16 * KIB, WR, NULL, 0 },
+	[LANE_LEGACY + KIND_DBR] = { "oltp_read_only", NULL, { NULL },
+	    THREADS_UNSAID, 1, TX, NULL, ENGINE_MYSQL },
+	[LANE_LEGACY + KIND_DBW] = { "oltp_write_only", NULL, { NULL },
+	    THREADS_UNSAID, 1, TX, NULL, ENGINE_MYSQL },
 };
 
 static bool
-is_fio(enum kind k)
+of_kind(unsigned lane, enum kind a, enum kind b)
 {
-	return k == KIND_FIOR || k == KIND_FIOW;
+	return lane_info(lane)->kind == a || lane_info(lane)->kind == b;
 }
 
 static bool
-is_db(enum kind k)
+is_mem(unsigned lane)
 {
-	return k == KIND_DBR || k == KIND_DBW;
+	return of_kind(lane, KIND_MEMR, KIND_MEMW);
 }
 
 static bool
-is_mem(enum kind k)
+is_legacy(unsigned lane)
 {
-	return k == KIND_MEMR || k == KIND_MEMW;
+	return lane >= LANE_LEGACY;
 }
 
 unsigned
 sysbench_threads(const struct sysbench_plan *p)
 {
-	if (is_fio(p->kind))
-		return FIO_THREADS;
-	if (p->kind == KIND_CPUM || is_db(p->kind))
-		return p->threads > 0 ? p->threads : 1;
+	unsigned cpus = p->threads > 0 ? p->threads : 1;
+
+	switch (rows[p->lane].threads) {
+	case THREADS_CPUS: return cpus;
+	case THREADS_CPUS_2: return 2 * cpus;
+	case THREADS_FIO: return FIO_THREADS;
+	case THREADS_ONE:
+	case THREADS_UNSAID: break;
+	}
 	return 1;
 }
 
@@ -115,34 +190,51 @@ static void mw_printf(2, 3)
 }
 
 static void
-args_of_kind(const struct sysbench_plan *p, struct sysbench_argv *a)
+args_of_db(const struct sysbench_plan *p, struct sysbench_argv *a)
 {
-	const struct kind_row *r = &rows[p->kind];
-	const char *const *own =
-	    p->dialect == SYSBENCH_1_0 ? r->own_1_0 : r->own_0_4;
-
-	for (; *own != NULL; own++) {
-		/* Files are made through the page cache and flushed, which is
-		 * ten times faster; what counts is how they are used. */
-		if (p->step == SYSBENCH_PREPARE &&
-		    strcmp(*own, "--file-extra-flags=direct") == 0)
-			continue;
-		arg_add(a, "%s", *own);
-	}
-	if (is_fio(p->kind))
-		arg_add(a, "--file-total-size=%" PRId64 "M", p->file_total_mib);
-	if (is_mem(p->kind))
-		arg_add(a, "--memory-total-size=%" PRId64 "M",
-		    p->events > 0 ? p->events * SYSBENCH_BLOCK_MIB
-				  : INT64_C(100) * 1024 * 1024);
-	if (is_db(p->kind)) {
+	switch (rows[p->lane].engine) {
+	case ENGINE_NONE: return;
+	case ENGINE_MYSQL:
 		arg_add(a, "--db-driver=mysql");
 		arg_add(a, "--mysql-socket=%s", p->db_socket);
 		arg_add(a, "--mysql-user=%s", p->db_user);
 		arg_add(a, "--mysql-db=sbtest");
-		arg_add(a, "--tables=%d", p->tables);
-		arg_add(a, "--table-size=%d", p->table_rows);
+		break;
+	case ENGINE_PGSQL:
+		arg_add(a, "--db-driver=pgsql");
+		arg_add(a, "--pgsql-host=%s", p->db_socket);
+		arg_add(a, "--pgsql-user=%s", p->db_user);
+		arg_add(a, "--pgsql-db=postgres");
+		break;
+	case ENGINE_LITE: arg_add(a, "--db-file=%s", p->db_socket); break;
 	}
+	if (!is_legacy(p->lane))
+		arg_add(a, "--tables=%d", p->tables);
+	arg_add(a, "--table-size=%d", p->table_rows);
+}
+
+static void
+args_of_lane(const struct sysbench_plan *p, struct sysbench_argv *a)
+{
+	const struct row *r = &rows[p->lane];
+
+	for (size_t i = 0; i < ARRAY_LEN(r->own) && r->own[i] != NULL; i++) {
+		bool prepare = p->step == SYSBENCH_PREPARE;
+
+		/* Files are made through the page cache and flushed, which is
+		 * ten times faster; what counts is how they are used. */
+		if (prepare &&
+		    strcmp(r->own[i], "--file-extra-flags=direct") == 0)
+			continue;
+		arg_add(a, "%s", r->own[i]);
+	}
+	if (of_kind(p->lane, KIND_FIOR, KIND_FIOW) && !is_legacy(p->lane))
+		arg_add(a, "--file-total-size=%" PRId64 "M", p->file_total_mib);
+	if (is_mem(p->lane) && !is_legacy(p->lane))
+		arg_add(a, "--memory-total-size=%" PRId64 "M",
+		    p->events > 0 ? p->events * SYSBENCH_BLOCK_MIB
+				  : INT64_C(100) * 1024 * 1024);
+	args_of_db(p, a);
 }
 
 static void
@@ -150,7 +242,7 @@ args_of_run(const struct sysbench_plan *p, struct sysbench_argv *a)
 {
 	/* The memory test counts bytes, not events. 0.4.12 stops at 10,000
 	 * requests unless told otherwise. */
-	int64_t events = is_mem(p->kind) ? 0 : p->events;
+	int64_t events = is_mem(p->lane) ? 0 : p->events;
 
 	if (p->dialect == SYSBENCH_0_4) {
 		arg_add(a, "--num-threads=%u", sysbench_threads(p));
@@ -158,7 +250,10 @@ args_of_run(const struct sysbench_plan *p, struct sysbench_argv *a)
 		arg_add(a, "--max-time=%" PRId64, p->seconds);
 		return;
 	}
-	arg_add(a, "--threads=%u", sysbench_threads(p));
+	if (rows[p->lane].threads != THREADS_UNSAID)
+		arg_add(a, "--threads=%u", sysbench_threads(p));
+	if (is_legacy(p->lane))
+		return;
 	arg_add(a, "--events=%" PRId64, events);
 	arg_add(a, "--time=%" PRId64, p->seconds);
 	arg_add(a, "--percentile=99");
@@ -169,21 +264,24 @@ bool
 sysbench_argv(const struct sysbench_plan *p, struct sysbench_argv *out,
     struct mw_err *err)
 {
-	const struct kind_row *r = &rows[p->kind];
+	const struct row *r = &rows[p->lane];
+	char name[LANE_NAME_MAX];
 
-	assert((size_t)p->kind < ARRAY_LEN(rows));
+	assert(p->lane < LANE_COUNT && r->test_1_0 != NULL);
 	memset(out, 0, sizeof *out);
+	lane_name(p->lane, name);
 	if (p->dialect == SYSBENCH_0_4 && r->test_0_4 == NULL)
 		return err_set(err, MW_UNSUPPORTED, 0,
-		    "%s needs sysbench 1.0 or later", kind_info(p->kind)->name);
-	if (is_db(p->kind) && strlen(p->db_socket) + strlen(p->db_user) > 256)
+		    "%s needs sysbench 1.0 or later", name);
+	if (r->engine != ENGINE_NONE &&
+	    strlen(p->db_socket) + strlen(p->db_user) > 256)
 		return err_set(err, MW_INVALID, 0, "socket path is too long");
 	out->v[out->n++] = p->program;
 	if (p->dialect == SYSBENCH_0_4)
 		arg_add(out, "--test=%s", r->test_0_4);
 	else
 		arg_add(out, "%s", r->test_1_0);
-	args_of_kind(p, out);
+	args_of_lane(p, out);
 	if (p->step == SYSBENCH_RUN)
 		args_of_run(p, out);
 	arg_add(out, "%s", p->step == SYSBENCH_RUN ? "run" : "prepare");
@@ -264,23 +362,16 @@ number_after(const struct span *line, const char *key, const char *suffix,
 	return num_parse_f64(line->p + skip, len, 0, 1e15, out);
 }
 
-struct histogram {
-	double value[HIST_ROWS];
-	int64_t count[HIST_ROWS];
-	size_t n;
-	int64_t total;
-};
-
 /* "   0.458 |****      12" */
 static void
-histogram_row(struct histogram *h, const struct span *line)
+histogram_row(struct sysbench_hist *h, const struct span *line)
 {
 	const char *bar = memchr(line->p, '|', line->n);
 	size_t vlen, clen = 0;
 	double v;
 	int64_t c;
 
-	if (bar == NULL || h->n == HIST_ROWS)
+	if (bar == NULL || h->n == SYSBENCH_HIST_ROWS)
 		return;
 	vlen = (size_t)(bar - line->p);
 	while (vlen > 0 && line->p[vlen - 1] == ' ')
@@ -297,17 +388,40 @@ histogram_row(struct histogram *h, const struct span *line)
 	h->total += c;
 }
 
-static double
-histogram_pct(const struct histogram *h, int pct)
+double
+sysbench_hist_pct(const struct sysbench_hist *h, int pct)
 {
 	int64_t want = (h->total * pct + 99) / 100, seen = 0;
 
-	for (size_t i = 0; i < h->n; i++) {
+	for (size_t i = 0; h->total > 0 && i < h->n; i++) {
 		seen += h->count[i];
 		if (seen >= want)
 			return h->value[i];
 	}
 	return NAN;
+}
+
+/* Buckets are the same in all runs of a program: rows of equal value. */
+void
+sysbench_hist_add(struct sysbench_hist *to, const struct sysbench_hist *h)
+{
+	struct sysbench_hist sum = { .n = 0 };
+	size_t i = 0, k = 0;
+
+	while ((i < to->n || k < h->n) && sum.n < SYSBENCH_HIST_ROWS) {
+		bool a =
+		    i < to->n && (k == h->n || to->value[i] <= h->value[k]);
+		bool b =
+		    k < h->n && (i == to->n || h->value[k] <= to->value[i]);
+
+		sum.value[sum.n] = a ? to->value[i] : h->value[k];
+		sum.count[sum.n] =
+		    (a ? to->count[i] : 0) + (b ? h->count[k] : 0);
+		sum.total += sum.count[sum.n++];
+		i += a;
+		k += b;
+	}
+	*to = sum;
 }
 
 static bool
@@ -353,18 +467,16 @@ parse_line(const struct span *line, const char *marker,
 }
 
 bool
-sysbench_parse(enum kind kind, enum sysbench_dialect dialect, const char *p,
+sysbench_parse(unsigned lane, enum sysbench_dialect dialect, const char *p,
     size_t n, struct sysbench_out *out, struct mw_err *err)
 {
-	const char *marker = dialect == SYSBENCH_1_0 ? rows[kind].marker_1_0
-						     : rows[kind].marker_0_4;
+	const char *marker = dialect == SYSBENCH_1_0 ? rows[lane].marker_1_0
+						     : rows[lane].marker_0_4;
 	struct span all = { p, n }, line;
-	struct histogram h;
+	struct sysbench_hist *h = &out->hist;
 	double events = -1, transactions = -1;
 
-	assert((size_t)kind < ARRAY_LEN(rows));
-	h.n = 0;
-	h.total = 0;
+	assert(lane < LANE_COUNT);
 	*out = (struct sysbench_out){ .has_marker = marker == NULL,
 		.min_ms = NAN,
 		.avg_ms = NAN,
@@ -373,25 +485,60 @@ sysbench_parse(enum kind kind, enum sysbench_dialect dialect, const char *p,
 	while (next_line(&all, &line)) {
 		if (!parse_fatal(&line, err))
 			return false;
-		histogram_row(&h, &line);
+		histogram_row(h, &line);
 		parse_line(&line, marker, out, &events, &transactions);
 	}
-	if (is_db(kind))
+	if (rows[lane].engine != ENGINE_NONE)
 		events = transactions;
 	if (!out->has_marker || events < 1 || events > 1e12 ||
 	    !(out->total_s > 0))
 		return err_set(err, MW_PROTO, 0,
 		    "sysbench printed no complete result for %s",
-		    kind_info(kind)->name);
+		    kind_info(lane_info(lane)->kind)->name);
 	out->events = (int64_t)events;
-	out->hist_p50_ms = h.total > 0 ? histogram_pct(&h, 50) : NAN;
-	out->hist_p95_ms = h.total > 0 ? histogram_pct(&h, 95) : NAN;
-	out->hist_p99_ms = h.total > 0 ? histogram_pct(&h, 99) : NAN;
+	out->hist_p50_ms = sysbench_hist_pct(h, 50);
+	out->hist_p95_ms = sysbench_hist_pct(h, 95);
+	out->hist_p99_ms = sysbench_hist_pct(h, 99);
 	return true;
 }
 
-double
-sysbench_value(enum kind kind, const struct sysbench_out *out)
+/* "eps: 1905.41 lat": the number after a key inside a line. */
+static bool
+number_in(const struct span *line, const char *key, double *out)
 {
-	return (double)out->events * rows[kind].unit / out->total_s;
+	const char *at = memmem(line->p, line->n, key, strlen(key));
+	const char *end = line->p + line->n;
+	size_t n = 0;
+
+	if (at == NULL)
+		return false;
+	at += strlen(key);
+	while (at < end && *at == ' ')
+		at++;
+	while (at + n < end && at[n] != ' ')
+		n++;
+	return num_parse_f64(at, n, 0, 1e12, out);
+}
+
+size_t
+sysbench_intervals(unsigned lane, const char *p, size_t n, double *rate,
+    size_t max)
+{
+	const char *key = of_kind(lane, KIND_FIOR, KIND_FIOR) ? "reads:"
+	    : of_kind(lane, KIND_FIOW, KIND_FIOW)             ? "writes:"
+							      : "eps:";
+	struct span all = { p, n }, line;
+	size_t got = 0;
+
+	while (got < max && next_line(&all, &line))
+		if (line.n > 0 && line.p[0] == '[' &&
+		    number_in(&line, key, &rate[got]))
+			got++;
+	return got;
+}
+
+double
+sysbench_value(unsigned lane, const struct sysbench_out *out)
+{
+	return (double)out->events * rows[lane].unit / out->total_s;
 }

@@ -10,7 +10,7 @@
 #define MW_AGENT_SYSBENCH_H
 
 #include "common/pure/err.h"
-#include "common/pure/result.h"
+#include "common/pure/lane.h"
 
 #define SYSBENCH_ARGS 32
 #define SYSBENCH_BLOCK_MIB 64 /* of the memory kinds */
@@ -26,15 +26,16 @@ enum sysbench_step {
 };
 
 struct sysbench_plan {
-	enum kind kind;
+	unsigned lane;
 	enum sysbench_dialect dialect;
 	enum sysbench_step step;
-	unsigned threads; /* usable CPUs; only cpum, dbR, dbW use it */
+	unsigned threads; /* usable CPUs, at least 1 */
 	int64_t events; /* 0: bounded by seconds */
 	int64_t seconds; /* with events: a guard */
 	int64_t file_total_mib;
 	int tables, table_rows;
-	const char *program; /* path of sysbench */
+	const char *program; /* path of sysbench, or milkyway-dblite */
+	/* mysql: the socket; pgsql: its folder; lite: the file. */
 	const char *db_socket, *db_user;
 };
 
@@ -45,27 +46,43 @@ struct sysbench_argv {
 	char text[1024];
 };
 
+#define SYSBENCH_HIST_ROWS 1024 /* buckets of sysbench's histogram */
+
+struct sysbench_hist {
+	double value[SYSBENCH_HIST_ROWS]; /* ms, rising */
+	int64_t count[SYSBENCH_HIST_ROWS];
+	size_t n; /* 0: none was printed */
+	int64_t total;
+};
+
 struct sysbench_out {
 	double total_s;
 	int64_t events; /* transactions for db */
 	bool has_marker; /* the line that only this kind of test prints */
 	double min_ms, avg_ms, max_ms, p99_ms; /* NAN: not printed */
 	double hist_p50_ms, hist_p95_ms, hist_p99_ms; /* NAN: no histogram */
+	struct sysbench_hist hist;
 };
 
-/* Threads that the kind runs with. */
+/* Threads that the lane runs with. */
 unsigned sysbench_threads(const struct sysbench_plan *p);
-/* False: that dialect cannot do the kind. */
+/* False: that dialect cannot do the lane. */
 bool sysbench_argv(const struct sysbench_plan *p, struct sysbench_argv *out,
     struct mw_err *err) mw_must_check;
 /* "sysbench 1.0.20" to dialect and version text. */
 bool sysbench_version(const char *p, size_t n, enum sysbench_dialect *dialect,
     char version[32], struct mw_err *err) mw_must_check;
 /* Standard output of a run. False: no complete result, err says why. */
-bool sysbench_parse(enum kind kind, enum sysbench_dialect dialect,
-    const char *p, size_t n, struct sysbench_out *out,
-    struct mw_err *err) mw_must_check;
+bool sysbench_parse(unsigned lane, enum sysbench_dialect dialect, const char *p,
+    size_t n, struct sysbench_out *out, struct mw_err *err) mw_must_check;
+/* Rates of the seconds of a run with --report-interval=1, in the kind's unit;
+ * how many were found, at most max. */
+size_t sysbench_intervals(unsigned lane, const char *p, size_t n, double *rate,
+    size_t max);
+/* Percentile of a histogram, nearest rank; NAN: it is empty. */
+double sysbench_hist_pct(const struct sysbench_hist *h, int pct);
+void sysbench_hist_add(struct sysbench_hist *to, const struct sysbench_hist *h);
 /* In the unit of the kind; out comes from sysbench_parse. */
-double sysbench_value(enum kind kind, const struct sysbench_out *out);
+double sysbench_value(unsigned lane, const struct sysbench_out *out);
 
 #endif

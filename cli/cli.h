@@ -50,8 +50,8 @@ struct cli_cmd {
 
 /* ---- commands, by file ---- */
 extern const struct cli_cmd cmds_up[], cmds_mcis[], cmds_bench[], cmds_matrix[],
-    cmds_place[], cmds_curve[], cmds_exec[], cmds_agent[], cmds_sys[],
-    cmds_report[], cmds_completion[];
+    cmds_host[], cmds_eval[], cmds_place[], cmds_curve[], cmds_exec[],
+    cmds_agent[], cmds_sys[], cmds_report[], cmds_schedule[], cmds_completion[];
 
 struct cli_room {
 	const char *title;
@@ -94,6 +94,9 @@ struct cli_opt {
 int cli_opts(struct cli *c, const struct cli_cmd *cmd, int argc, char **argv,
     const struct cli_opt *opts, size_t nopts, int min, int max);
 
+/* "90", "90s", "5m", "1h", "1d", "2w" to seconds (cmd_schedule.c). */
+bool cli_duration(const char *text, int64_t *seconds) mw_must_check;
+
 /* ---- files ---- */
 enum cli_file {
 	FILE_WORLD,
@@ -112,6 +115,9 @@ json_t *cli_load(const char *path, enum cli_file kind, size_t max,
  * *out is a new reference or NULL (no body). body is taken and may be NULL. */
 bool cli_call(struct cli *c, const char *method, const char *path,
     json_t *take_body, json_t **out, struct mw_err *err) mw_must_check;
+/* GET of a text that is no JSON; added to out. */
+bool cli_text(struct cli *c, const char *path, struct str *out,
+    struct mw_err *err) mw_must_check;
 /* The same over a unix socket, without a token (the twin's control). */
 bool cli_call_unix(struct cli *c, const char *socket, const char *method,
     const char *path, json_t *take_body, json_t **out,
@@ -170,6 +176,10 @@ void cli_print_json(const json_t *j);
 /* 1234567 micro-USD as "1.2346". */
 void cli_money(int64_t micros, char out[32]);
 
+/* bench_show.c. A run, or a list of results: a row per VM or, if rows, one per
+ * result; JSON as it is. */
+void bench_print(struct cli *c, const json_t *run, bool rows);
+
 /* A placement's answer; query (may be NULL) tells mode and operator. Returns
  * the exit status: EXIT_NO if there is no group or the given one is wrong. */
 int answer_print(struct cli *c, const json_t *answer, const json_t *query);
@@ -190,10 +200,15 @@ void heat_colors(double ms, int *background, int *foreground);
 
 /* Self-contained HTML page; files of JSON made by earlier commands. */
 struct report_input {
-	json_t *mcis, *bench, *matrix, *placements, *chosen;
+	json_t *mcis, *bench, *eval, *matrix, *placements, *chosen;
 	const char *title;
 };
+/* `report tables` */
+int cli_report_tables(struct cli *c, int argc, char **argv);
 void report_html(const struct report_input *in, struct str *out);
+/* Parts of it: evaluations; whether any of it is of emulated clouds. */
+void report_eval(const json_t *eval, struct str *out);
+bool report_emulated(const struct report_input *in);
 /* Squared-off lat/lon map, heat map and bars as SVG. */
 void svg_heat(const json_t *matrix, struct str *out);
 void svg_map(const json_t *mcis, const json_t *chosen, const json_t *matrix,

@@ -52,14 +52,39 @@ run_list(struct cli *c, int argc, char **argv)
 	return 0;
 }
 
-static int
-act(struct cli *c, int argc, char **argv, const char *cmd, const char *verb)
+/* What was added or stays, a line for each VM that has something to say;
+ * failures have been told already. */
+static void
+print_end(struct cli *c, const json_t *end)
 {
-	json_t *body;
+	json_t *s;
+	size_t i;
+
+	if (c->out == OUT_JSON) {
+		cli_print_json(end);
+		return;
+	}
+	if (!js(end, "state")[0])
+		fprintf(stderr, "nothing to do\n");
+	json_array_foreach(ja(end, "steps"), i, s)
+	{
+		if (str_eq(js(s, "state"), "done") && js(s, "message")[0])
+			printf("%s: %s\n", js(s, "target"), js(s, "message"));
+	}
+}
+
+/* flag: a field of the request, or NULL. */
+static int
+act(struct cli *c, int argc, char **argv, const char *cmd, const char *verb,
+    const char *option, const char *flag)
+{
+	bool tools = false;
+	const struct cli_opt opts[] = { { option, 0, OPT_FLAG, &tools } };
+	json_t *body, *end = NULL;
 	char *path;
 	int rc;
 
-	if (cli_opts(c, cli_cmd(cmds_agent, cmd), argc, argv, NULL, 0, 1, 1) <
+	if (cli_opts(c, cli_cmd(cmds_agent, cmd), argc, argv, opts, 1, 1, 1) <
 	    0)
 		return 2;
 	path = cli_mcis_path(c, argv[1], "/agents");
@@ -67,7 +92,12 @@ act(struct cli *c, int argc, char **argv, const char *cmd, const char *verb)
 		return 2;
 	body = json_object();
 	json_put_str(body, "action", verb);
-	rc = cli_verb(c, "POST", path, body);
+	if (tools)
+		json_put_bool(body, flag, true);
+	rc = cli_act(c, "POST", path, body, &end);
+	if (end)
+		print_end(c, end);
+	json_decref(end);
 	free(path);
 	return rc;
 }
@@ -75,29 +105,38 @@ act(struct cli *c, int argc, char **argv, const char *cmd, const char *verb)
 static int
 run_install(struct cli *c, int argc, char **argv)
 {
-	return act(c, argc, argv, "agent install", "install");
+	return act(c, argc, argv, "agent install", "install", "install-tools",
+	    "installTools");
 }
 
 static int
 run_uninstall(struct cli *c, int argc, char **argv)
 {
-	return act(c, argc, argv, "agent uninstall", "uninstall");
+	return act(c, argc, argv, "agent uninstall", "uninstall",
+	    "remove-tools", "removeTools");
 }
 
 static int
 run_upgrade(struct cli *c, int argc, char **argv)
 {
-	return act(c, argc, argv, "agent upgrade", "upgrade");
+	return act(c, argc, argv, "agent upgrade", "upgrade", "install-tools",
+	    "installTools");
 }
 
 const struct cli_cmd cmds_agent[] = {
 	{ "agent list", "[NAME]", "agents and how their installation went",
 	    run_list, "" },
 	{ "agent install", "NAME", "install again where it is missing",
-	    run_install, "The same binary again changes nothing on a VM.\n" },
+	    run_install,
+	    "  --install-tools  also sysbench and a MariaDB server, with the VM's own\n"
+	    "                   package manager; what was added is listed\n\n"
+	    "The same binary again changes nothing on a VM.\n\n"
+	    "  milkyway agent install demo17 --install-tools\n" },
 	{ "agent upgrade", "NAME", "push this version to all VMs", run_upgrade,
-	    "" },
+	    "  --install-tools  as with: milkyway agent install\n" },
 	{ "agent uninstall", "NAME", "remove it; no file is left on the VMs",
-	    run_uninstall, "" },
+	    run_uninstall,
+	    "  --remove-tools   also the packages that --install-tools added\n\n"
+	    "Without it those packages stay, and are listed.\n" },
 	{ NULL, NULL, NULL, NULL, NULL },
 };

@@ -4,12 +4,9 @@
 #include "cli/cli.h"
 
 #include "common/pure/alloc.h"
-#include "common/pure/result.h"
+#include "common/pure/lane.h"
 
-#include <math.h>
 #include <string.h>
-
-static void bench_print(struct cli *c, const json_t *run);
 
 /* "cpus,cpum" to ["cpus","cpum"]; NULL after a message. */
 static json_t *
@@ -17,15 +14,18 @@ kinds_of(const struct cli_cmd *cmd, const char *list)
 {
 	json_t *a = json_array();
 	const char *p = list, *e;
-	char word[16];
-	enum kind k;
+	char word[LANE_NAME_MAX];
+	unsigned lane;
 
 	for (;;) {
 		e = strchr(p, ',');
 		snprintf(word, sizeof word, "%.*s",
 		    (int)(e ? e - p : (long)strlen(p)), p);
-		if (!kind_parse(word, &k)) {
-			cli_usage(cmd, "no benchmark kind \"%s\"", word);
+		if (!lane_parse(word, &lane)) {
+			cli_usage(cmd,
+			    "no benchmark kind \"%s\" (see: milkyway bench "
+			    "kinds)",
+			    word);
 			json_decref(a);
 			return NULL;
 		}
@@ -39,10 +39,11 @@ kinds_of(const struct cli_cmd *cmd, const char *list)
 static int
 run_run(struct cli *c, int argc, char **argv)
 {
-	const char *kinds = NULL, *profile = "quick";
+	const char *kinds = NULL, *profile = "quick", *engine = NULL;
 	const struct cli_opt opts[] = {
 		{ "kind", 'k', OPT_STR, &kinds },
 		{ "profile", 'p', OPT_STR, &profile },
+		{ "db-engine", 0, OPT_STR, &engine },
 	};
 	const struct cli_cmd *cmd = cli_cmd(cmds_bench, "bench run");
 	struct mw_err err = MW_ERR_INIT;
@@ -54,6 +55,8 @@ run_run(struct cli *c, int argc, char **argv)
 		return 2;
 	body = json_object();
 	json_put_str(body, "profile", profile);
+	if (engine)
+		json_put_str(body, "dbEngine", engine);
 	if (kinds) {
 		list = kinds_of(cmd, kinds);
 		if (!list) {
@@ -75,7 +78,7 @@ run_run(struct cli *c, int argc, char **argv)
 		    xasprintf("/benchmarks%s", strrchr(js(end, "target"), '/'));
 		path = cli_mcis_path(c, argv[1], rest);
 		if (cli_call(c, "GET", path, NULL, &run, &err))
-			bench_print(c, run);
+			bench_print(c, run, false);
 		else
 			rc = cli_fail(&err);
 		free(rest);
@@ -87,7 +90,7 @@ run_run(struct cli *c, int argc, char **argv)
 }
 
 static int
-run_show(struct cli *c, int argc, char **argv)
+show(struct cli *c, const char *cmd, int argc, char **argv, bool rows)
 {
 	const char *kind = NULL, *id = NULL;
 	const struct cli_opt opts[] = {
@@ -97,10 +100,13 @@ run_show(struct cli *c, int argc, char **argv)
 	struct mw_err err = MW_ERR_INIT;
 	json_t *run = NULL;
 	char *path, *rest;
+	int n =
+	    cli_opts(c, cli_cmd(cmds_bench, cmd), argc, argv, opts, 2, 1, 2);
 
-	if (cli_opts(c, cli_cmd(cmds_bench, "bench show"), argc, argv, opts, 2,
-		1, 1) < 0)
+	if (n < 0)
 		return 2;
+	if (n == 2)
+		id = argv[2];
 	rest = id ? xasprintf("/benchmarks/%s", id)
 		  : xasprintf("/results?latest=1%s%s", kind ? "&kind=" : "",
 			kind ? kind : "");
@@ -113,8 +119,108 @@ run_show(struct cli *c, int argc, char **argv)
 		return cli_fail(&err);
 	}
 	free(path);
-	bench_print(c, run);
+	bench_print(c, run, rows);
 	json_decref(run);
+	return 0;
+}
+
+static int
+run_show(struct cli *c, int argc, char **argv)
+{
+	return show(c, "bench show", argc, argv, false);
+}
+
+static int
+run_results(struct cli *c, int argc, char **argv)
+{
+	return show(c, "bench results", argc, argv, true);
+}
+
+static int
+run_raw(struct cli *c, int argc, char **argv)
+{
+	const struct cli_cmd *cmd = cli_cmd(cmds_bench, "bench raw");
+	struct mw_err err = MW_ERR_INIT;
+	struct str text = STR_INIT;
+	char *path;
+	bool ok;
+
+	if (cli_opts(c, cmd, argc, argv, NULL, 0, 1, 1) < 0)
+		return 2;
+	if (strspn(argv[1], "r-0123456789") != strlen(argv[1]))
+		return cli_usage(cmd, "a result is named r-N, not \"%s\"",
+		    argv[1]);
+	path = xasprintf("/v1/results/%s/raw", argv[1]);
+	ok = cli_text(c, path, &text, &err);
+	free(path);
+	if (ok)
+		fputs(str_cstr(&text), stdout);
+	str_free(&text);
+	return ok ? 0 : cli_fail(&err);
+}
+
+/* In which profiles a lane is measured without being named. */
+static void
+profiles_of(unsigned lane, char *out, size_t size)
+{
+	static const char *const names[] = { "quick", "standard", "deep",
+		"legacy" };
+	size_t used = 0;
+
+	out[0] = 0;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (lanes_default(names[i]) & LANE_BIT(lane))
+			used += (size_t)snprintf(out + used, size - used,
+			    "%s%s", used ? " " : "", names[i]);
+}
+
+static int
+run_kinds(struct cli *c, int argc, char **argv)
+{
+	static const char *const heads[] = { "KIND", "UNIT", "BETTER",
+		"MEASURED IN", "WHAT", NULL };
+	char name[LANE_NAME_MAX], profiles[64];
+	json_t *list = json_array();
+	struct cli_table *t = table_new(heads);
+
+	if (cli_opts(c, cli_cmd(cmds_bench, "bench kinds"), argc, argv, NULL, 0,
+		0, 0) < 0) {
+		json_decref(list);
+		table_free(t);
+		return 2;
+	}
+	for (unsigned i = 0; i < LANE_COUNT; i++) {
+		const struct lane_info *l = lane_info(i);
+		const struct kind_info *k = kind_info(l->kind);
+		json_t *o = json_object();
+
+		lane_name(i, name);
+		profiles_of(i, profiles, sizeof profiles);
+		table_add(t, "%s", name);
+		table_add(t, "%s", k->unit);
+		table_add(t, "%s", k->higher_is_better ? "higher" : "lower");
+		table_add(t, "%s",
+		    profiles[0]        ? profiles
+			: k->exclusive ? "if named"
+				       : "milkyway matrix");
+		table_add(t, "%s", l->what);
+		json_put_str(o, "name", name);
+		json_put_str(o, "kind", k->name);
+		json_put_str(o, "variant", l->variant);
+		json_put_str(o, "unit", k->unit);
+		json_put_str(o, "direction",
+		    k->higher_is_better ? "higher" : "lower");
+		json_put_str(o, "profiles", profiles);
+		json_put_str(o, "what", l->what);
+		json_array_append_new(list, o);
+	}
+	if (c->out == OUT_JSON) {
+		cli_print_json(list);
+		table_free(t);
+	} else {
+		table_print(t, c);
+	}
+	json_decref(list);
 	return 0;
 }
 
@@ -158,149 +264,37 @@ run_list(struct cli *c, int argc, char **argv)
 	return 0;
 }
 
-/* Three or four significant digits, whatever the size. */
-static void
-short_num(double v, char out[32])
-{
-	if (isnan(v))
-		snprintf(out, 32, "-");
-	else if (fabs(v) >= 1000)
-		snprintf(out, 32, "%.0f", v);
-	else
-		snprintf(out, 32, fabs(v) >= 100 ? "%.1f" : "%.2f", v);
-}
-
-/* CSV and lists: a row per result. */
-static void
-print_rows(struct cli *c, const json_t *results)
-{
-	static const char *const heads[] = { "VM", "SPEC", "KIND", ">VALUE",
-		"UNIT", ">CI LOW", ">CI HIGH", ">N", "VALIDITY", "WHY", NULL };
-	struct cli_table *t = table_new(heads);
-	char num[32];
-	json_t *r;
-	size_t i;
-
-	json_array_foreach(results, i, r)
-	{
-		table_add(t, "%s", js(r, "vmId"));
-		table_add(t, "%s", js(r, "specId"));
-		table_add(t, "%s", js(r, "kind"));
-		short_num(jnum(r, "value", NAN), num);
-		table_add(t, "%s", num);
-		table_add(t, "%s", js(r, "unit"));
-		short_num(jnum(r, "ciLow", NAN), num);
-		table_add(t, "%s", num);
-		short_num(jnum(r, "ciHigh", NAN), num);
-		table_add(t, "%s", num);
-		table_add_int(t, r, "nValid");
-		table_add(t, "%s", js(r, "validity"));
-		table_add(t, "%s",
-		    js(r, "valueReason")[0] ? js(r, "valueReason")
-					    : js(r, "substatus"));
-	}
-	table_print(t, c);
-}
-
-static const json_t *
-find(const json_t *results, const char *vm, const char *kind)
-{
-	json_t *r;
-	size_t i;
-
-	json_array_foreach(results, i, r) if (str_eq(js(r, "vmId"), vm) &&
-	    str_eq(js(r, "kind"), kind)) return r;
-	return NULL;
-}
-
-static void
-add_value(struct cli_table *t, const json_t *r)
-{
-	char num[32];
-
-	if (!r) {
-		table_add(t, "%s", "");
-		return;
-	}
-	if (!json_is_number(json_object_get(r, "value"))) {
-		table_color(t, 31);
-		table_add(t, "%s",
-		    js(r, "substatus")[0] ? js(r, "substatus") : "failed");
-		return;
-	}
-	short_num(jnum(r, "value", NAN), num);
-	if (!str_eq(js(r, "validity"), "ok"))
-		table_color(t, 33);
-	table_add(t, "%s%s", num, str_eq(js(r, "validity"), "ok") ? "" : "*");
-}
-
-/* People: a row per VM, a column per kind. */
-static void
-print_grid(struct cli *c, const json_t *results)
-{
-	static const char *const heads[] = { "VM", "SPEC", ">CPUS ev/s",
-		">CPUM ev/s", ">MEMR MiB/s", ">MEMW MiB/s", ">FIOR MiB/s",
-		">FIOW MiB/s", ">DBR tx/s", ">DBW tx/s", NULL };
-	struct cli_table *t = table_new(heads);
-	bool starred = false;
-	json_t *r;
-	size_t i, j;
-
-	json_array_foreach(results, i, r)
-	{
-		const char *vm = js(r, "vmId");
-
-		starred |= !str_eq(js(r, "validity"), "ok");
-		for (j = 0; j < i; j++)
-			if (str_eq(js(json_array_get(results, j), "vmId"), vm))
-				break;
-		if (j < i || str_eq(js(r, "kind"), "rtt"))
-			continue;
-		table_add(t, "%s", vm);
-		table_add(t, "%s", js(r, "specId"));
-		for (int k = KIND_CPUS; k <= KIND_DBW; k++)
-			add_value(t,
-			    find(results, vm, kind_info((enum kind)k)->name));
-	}
-	table_print(t, c);
-	if (starred)
-		printf(
-		    "* not fully valid (see: milkyway bench show NAME -o csv)\n");
-}
-
-static void
-bench_print(struct cli *c, const json_t *run)
-{
-	const json_t *results = ja(run, "results");
-	json_t *vm;
-	size_t i;
-
-	if (!results)
-		results = ja(run, "items");
-	if (c->out == OUT_JSON) {
-		cli_print_json(run);
-		return;
-	}
-	if (c->out == OUT_CSV) {
-		print_rows(c, results);
-		return;
-	}
-	print_grid(c, results);
-	json_array_foreach(ja(run, "vms"), i, vm) if (js(vm, "error")[0])
-	    printf("%s: %s\n", js(vm, "vmId"), js(vm, "error"));
-}
+#define SHOW_OPTS \
+	"  -k, --kind K    only this kind\n  --run ID        this run\n"
 
 const struct cli_cmd cmds_bench[] = {
 	{ "bench run", "NAME", "benchmark every VM from inside", run_run,
-	    "  -k, --kind K,..      cpus cpum memR memW fioR fioW dbR dbW (all)\n"
-	    "  -p, --profile P      quick, standard or deep (quick)\n\n"
+	    "  -k, --kind K,..      cpus, fioR.seq, ...: see milkyway bench kinds\n"
+	    "                       (all that the profile has)\n"
+	    "  -p, --profile P      quick, standard, deep or legacy (quick)\n"
+	    "      --db-engine E    for dbR, dbW: mariadb, pgsql or lite (mariadb)\n\n"
 	    "One benchmark at a time runs on a VM and on a physical machine, so\n"
-	    "numbers are of that VM alone. Values are medians; a star marks a value\n"
-	    "that is not fully valid.\n\n"
+	    "numbers are of that VM alone. A value is the median of repetitions that\n"
+	    "nothing disturbed; a star marks a value that is not fully valid.\n\n"
 	    "  milkyway bench run demo17 --kind cpus,cpum\n"
-	    "  milkyway bench show demo17 -o csv\n" },
-	{ "bench show", "NAME", "latest results, or one run", run_show,
-	    "  -k, --kind K    only this kind\n  --run ID        this run\n" },
+	    "  milkyway bench run demo17 --profile standard --kind fioR,fioR.seq\n"
+	    "  milkyway bench results demo17\n" },
+	{ "bench show", "NAME [RUN]",
+	    "latest results, or one run: a row per VM", run_show, SHOW_OPTS },
+	{ "bench results", "NAME [RUN]",
+	    "the same, a row per result: interval, repetitions, validity",
+	    run_results,
+	    SHOW_OPTS
+	    "\nVALID is how many of the repetitions nothing disturbed. The interval\n"
+	    "holds the true median with at least 95 %. All that is known of a result,\n"
+	    "with each repetition: -o json; what the tool printed: bench raw.\n\n"
+	    "  milkyway bench results demo17 --kind cpus\n"
+	    "  milkyway bench results demo17 b-3 -o csv\n" },
+	{ "bench raw", "RESULT", "what the tool printed for one result",
+	    run_raw, "  milkyway bench raw r-12\n" },
 	{ "bench list", "NAME", "runs so far", run_list, "" },
+	{ "bench kinds", "", "what can be measured, in which unit", run_kinds,
+	    "A kind is compared only with itself: same kind, same variant, same\n"
+	    "command, same version of the tool.\n" },
 	{ NULL, NULL, NULL, NULL, NULL },
 };

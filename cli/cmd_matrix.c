@@ -3,6 +3,7 @@
  * hold it against a known truth.
  */
 #include "cli/cli.h"
+#include "cli/matrix_pairs.h"
 
 #include "common/pure/alloc.h"
 #include "common/pure/quant.h"
@@ -265,8 +266,7 @@ matrix_table(struct cli *c, const json_t *m, const char *stat,
 		.colored = !str_eq(stat, "loss") };
 	size_t over, unknown;
 
-	printf("RTT %s, %s, measured %s by %s (row = source)\n", stat,
-	    h.colored ? "ms" : "%", js(m, "measuredAt"), js(m, "method"));
+	matrix_title(m, stat, h.colored ? "ms" : "%");
 	heat_print(c, &h);
 	breaches(&v, limit, &over, &unknown);
 	if (unknown)
@@ -274,11 +274,12 @@ matrix_table(struct cli *c, const json_t *m, const char *stat,
 		    unknown);
 	if (limit > 0)
 		printf("directed pairs not under %.3f ms: %zu\n", limit, over);
+	matrix_findings(c, m);
 }
 
 struct wish {
-	const char *stat, *truth;
-	bool fresh, check;
+	const char *stat, *truth, *round, *at, *pair, *since;
+	bool fresh, fast, check;
 	int64_t k, window;
 	double limit;
 };
@@ -313,15 +314,30 @@ matrix_print(struct cli *c, const struct wish *q, json_t *m, json_t *truth)
 }
 
 static int
-measure(struct cli *c, const char *path, const struct wish *q)
+measure(struct cli *c, const char *name, const struct wish *q)
 {
+	char *path = cli_mcis_path(c, name, "/matrix");
 	json_t *body = json_object();
+	int rc;
 
+	if (q->fast)
+		json_put(body, "fast", json_true());
 	if (q->k)
 		json_put_int(body, "k", q->k);
 	if (q->window)
 		json_put_int(body, "windowMs", q->window);
-	return cli_act(c, "POST", path, body, NULL);
+	rc = cli_act(c, "POST", path, body, NULL);
+	free(path);
+	return rc;
+}
+
+static void
+pair_print(struct cli *c, const json_t *history)
+{
+	if (c->out == OUT_JSON)
+		cli_print_json(history);
+	else
+		matrix_history(c, history);
 }
 
 static int
@@ -333,6 +349,11 @@ run_matrix(struct cli *c, int argc, char **argv)
 		{ "limit", 0, OPT_NUM, &q.limit },
 		{ "truth", 0, OPT_STR, &q.truth },
 		{ "run", 0, OPT_FLAG, &q.fresh },
+		{ "round", 0, OPT_STR, &q.round },
+		{ "at", 0, OPT_STR, &q.at },
+		{ "pair", 0, OPT_STR, &q.pair },
+		{ "since", 0, OPT_STR, &q.since },
+		{ "fast", 0, OPT_FLAG, &q.fast },
 		{ "check", 0, OPT_FLAG, &q.check },
 		{ "k", 0, OPT_INT, &q.k },
 		{ "window", 0, OPT_INT, &q.window },
@@ -340,18 +361,22 @@ run_matrix(struct cli *c, int argc, char **argv)
 	const struct cli_cmd *cmd = cli_cmd(cmds_matrix, "matrix");
 	struct mw_err err = MW_ERR_INIT;
 	json_t *m = NULL, *t = NULL;
-	char *path;
+	char *path, *rest;
 	int rc = 0;
 
 	if (cli_opts(c, cmd, argc, argv, opts, ARRAY_LEN(opts), 1, 1) < 0)
 		return 2;
 	if (!stat_field(q.stat))
 		return cli_usage(cmd, "--stat: min avg p50 p95 jitter loss");
-	path = cli_mcis_path(c, argv[1], "/matrix");
+	if ((q.fresh || q.fast) && !q.round)
+		q.round = "newest";
+	rest = matrix_rest(cmd, q.round, q.at, q.pair, q.since);
+	path = rest ? cli_mcis_path(c, argv[1], rest) : NULL;
+	free(rest);
 	if (!path)
 		return 2;
-	if (q.fresh)
-		rc = measure(c, path, &q);
+	if (q.fresh || q.fast)
+		rc = measure(c, argv[1], &q);
 	if (rc && rc != EXIT_PARTIAL)
 		goto out;
 	if (!cli_call(c, "GET", path, NULL, &m, &err) ||
@@ -359,7 +384,9 @@ run_matrix(struct cli *c, int argc, char **argv)
 		rc = cli_fail(&err);
 		goto out;
 	}
-	if (!matrix_print(c, &q, m, t) && q.check)
+	if (q.pair)
+		pair_print(c, m);
+	else if (!matrix_print(c, &q, m, t) && q.check)
 		rc = EXIT_NO;
 out:
 	free(path);
@@ -407,15 +434,18 @@ rtt_print(struct cli *c, const json_t *results)
 static int
 run_rtt(struct cli *c, int argc, char **argv)
 {
-	int64_t count = 5;
-	const struct cli_opt opts[] = { { "count", 0, OPT_INT, &count } };
+	int64_t count = 5, port = 0;
+	const char *method = NULL;
+	const struct cli_opt opts[] = { { "count", 0, OPT_INT, &count },
+		{ "method", 0, OPT_STR, &method },
+		{ "tcp-port", 0, OPT_INT, &port } };
 	struct mw_err err = MW_ERR_INIT;
 	json_t *body, *list, *r = NULL;
 	int n, rc;
 	char *path;
 
-	n = cli_opts(c, cli_cmd(cmds_matrix, "rtt"), argc, argv, opts, 1, 2,
-	    33);
+	n = cli_opts(c, cli_cmd(cmds_matrix, "rtt"), argc, argv, opts,
+	    ARRAY_LEN(opts), 2, 33);
 	if (n < 0)
 		return 2;
 	body = json_object();
@@ -424,6 +454,10 @@ run_rtt(struct cli *c, int argc, char **argv)
 		json_array_append_new(list, json_string(argv[i]));
 	json_put(body, "targets", list);
 	json_put_int(body, "count", count);
+	if (method)
+		json_put(body, "methods", json_pack("[s]", method));
+	if (port)
+		json_put_int(body, "tcpPort", port);
 	path = cli_mcis_path(c, argv[1], "/rtt");
 	if (!path) {
 		json_decref(body);
@@ -445,15 +479,25 @@ run_rtt(struct cli *c, int argc, char **argv)
 
 const struct cli_cmd cmds_matrix[] = {
 	{ "matrix", "NAME", "VM-to-VM latency, both directions", run_matrix,
-	    "  --run             measure a round now\n"
+	    "  --run             measure a round now, show it alone\n"
+	    "  --round R         one round alone: newest, m-12\n"
+	    "  --at TIME         what was known then, e.g. 2026-11-21T10:00:00Z\n"
+	    "  --pair FROM,TO    the history of one pair (to --at, from --since)\n"
+	    "  --fast            with --run: 3 probes per pair within 1.5 s\n"
 	    "  --k N --window MS probes per pair and the time they spread over\n"
 	    "  --stat S          min avg p50 p95 jitter loss (p50)\n"
 	    "  --limit MS        mark pairs that are not under it\n"
 	    "  --check           exit status 4 unless every pair is known and under it\n"
 	    "  --truth FILE      compare: the twin's socket, or its rtt --dump\n\n"
+	    "Without --run and --round: the newest rounds of a day pooled, at most 24.\n"
 	    "A pair without a value is unknown, never 0; -o json gives the reason.\n\n"
-	    "  milkyway matrix demo17 --run --limit 40\n" },
-	{ "rtt", "NAME ADDRESS...", "RTT from every VM to addresses (ICMP)",
-	    run_rtt, "  --count N   probes per address (5)\n" },
+	    "  milkyway matrix demo17 --run --limit 40\n"
+	    "  milkyway matrix demo17 --pair vm-1,vm-2\n" },
+	{ "rtt", "NAME ADDRESS...", "RTT from every VM to addresses", run_rtt,
+	    "  --count N     probes per address (5)\n"
+	    "  --method M    only icmp, icmpRaw or tcpInfo; without it ICMP,\n"
+	    "                then for those that do not answer the TCP handshake\n"
+	    "  --tcp-port N  port of the handshake (22)\n\n"
+	    "  milkyway rtt demo17 1.1.1.1 8.8.8.8 --tcp-port 443\n" },
 	{ NULL, NULL, NULL, NULL, NULL },
 };

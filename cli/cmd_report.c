@@ -12,12 +12,13 @@
 static int
 run_report(struct cli *c, int argc, char **argv)
 {
-	const char *mcis = NULL, *bench = NULL, *matrix = NULL,
+	const char *mcis = NULL, *bench = NULL, *eval = NULL, *matrix = NULL,
 		   *placements = NULL, *chosen = NULL, *out = NULL,
 		   *title = "Milkyway report";
 	const struct cli_opt opts[] = {
 		{ "mcis", 0, OPT_STR, &mcis },
 		{ "bench", 0, OPT_STR, &bench },
+		{ "eval", 0, OPT_STR, &eval },
 		{ "matrix", 0, OPT_STR, &matrix },
 		{ "placements", 0, OPT_STR, &placements },
 		{ "chosen", 0, OPT_STR, &chosen },
@@ -29,8 +30,8 @@ run_report(struct cli *c, int argc, char **argv)
 		const char **path;
 		json_t **into;
 	} files[] = { { &mcis, &in.mcis }, { &bench, &in.bench },
-		{ &matrix, &in.matrix }, { &placements, &in.placements },
-		{ &chosen, &in.chosen } };
+		{ &eval, &in.eval }, { &matrix, &in.matrix },
+		{ &placements, &in.placements }, { &chosen, &in.chosen } };
 	struct mw_err err = MW_ERR_INIT;
 	struct str page = STR_INIT;
 	bool ok = true;
@@ -65,8 +66,19 @@ const struct cli_cmd cmds_report[] = {
 	    "  --matrix F       milkyway matrix NAME -o json (with --truth, the\n"
 	    "                   page tells the error too)\n"
 	    "  --out F.html     the page\n"
+	    "  --eval F         milkyway eval NAME -o json\n"
 	    "  --placements F   [{\"question\",\"answer\"}, ...]\n"
 	    "  --chosen F       mcis show of the group that was placed\n"
 	    "  --title TEXT\n" },
+	{ "report tables", "MCIS | --deck", "CPU, RTT and 17 x 17 tables",
+	    cli_report_tables,
+	    "  --deck          the published tables of 2020, without a coordinator\n"
+	    "  --data FOLDER   tables of that form from a folder\n"
+	    "  --from VM       whose row of the matrix is the RTT table (the first)\n"
+	    "  --table T       only cpu, rtt or matrix\n\n"
+	    "What is odd is told below the tables; nothing is mended.\n\n"
+	    "  milkyway report tables --deck\n"
+	    "  milkyway report tables demo17 --from seoul-c5-xlarge-1\n"
+	    "  milkyway report tables demo17 --table matrix -o csv\n" },
 	{ NULL, NULL, NULL, NULL, NULL },
 };

@@ -92,7 +92,7 @@ perform(CURL *h, const char *where, long *status, struct mw_err *err)
 
 static bool
 call(struct cli *c, CURL *h, const char *where, const char *method,
-    json_t *take_body, json_t **out, struct mw_err *err)
+    json_t *take_body, json_t **out, struct str *plain, struct mw_err *err)
 {
 	struct curl_slist *heads = NULL;
 	struct str body = STR_INIT;
@@ -100,7 +100,8 @@ call(struct cli *c, CURL *h, const char *where, const char *method,
 	bool ok = false;
 	long status = 0;
 
-	heads = curl_slist_append(heads, "Accept: application/json");
+	heads = curl_slist_append(heads,
+	    plain ? "Accept: text/plain" : "Accept: application/json");
 	heads = curl_slist_append(heads, "Expect:");
 	if (c->token) {
 		auth = xasprintf("Authorization: Bearer %s", c->token);
@@ -129,6 +130,8 @@ call(struct cli *c, CURL *h, const char *where, const char *method,
 		problem(&body, status, err);
 		goto out;
 	}
+	if (plain)
+		str_addn(plain, body.p, body.len);
 	if (out && body.len &&
 	    !(*out = json_parse(body.p, body.len, ANSWER_MAX, err))) {
 		err_wrap(err, "%s", where);
@@ -188,7 +191,25 @@ cli_call(struct cli *c, const char *method, const char *path, json_t *take_body,
 	h = handle(c);
 	url = xasprintf("%s%s", base, path);
 	curl_easy_setopt(h, CURLOPT_URL, url);
-	ok = call(c, h, base, method, take_body, out, err);
+	ok = call(c, h, base, method, take_body, out, NULL, err);
+	free(url);
+	return ok;
+}
+
+bool
+cli_text(struct cli *c, const char *path, struct str *out, struct mw_err *err)
+{
+	const char *base = c->url ? c->url : "http://127.0.0.1:7470";
+	char *url;
+	CURL *h;
+	bool ok;
+
+	if (!token_load(c, err))
+		return false;
+	h = handle(c);
+	url = xasprintf("%s%s", base, path);
+	curl_easy_setopt(h, CURLOPT_URL, url);
+	ok = call(c, h, base, "GET", NULL, NULL, out, err);
 	free(url);
 	return ok;
 }
@@ -204,7 +225,7 @@ cli_call_unix(struct cli *c, const char *socket, const char *method,
 	c->token = NULL; /* the token is the coordinator's alone */
 	curl_easy_setopt(h, CURLOPT_URL, url);
 	curl_easy_setopt(h, CURLOPT_UNIX_SOCKET_PATH, socket);
-	ok = call(c, h, socket, method, take_body, out, err);
+	ok = call(c, h, socket, method, take_body, out, NULL, err);
 	c->token = token;
 	free(url);
 	return ok;

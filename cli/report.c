@@ -57,13 +57,18 @@ report_html(const struct report_input *in, struct str *out)
 	    "class=\"bars\">\n");
 	for (int k = KIND_CPUS; k <= KIND_DBW; k++)
 		svg_bars(in->bench, kind_info((enum kind)k)->name, out);
-	str_add(out, "</div>\n<h2>VMs</h2>\n");
+	str_add(out, "</div>\n");
+	report_eval(in->eval, out);
+	str_add(out, "<h2>VMs</h2>\n");
 	part_vms(in->mcis, out);
-	str_add(out,
-	    "<footer>Emulated clouds: round-trip times, SSH, agents and "
-	    "benchmarks are real, on one machine. Absolute CPU, memory and "
-	    "disk speeds are shares of that machine, not of a cloud.</footer>\n"
-	    "</body></html>\n");
+	if (report_emulated(in))
+		str_add(out,
+		    "<footer>Emulated clouds: round-trip times, SSH, agents "
+		    "and benchmarks are real, on one machine. Absolute CPU, "
+		    "memory and disk speeds are shares of that machine, not of "
+		    "a cloud; numbers marked as replayed are not measured at "
+		    "all.</footer>\n");
+	str_add(out, "</body></html>\n");
 }
 
 static void

@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -408,6 +409,20 @@ on_request(void *cls, struct MHD_Connection *mhd, const char *url,
 	return MHD_NO;
 }
 
+static enum MHD_Result
+on_accept(void *cls, const struct sockaddr *sa, socklen_t len)
+{
+	const struct httpd *h = cls;
+	struct sockaddr_in sin;
+
+	if (h->conf.accept == NULL || sa->sa_family != AF_INET ||
+	    len < sizeof sin)
+		return MHD_YES;
+	memcpy(&sin, sa, sizeof sin);
+	return h->conf.accept(ntohl(sin.sin_addr.s_addr), h->conf.ctx) ? MHD_YES
+								       : MHD_NO;
+}
+
 /* Leaves the target as it was sent: our router decodes it, once. */
 static size_t
 keep_escaped(void *cls, struct MHD_Connection *mhd, char *s)
@@ -525,7 +540,7 @@ start_daemon(struct httpd *h, int fd)
 {
 	return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME |
 		MHD_USE_ERROR_LOG,
-	    0, NULL, NULL, on_request, h, MHD_OPTION_EXTERNAL_LOGGER,
+	    0, on_accept, h, on_request, h, MHD_OPTION_EXTERNAL_LOGGER,
 	    on_mhd_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
 	    MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_CONNECTION_LIMIT,
 	    h->conf.connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
@@ -594,6 +609,24 @@ uint16_t
 httpd_port(const struct httpd *h)
 {
 	return h->port;
+}
+
+const struct httpd_conf *
+httpd_conf(const struct httpd *h)
+{
+	return &h->conf;
+}
+
+bool
+httpd_left(const struct httpd_req *req)
+{
+	struct pollfd p = { .events = POLLRDHUP };
+
+	if (req->mhd == NULL)
+		return true;
+	p.fd = conn_of(req->mhd)->fd;
+	return poll(&p, 1, 0) == 1 &&
+	    (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
 void

@@ -40,6 +40,14 @@ struct httpd_conf {
 	 * after. NULL: all may pass. */
 	bool (*admit)(struct httpd_req *req, const struct httpd_route *route,
 	    void *ctx, struct mw_err *err);
+	/* Called for each new connection, with its IPv4 address in host byte
+	 * order; false closes it without a byte. NULL: all may connect. */
+	bool (*accept)(uint32_t ip, void *ctx);
+	/* The body (freed by the server) and its type of an answer that the
+	 * server gives by itself: bad requests, unknown routes, late answers.
+	 * It may add headers. NULL: a problem document. */
+	char *(*problem)(struct httpd_req *req, int status,
+	    const struct mw_err *err, const char **type, void *ctx);
 	size_t body_max; /* 0: 1 MiB */
 	unsigned connections, per_address; /* 0: 1024, 64 */
 	int64_t head_deadline_ms, body_deadline_ms, reply_deadline_ms;
@@ -73,6 +81,9 @@ void *httpd_user(const struct httpd_req *req);
  * clears. The request must still be answered: that frees it. A client that
  * leaves is noticed at the reply deadline at the latest. */
 void httpd_on_gone(struct httpd_req *req, void (*cb)(void *arg), void *arg);
+/* The client has closed its side, as far as the kernel knows. While a request
+ * waits nobody else looks. */
+bool httpd_left(const struct httpd_req *req);
 /* Makes the reply deadline of this request longer, e.g. for ?waitS=. */
 void httpd_extend(struct httpd_req *req, int64_t reply_deadline_ms);
 

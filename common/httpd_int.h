@@ -67,6 +67,7 @@ void httpd_wake(struct httpd_req *req); /* resumes it if it is suspended */
 void httpd_queue(struct httpd_req *req, int status,
     struct MHD_Response *take_response);
 void httpd_cut(struct httpd_req *req); /* drops the connection */
+const struct httpd_conf *httpd_conf(const struct httpd *h);
 
 /* httpd_req.c: each false has err and req->fail_status set. */
 bool httpd_guard_head(struct httpd_req *req, const char *const *hosts,

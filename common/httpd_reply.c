@@ -123,12 +123,20 @@ httpd_problem(struct httpd_req *req, const struct mw_err *err)
 {
 	int status = req->fail_status != 0 ? req->fail_status
 					   : err_http_status(err->code);
-	json_t *j = problem_of(req, err, status);
-	char *text = json_text(j, true);
+	const struct httpd_conf *conf =
+	    req->httpd != NULL ? httpd_conf(req->httpd) : NULL;
+	const char *type = "application/problem+json";
+	char *text;
 
-	json_decref(j);
-	queue_bytes(req, status, "application/problem+json", text,
-	    strlen(text));
+	if (conf != NULL && conf->problem != NULL) {
+		text = conf->problem(req, status, err, &type, conf->ctx);
+	} else {
+		json_t *j = problem_of(req, err, status);
+
+		text = json_text(j, true);
+		json_decref(j);
+	}
+	queue_bytes(req, status, type, text, strlen(text));
 }
 
 void

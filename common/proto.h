@@ -28,8 +28,10 @@ struct proto_row {
 };
 
 json_t *proto_result_encode(const struct result *r); /* new reference */
+/* Validates. r->raw.base64 is borrowed from j; proto_result_encode() writes it
+ * if it is not NULL. */
 bool proto_result_decode(json_t *j, struct result *r,
-    struct mw_err *err) mw_must_check; /* validates */
+    struct mw_err *err) mw_must_check;
 json_t *proto_row_encode(const struct proto_row *row);
 /* Allocates row->cells; the caller frees them. */
 bool proto_row_decode(json_t *j, struct proto_row *row,

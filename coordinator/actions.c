@@ -292,6 +292,14 @@ actions_step(struct actions *a, const char *id, const char *target,
 }
 
 void
+actions_count(const struct actions *a, size_t n[ACTION_CANCELED + 1])
+{
+	memset(n, 0, (ACTION_CANCELED + 1) * sizeof *n);
+	for (const struct action *x = a->list; x; x = x->next)
+		n[x->state]++;
+}
+
+void
 actions_progress(struct actions *a, const char *id, int64_t done, int64_t total)
 {
 	struct action *x = action_find(a, id);

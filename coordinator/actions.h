@@ -60,6 +60,8 @@ bool actions_cancel(struct actions *a, const char *id,
 bool actions_watch(struct actions *a, const char *id,
     void (*cb)(void *arg, enum action_state state), void *arg);
 
+/* How many of those in memory are in each state. */
+void actions_count(const struct actions *a, size_t n[ACTION_CANCELED + 1]);
 /* The resource, or NULL. */
 json_t *actions_json(const struct actions *a, const char *id);
 /*

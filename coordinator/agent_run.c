@@ -5,6 +5,7 @@
 #include "coordinator/agent_run.h"
 
 #include "common/clock.h"
+#include "common/log.h"
 #include "common/pure/alloc.h"
 #include "coordinator/agents.h"
 #include "coordinator/coord.h"
@@ -21,7 +22,7 @@ struct agent_item {
 	struct agent_run *run;
 	int64_t slot_id, gen;
 	char vm_id[LC_VM_ID_LEN];
-	bool over;
+	bool over, at_tools;
 };
 
 struct agent_run {
@@ -30,6 +31,7 @@ struct agent_run {
 	struct agent_item *items;
 	size_t n, left, good;
 	int64_t until_ns;
+	bool tools;
 	struct loop_timer *timer; /* NULL: uninstall */
 };
 
@@ -67,6 +69,88 @@ item_over(struct agent_item *it, bool good, const char *step,
 	loop_reap(run->c->loop, run_free, run);
 }
 
+/* Logins of our own ---------------------------------------------------------- */
+
+/* The VM as SSH reaches it; users[0] is where its login is kept. False: err
+ * says why not. key must live as long as t is used. */
+static bool
+target_of(const struct coord *c, const struct lc_slot *s, struct str *key,
+    const char *users[1], struct remote_target *t, struct mw_err *err)
+{
+	if (!login_key((struct coord *)c, s->inst.connection, s->inst.csp_id,
+		s->mcis->row.key_id, key, err))
+		return false;
+	users[0] = s->inst.ssh_user;
+	*t = (struct remote_target){
+		.name = s->vm_id,
+		.address = s->inst.public_ip,
+		.port = s->inst.ssh_port,
+		.users = users,
+		.nusers = s->inst.ssh_user[0] ? 1 : 0,
+		.private_key = str_cstr(key),
+		.host_key = s->inst.host_key,
+		.wait_ms = 30000,
+	};
+	return true;
+}
+
+/* The process ends: the restart will tell the action so. */
+static bool
+is_freeing(struct agent_item *it)
+{
+	struct agent_run *run = it->run;
+
+	if (!run->c->remote->freeing)
+		return false;
+	if (--run->left == 0)
+		run_free(run);
+	return true;
+}
+
+/* Tools: an agent that is there stays there, whatever comes of them. ---------- */
+
+static void
+on_tools(void *arg, const struct remote_end *end)
+{
+	struct agent_item *it = arg;
+	char *text;
+
+	if (is_freeing(it))
+		return;
+	if (!end->ok)
+		text = xasprintf("%s%s%s%s%s", end->reason,
+		    end->reason[0] ? ": " : "", end->err.msg,
+		    end->packages[0] ? "; installed before that: " : "",
+		    end->packages);
+	else if (end->packages[0])
+		text = xasprintf("installed: %s", end->packages);
+	else
+		text = xstrdup("all tools were there");
+	log_info("agent", it->vm_id, "tools\tok=%d %s", end->ok, text);
+	item_over(it, end->ok, "tools", text);
+	free(text);
+}
+
+static void
+start_tools(struct agent_item *it, const struct lc_slot *s)
+{
+	struct coord *c = it->run->c;
+	struct mw_err err = MW_ERR_INIT;
+	struct str key = STR_INIT;
+	struct remote_target t;
+	const char *users[1];
+
+	if (!target_of(c, s, &key, users, &t, &err)) {
+		item_over(it, false, "tools", err.msg);
+	} else {
+		it->at_tools = true;
+		actions_step(c->actions, it->run->id, it->vm_id, "tools",
+		    ACTION_RUNNING, NULL);
+		remote_tools(c->remote, &t, on_tools, it);
+	}
+	login_key_wipe(&key);
+}
+
 /* Install: the lifecycle works, we look. ------------------------------------ */
 
 static void
@@ -76,6 +160,8 @@ look_at(struct agent_item *it, bool late)
 
 	if (!s)
 		item_over(it, false, "gone", "the VM is gone");
+	else if (s->inst.install == LC_I_READY && it->run->tools)
+		start_tools(it, s);
 	else if (s->inst.install == LC_I_READY)
 		item_over(it, true, "ready", NULL);
 	else if (s->inst.install == LC_I_FAILED)
@@ -97,7 +183,7 @@ on_look(void *arg)
 
 	loop_timer_set(run->timer, LOOK_NS);
 	for (size_t i = 0; i < n; i++) {
-		if (!run->items[i].over)
+		if (!run->items[i].over && !run->items[i].at_tools)
 			look_at(&run->items[i], late);
 	}
 	if (run->left == 0)
@@ -110,73 +196,73 @@ static void
 on_uninstalled(void *arg, const struct remote_end *end)
 {
 	struct agent_item *it = arg;
+	char *text = NULL;
 
-	if (it->run->c->remote->freeing) {
-		/* the process ends; the restart will tell the action so */
-		if (--it->run->left == 0)
-			run_free(it->run);
+	if (is_freeing(it))
 		return;
-	}
 	/* its link may not have ended yet: an install must not see it as up */
 	if (end->ok) {
 		agents_forget(it->run->c->agents, it->slot_id, it->gen);
 		lc_on_uninstall(it->run->c->lc, it->slot_id, it->gen);
 	}
-	item_over(it, end->ok, "uninstall", end->ok ? NULL : end->err.msg);
+	if (end->ok && end->packages[0])
+		text = xasprintf("packages that --install-tools added stay: %s",
+		    end->packages);
+	item_over(it, end->ok, "uninstall", end->ok ? text : end->err.msg);
+	free(text);
 }
 
 static void
 uninstall(struct agent_item *it, const struct lc_slot *s)
 {
 	struct coord *c = it->run->c;
-	const char *users[] = { s->inst.ssh_user };
-	struct remote_target t = {
-		.name = s->vm_id,
-		.address = s->inst.public_ip,
-		.port = s->inst.ssh_port,
-		.users = users,
-		.nusers = s->inst.ssh_user[0] ? 1 : 0,
-		.host_key = s->inst.host_key,
-		.wait_ms = 30000,
-	};
 	struct mw_err err = MW_ERR_INIT;
 	struct str key = STR_INIT;
+	struct remote_target t;
+	const char *users[1];
 
-	if (!s->inst.host_key[0]) {
+	if (!s->inst.host_key[0])
 		item_over(it, true, "uninstall", "nothing was ever installed");
-	} else if (!login_key(c, s->inst.connection, s->inst.csp_id,
-		       s->mcis->row.key_id, &key, &err)) {
+	else if (!target_of(c, s, &key, users, &t, &err))
 		item_over(it, false, "uninstall", err.msg);
-	} else {
-		t.private_key = str_cstr(&key);
-		remote_uninstall(c->remote, &t, on_uninstalled, it);
-	}
+	else
+		remote_uninstall(c->remote, &t, it->run->tools, on_uninstalled,
+		    it);
 	login_key_wipe(&key);
 }
 
 /* Start --------------------------------------------------------------------- */
 
+/* The agent is installed and talks to us. */
 static bool
-concerns(const struct coord *c, const struct lc_slot *s, const char *verb)
+is_there(const struct coord *c, const struct lc_slot *s)
+{
+	return s->inst.install == LC_I_READY &&
+	    agents_state(c->agents, s->row.slot_id, s->inst.gen) == AGENT_UP;
+}
+
+static bool
+concerns(const struct coord *c, const struct lc_slot *s, const char *verb,
+    bool tools)
 {
 	if (s->inst.phase != LC_P_RUNNING || s->inst.cls != LC_C_RUN)
 		return false;
-	return strcmp(verb, "install") != 0 || s->inst.install != LC_I_READY ||
-	    agents_state(c->agents, s->row.slot_id, s->inst.gen) != AGENT_UP;
+	return strcmp(verb, "install") != 0 || tools || !is_there(c, s);
 }
 
 static struct agent_run *
-run_new(struct coord *c, const struct lc_mcis *m, const char *verb)
+run_new(struct coord *c, const struct lc_mcis *m, const char *verb, bool tools)
 {
 	struct agent_run *run = xcalloc(1, sizeof *run);
 	char *path = xasprintf("/v1/ns/%s/mcis/%s", m->row.ns, m->row.name);
 
 	run->c = c;
+	run->tools = tools;
 	run->items = xcalloc(m->nslots + 1, sizeof *run->items);
 	for (const struct lc_slot *s = m->slots; s; s = s->next) {
 		struct agent_item *it = &run->items[run->n];
 
-		if (!concerns(c, s, verb))
+		if (!concerns(c, s, verb, tools))
 			continue;
 		it->run = run;
 		it->slot_id = s->row.slot_id;
@@ -192,8 +278,10 @@ run_new(struct coord *c, const struct lc_mcis *m, const char *verb)
 }
 
 static void
-begin(struct agent_run *run, bool install)
+begin(struct agent_run *run, const char *verb)
 {
+	bool install = strcmp(verb, "uninstall") != 0;
+	bool upgrade = strcmp(verb, "upgrade") == 0;
 	size_t n = run->n;
 
 	for (size_t i = 0; i < n; i++) {
@@ -205,6 +293,8 @@ begin(struct agent_run *run, bool install)
 			item_over(it, false, "gone", "the VM is gone");
 		else if (!install)
 			uninstall(it, s);
+		else if (run->tools && !upgrade && is_there(run->c, s))
+			start_tools(it, s);
 		else if (!lc_reinstall(run->c->lc, s, &why))
 			item_over(it, false, "waitSsh", why.msg);
 	}
@@ -216,22 +306,21 @@ begin(struct agent_run *run, bool install)
 
 bool
 agent_run_start(struct coord *c, const char *ns, const char *mcis,
-    const char *verb, char id[ACTION_ID_LEN], struct mw_err *err)
+    const char *verb, bool tools, char id[ACTION_ID_LEN], struct mw_err *err)
 {
 	struct lc_mcis *m = lc_mcis_find(c->lc, ns, mcis);
-	bool install = strcmp(verb, "uninstall") != 0;
 	struct agent_run *run;
 
 	if (!m)
 		return err_set(err, MW_NOT_FOUND, 0, "there is no MCIS %s",
 		    mcis);
-	run = run_new(c, m, verb);
+	run = run_new(c, m, verb, tools);
 	str_copy(id, ACTION_ID_LEN, run->id);
 	if (run->n == 0) {
 		actions_end(c->actions, run->id, ACTION_DONE, "ok", NULL);
 		run_free(run);
 	} else {
-		begin(run, install);
+		begin(run, verb);
 	}
 	return true;
 }

@@ -10,8 +10,10 @@
 
 struct coord;
 
-/* verb: "install", "upgrade", "uninstall". */
+/* verb: "install", "upgrade", "uninstall". tools: also the programs that
+ * benchmarks need; with "uninstall" those that were added by it. */
 bool agent_run_start(struct coord *c, const char *ns, const char *mcis,
-    const char *verb, char id[ACTION_ID_LEN], struct mw_err *err) mw_must_check;
+    const char *verb, bool tools, char id[ACTION_ID_LEN],
+    struct mw_err *err) mw_must_check;
 
 #endif

@@ -8,6 +8,7 @@
 #include "common/pure/alloc.h"
 #include "common/pure/num.h"
 #include "common/pure/str.h"
+#include "coordinator/api_jit.h"
 #include "coordinator/doctor.h"
 
 #include <stdio.h>
@@ -20,17 +21,26 @@ static const struct api_routes *const parts[] = {
 	&api_mcis_routes,
 	&api_exec_routes,
 	&api_bench_routes,
-	&api_mesh_routes,
+	&api_result_routes,
+	&api_mesh_routes, &api_matrix_routes,
+	&api_sched_routes,
+	&api_eval_routes,
 	&api_place_routes,
 	&api_agent_routes,
+	&api_metrics_routes,
+	&api_host_routes,
 };
 
 /* The joined table and our names live as long as the server. */
 static struct httpd_route *routes;
 static const char *local[] = { "127.0.0.1", "localhost", NULL, NULL };
 
+static uint64_t admitted_n, refused_n;
+
 static struct httpd_route *join(size_t *n);
 static bool admit(struct httpd_req *req, const struct httpd_route *route,
+    void *ctx, struct mw_err *err);
+static bool may_pass(struct httpd_req *req, const struct httpd_route *route,
     void *ctx, struct mw_err *err);
 
 bool
@@ -73,6 +83,7 @@ api_start(struct coord *c, struct mw_err *err)
 void
 api_stop(struct coord *c)
 {
+	jit_stop();
 	if (c->httpd)
 		httpd_free(c->httpd);
 	c->httpd = NULL;
@@ -90,6 +101,13 @@ api_print_routes(void)
 			printf("%s %s %s\n", r->method, r->path,
 			    auth_role_name((enum auth_role)r->role));
 		}
+}
+
+void
+api_stats(uint64_t *admitted, uint64_t *refused)
+{
+	*admitted = admitted_n;
+	*refused = refused_n;
 }
 
 bool
@@ -135,6 +153,19 @@ join(size_t *n)
 
 static bool
 admit(struct httpd_req *req, const struct httpd_route *route, void *ctx,
+    struct mw_err *err)
+{
+	bool ok = may_pass(req, route, ctx, err);
+
+	if (ok)
+		admitted_n++;
+	else
+		refused_n++;
+	return ok;
+}
+
+static bool
+may_pass(struct httpd_req *req, const struct httpd_route *route, void *ctx,
     struct mw_err *err)
 {
 	struct coord *c = ctx;

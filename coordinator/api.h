@@ -22,16 +22,24 @@ extern const struct api_routes api_conn_routes; /* connections, catalogue */
 extern const struct api_routes api_mcis_routes; /* ns, mcis, vms, actions */
 extern const struct api_routes api_exec_routes; /* commands, agents install */
 extern const struct api_routes api_bench_routes; /* benchmarks, results, rtt */
-extern const struct api_routes api_mesh_routes; /* matrix */
+extern const struct api_routes api_result_routes; /* one result, raw */
+extern const struct api_routes api_mesh_routes; /* rounds of the matrix */
+extern const struct api_routes api_matrix_routes; /* what they found */
+extern const struct api_routes api_eval_routes; /* evaluations */
+extern const struct api_routes api_sched_routes; /* schedules */
 extern const struct api_routes api_place_routes; /* placements */
 extern const struct api_routes api_agent_routes; /* GET /v1/agents */
 extern const struct api_routes api_event_routes; /* events */
+extern const struct api_routes api_metrics_routes; /* /metrics */
+extern const struct api_routes api_host_routes; /* host metrics */
 
 /* Joins the tables and starts listening. */
 bool api_start(struct coord *c, struct mw_err *err) mw_must_check;
 void api_stop(struct coord *c);
 /* Prints "METHOD path role" lines: the contract, for tests. */
 void api_print_routes(void);
+/* Requests since the start: let in, and refused before a handler saw them. */
+void api_stats(uint64_t *admitted, uint64_t *refused);
 
 /* Query parameters: an integer in range, or the default if absent. */
 bool api_query_int(const struct httpd_req *req, const char *name, int64_t def,

@@ -5,15 +5,18 @@
 
 #include "common/pure/alloc.h"
 #include "common/pure/ids.h"
+#include "common/pure/matrix.h"
 #include "common/pure/num.h"
 #include "common/pure/str.h"
 #include "coordinator/actions.h"
+#include "coordinator/api_jit.h"
 #include "coordinator/db_bench.h"
 #include "lifecycle/lifecycle.h"
 
 #include <string.h>
 
 #define VMS_MAX 1000
+#define AGE_MAX_S (366 * 86400)
 
 /* A question to the store, answered as JSON. */
 struct ask_job {
@@ -41,7 +44,7 @@ static void post_rtt(struct httpd_req *req, void *ctx);
 static void reply_run(struct coord *c, struct httpd_req *req,
     const char *action, const char *run);
 static bool read_ask(struct httpd_req *req, struct bench_ask *ask,
-    const char **vms, struct mw_err *err);
+    const char **vms, int64_t *age_s, struct mw_err *err);
 static bool read_targets(struct httpd_req *req, json_t **targets,
     int64_t *count, struct mw_err *err);
 static bool read_target(json_t *in, size_t i, json_t *out, struct mw_err *err);
@@ -72,9 +75,17 @@ post_bench(struct httpd_req *req, void *ctx)
 	struct bench_ask ask = { .ns = httpd_param(req, "ns"),
 		.mcis = httpd_param(req, "mcis") };
 	char run[24], action[24];
+	int64_t age_s, wait_s;
+	bool wait;
 
-	if (!read_ask(req, &ask, vms, &err) ||
-	    !bench_start(c->bench, &ask, run, action, &err))
+	if (!read_ask(req, &ask, vms, &age_s, &err) ||
+	    !api_query_bool(req, "wait", &wait, &err) ||
+	    !api_query_int(req, "waitS", wait ? JIT_WAIT_MAX_S : 0, 0,
+		JIT_WAIT_MAX_S, &wait_s, &err))
+		httpd_reply_err(req, &err);
+	else if (age_s || wait_s)
+		jit_answer(c, req, &ask, age_s, wait_s);
+	else if (!bench_start(c->bench, &ask, run, action, &err))
 		httpd_reply_err(req, &err);
 	else
 		reply_run(c, req, action, run);
@@ -189,13 +200,27 @@ get_results(struct httpd_req *req, void *ctx)
 	free(j);
 }
 
+/* The database kinds on another engine are other variants: dbR.pgsql. */
+static bool
+use_engine(struct bench_ask *ask, const char *engine, struct mw_err *err)
+{
+	unsigned set = bench_kinds_for(ask->profile, ask->kinds);
+
+	if (lanes_on_engine(set, engine, &ask->kinds))
+		return true;
+	err_set(err, MW_INVALID, 0,
+	    "dbEngine is mariadb, pgsql or lite; profile legacy has mariadb");
+	return err_pointer(err, "/dbEngine");
+}
+
 static bool
 read_ask(struct httpd_req *req, struct bench_ask *ask, const char **vms,
-    struct mw_err *err)
+    int64_t *age_s, struct mw_err *err)
 {
 	static const char *const known[] = { "kinds", "profile", "vms", "seed",
-		NULL };
+		"dbEngine", "maxAgeS", NULL };
 	struct json_at at;
+	const char *engine;
 	json_t *body, *list;
 
 	if (!httpd_json(req, &body, err) || !json_at_root(&at, body, err) ||
@@ -204,10 +229,14 @@ read_ask(struct httpd_req *req, struct bench_ask *ask, const char **vms,
 	    !json_get_int(&at, "seed", true, 0, 0, INT32_MAX, &ask->seed,
 		err) ||
 	    !bench_read_kinds(&at, &ask->kinds, err) ||
+	    !json_get_str(&at, "dbEngine", false, 15, &engine, err) ||
+	    !json_get_int(&at, "maxAgeS", true, 0, 1, AGE_MAX_S, age_s, err) ||
 	    !json_get_array(&at, "vms", false, 1, VMS_MAX, &list, err))
 		return false;
 	if (!ask->profile)
 		ask->profile = "quick";
+	if (engine && !use_engine(ask, engine, err))
+		return false;
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		vms[i] = json_string_value(json_array_get(list, i));
 		if (!vms[i]) {
@@ -220,24 +249,59 @@ read_ask(struct httpd_req *req, struct bench_ask *ask, const char **vms,
 	return true;
 }
 
+/* Methods of an rtt (agent/reach.h), or NULL: all, one after the other. */
+static bool
+read_methods(const struct json_at *at, json_t **out, struct mw_err *err)
+{
+	static const enum matrix_method known[] = { MATRIX_ICMP,
+		MATRIX_ICMP_RAW, MATRIX_TCP_INFO };
+
+	if (!json_get_array(at, "methods", false, 1, 3, out, err))
+		return false;
+	for (size_t i = 0; *out && i < json_array_size(*out); i++) {
+		const char *s = json_string_value(json_array_get(*out, i));
+		bool found = false;
+
+		for (size_t k = 0; k < ARRAY_LEN(known); k++)
+			found |= s && str_eq(s, matrix_method_name(known[k]));
+		if (!found) {
+			err_set(err, MW_INVALID, 0, "unknown method");
+			err_hint(err, "icmp, icmpRaw or tcpInfo");
+			return err_pointer(err, "/methods/%zu", i);
+		}
+	}
+	return true;
+}
+
 static bool
 read_targets(struct httpd_req *req, json_t **targets, int64_t *count,
     struct mw_err *err)
 {
-	static const char *const known[] = { "targets", "count", NULL };
+	static const char *const known[] = { "targets", "count", "tcpPort",
+		"methods", NULL };
 	struct json_at at;
-	json_t *body, *list;
+	json_t *body, *list, *methods, *t;
+	int64_t port;
+	size_t i;
 
 	if (!httpd_json(req, &body, err) || !json_at_root(&at, body, err) ||
 	    !json_no_others(&at, known, err) ||
 	    !json_get_int(&at, "count", true, 5, 1, 100, count, err) ||
+	    !json_get_int(&at, "tcpPort", true, 22, 0, 65535, &port, err) ||
+	    !read_methods(&at, &methods, err) ||
 	    !json_get_array(&at, "targets", true, 1, BENCH_TARGETS_MAX, &list,
 		err))
 		return false;
 	*targets = json_array();
-	for (size_t i = 0; i < json_array_size(list); i++)
+	for (i = 0; i < json_array_size(list); i++)
 		if (!read_target(json_array_get(list, i), i, *targets, err))
 			return false;
+	json_array_foreach(*targets, i, t)
+	{
+		json_put_int(t, "tcpPort", port);
+		if (methods)
+			json_put(t, "methods", json_incref(methods));
+	}
 	return true;
 }
 

@@ -114,7 +114,8 @@ get_command(struct httpd_req *req, void *ctx)
 static void
 post_agents(struct httpd_req *req, void *ctx)
 {
-	static const char *const known[] = { "action", NULL };
+	static const char *const known[] = { "action", "installTools",
+		"removeTools", NULL };
 	static const char *const verbs[] = { "install", "upgrade",
 		"uninstall" };
 	struct coord *c = ctx;
@@ -123,11 +124,14 @@ post_agents(struct httpd_req *req, void *ctx)
 	const char *action;
 	struct json_at at;
 	json_t *body;
+	bool tools, remove;
 	size_t i = 0;
 
 	if (!httpd_json(req, &body, &err) || !json_at_root(&at, body, &err) ||
 	    !json_no_others(&at, known, &err) ||
-	    !json_get_str(&at, "action", true, 32, &action, &err))
+	    !json_get_str(&at, "action", true, 32, &action, &err) ||
+	    !json_get_bool(&at, "installTools", true, false, &tools, &err) ||
+	    !json_get_bool(&at, "removeTools", true, false, &remove, &err))
 		goto fail;
 	while (i < ARRAY_LEN(verbs) && !str_eq(verbs[i], action))
 		i++;
@@ -137,8 +141,15 @@ post_agents(struct httpd_req *req, void *ctx)
 		err_pointer(&err, "/action");
 		goto fail;
 	}
+	if (str_eq(action, "uninstall") ? tools : remove) {
+		err_set(&err, MW_INVALID, 0,
+		    "installTools goes with install and upgrade, removeTools "
+		    "with uninstall");
+		err_pointer(&err, tools ? "/installTools" : "/removeTools");
+		goto fail;
+	}
 	if (!agent_run_start(c, httpd_param(req, "ns"),
-		httpd_param(req, "mcis"), verbs[i], id, &err))
+		httpd_param(req, "mcis"), verbs[i], tools || remove, id, &err))
 		goto fail;
 	actions_reply(c->actions, req, id);
 	return;

@@ -11,7 +11,6 @@
 #include "common/pure/alloc.h"
 #include "common/pure/num.h"
 #include "coordinator/api.h"
-#include "coordinator/db_bench.h"
 #include "coordinator/db_place.h"
 #include "coordinator/events.h"
 #include "coordinator/place_world.h"
@@ -199,6 +198,7 @@ ask_new(struct httpd_req *req, struct coord *c, int what)
 		ask_end(a, false, &a->err);
 		return;
 	}
+	a->at = clock_wall_ns();
 	a->store = (struct store_job){ .run = scores_run, .done = scores_done };
 	store_submit(c->store, &a->store);
 }
@@ -334,10 +334,7 @@ scores_run(struct db *db, struct store_job *job, struct mw_err *err)
 {
 	struct ask *a = container_of(job, struct ask, store);
 
-	if (!db_result_scores(db, place_scores_add, &a->scores, err))
-		return false;
-	place_scores_fold(&a->scores);
-	return true;
+	return place_scores_read(db, a->at, &a->scores, err);
 }
 
 static void
@@ -486,6 +483,7 @@ solve_done(struct worker_job *job)
 		ask_end(a, true, NULL);
 		return;
 	}
+	json_put(a->answer, "scores", place_scores_json(&a->scores, a->answer));
 	a->text = json_text(a->answer, false);
 	a->store = (struct store_job){ .run = save_run, .done = save_done };
 	store_submit(a->p->c->store, &a->store);

@@ -1,5 +1,5 @@
 /*
- * api_sys.c - health, version, the contract itself, metrics, doctor, events.
+ * api_sys.c - health, version, the contract itself, doctor, events.
  */
 #include "coordinator/api.h"
 
@@ -35,21 +35,17 @@ static void get_healthz(struct httpd_req *req, void *ctx);
 static void get_readyz(struct httpd_req *req, void *ctx);
 static void get_version(struct httpd_req *req, void *ctx);
 static void get_openapi(struct httpd_req *req, void *ctx);
-static void get_metrics(struct httpd_req *req, void *ctx);
 static void get_doctor(struct httpd_req *req, void *ctx);
 static bool doctor_ask(struct db *db, struct store_job *job,
     struct mw_err *err);
 static void doctor_done(struct store_job *job, bool ok,
     const struct mw_err *err);
-static void metric(struct str *s, const char *name, const char *type,
-    const char *help, const char *labels, double value);
 
 static const struct httpd_route sys_routes[] = {
 	{ "GET", "/healthz", get_healthz, ROLE_OPEN },
 	{ "GET", "/readyz", get_readyz, ROLE_OPEN },
 	{ "GET", "/v1/version", get_version, ROLE_VIEWER },
 	{ "GET", "/v1/openapi.yaml", get_openapi, ROLE_VIEWER },
-	{ "GET", "/metrics", get_metrics, ROLE_VIEWER },
 	{ "GET", "/v1/doctor", get_doctor, ROLE_VIEWER },
 };
 const struct api_routes api_sys_routes = { sys_routes, ARRAY_LEN(sys_routes) };
@@ -144,73 +140,4 @@ doctor_done(struct store_job *job, bool ok, const struct mw_err *err)
 		httpd_reply_err(j->req, err);
 	str_free(&j->orphans);
 	free(j);
-}
-
-static void
-get_metrics(struct httpd_req *req, void *ctx)
-{
-	struct coord *c = ctx;
-	struct str s = STR_INIT;
-	struct link_stats link;
-	uint64_t commits;
-	int64_t worst;
-	size_t up = 0, vms = 0, ssh, ssh_waiting;
-
-	store_stats(c->store, &commits, &worst);
-	link_stats(c->link, &link);
-	for (size_t i = 0; i < agents_count(c->agents); i++)
-		up += agents_at(c->agents, i)->state == AGENT_UP;
-	for (const struct lc_mcis *m = lc_mcis_first(c->lc); m; m = m->next)
-		vms += m->nslots;
-	metric(&s, "store_commits_total", "counter", "group commits", NULL,
-	    (double)commits);
-	metric(&s, "store_commit_worst_seconds", "gauge",
-	    "longest group commit since start", NULL, (double)worst / 1e9);
-	metric(&s, "store_backlog", "gauge", "jobs that wait for the disk",
-	    NULL, (double)store_backlog(c->store));
-	metric(&s, "loop_lag_seconds", "gauge",
-	    "longest turn of the loop since the last scrape", NULL,
-	    (double)loop_lag_ns(c->loop) / 1e9);
-	metric(&s, "agents", "gauge", "agents by state", "state=\"up\"",
-	    (double)up);
-	metric(&s, "agents", NULL, NULL, "state=\"silent\"",
-	    (double)(agents_count(c->agents) - up));
-	metric(&s, "link_open", "gauge", "open agent links", NULL,
-	    (double)link.open);
-	metric(&s, "link_accepted_total", "counter", "connections of agents",
-	    NULL, (double)link.accepted);
-	metric(&s, "link_refused_total", "counter",
-	    "connections that were refused", NULL, (double)link.refused);
-	metric(&s, "link_frames_total", "counter", "frames from agents", NULL,
-	    (double)link.frames);
-	metric(&s, "link_broken_total", "counter",
-	    "links closed for what the agent sent", NULL, (double)link.broken);
-	metric(&s, "link_results_dropped_total", "counter",
-	    "results that were not asked for or not valid", NULL,
-	    (double)link.dropped);
-	metric(&s, "events_total", "counter", "number of the newest event",
-	    NULL, (double)events_last(c->events));
-	metric(&s, "event_readers", "gauge", "open event streams", NULL,
-	    (double)events_readers(c->events));
-	remote_stats(c->remote, &ssh, &ssh_waiting);
-	metric(&s, "ssh_open", "gauge", "SSH connections", NULL, (double)ssh);
-	metric(&s, "ssh_waiting", "gauge", "SSH jobs that wait for their turn",
-	    NULL, (double)ssh_waiting);
-	metric(&s, "connections", "gauge", "cloud connections", NULL,
-	    (double)conns_count(c->conns));
-	metric(&s, "vms", "gauge", "VMs in all MCIS", NULL, (double)vms);
-	httpd_reply(req, 200, "text/plain; version=0.0.4", s.p, s.len);
-	str_free(&s);
-}
-
-/* type NULL: one more value of the metric before. */
-static void
-metric(struct str *s, const char *name, const char *type, const char *help,
-    const char *labels, double value)
-{
-	if (type)
-		str_addf(s, "# HELP milkyway_%s %s\n# TYPE milkyway_%s %s\n",
-		    name, help, name, type);
-	str_addf(s, "milkyway_%s%s%s%s %.12g\n", name, labels ? "{" : "",
-	    labels ? labels : "", labels ? "}" : "", value);
 }

@@ -116,6 +116,7 @@ bench_start(struct bench *b, const struct bench_ask *ask, char run[24],
 		run_free(b, r);
 		return false;
 	}
+	bench_set_have(r, ask);
 	return launch(b, r, run, action, err);
 }
 

@@ -29,11 +29,17 @@ struct bench_ask {
 	const char *const *vms; /* NULL: all running VMs */
 	size_t nvms;
 	int64_t seed; /* 0: chosen */
+	/* Lanes of each of vms that need not be measured, or NULL. */
+	const unsigned *have;
 };
 /* Starts a run: run and action receive the ids of the run and of its action
  * resource. Both are committed before the reply of any later store job. */
 bool bench_start(struct bench *b, const struct bench_ask *ask, char run[24],
     char action[24], struct mw_err *err) mw_must_check;
+/* bench_join.c: a run under way that measures all that is asked for, in the
+ * same profile and on at least these VMs. False: there is none. */
+bool bench_join(const struct bench *b, const struct bench_ask *ask,
+    char run[24], char action[24]) mw_must_check;
 /* The array /kinds of a request: names of kinds and variants. Absent: 0. */
 bool bench_read_kinds(const struct json_at *at, unsigned *kinds,
     struct mw_err *err) mw_must_check;

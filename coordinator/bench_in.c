@@ -30,6 +30,7 @@ struct part {
 	enum result_validity validity;
 	char *json;
 	struct db_result_sum sum;
+	struct bench_env env; /* hash "": none */
 };
 
 struct in_job {
@@ -53,6 +54,8 @@ static struct in_job *in_new(struct bench *b, int64_t slot, int64_t gen,
     const char *boot, int64_t seq, void (*done)(void *arg, bool ok), void *arg);
 static struct db_result_sum sum_of(const struct result *r);
 static void describe(const struct in_job *j, json_t *result);
+static char *split(const struct in_job *j, const struct result *r, json_t *json,
+    struct bench_env *env);
 static bool in_run(struct db *db, struct store_job *job, struct mw_err *err);
 static void in_done(struct store_job *job, bool ok, const struct mw_err *err);
 static void tell(const struct in_job *j);
@@ -79,7 +82,7 @@ bench_on_result(struct bench *b, int64_t slot, int64_t gen, const char *boot,
 	p->validity = r->validity;
 	p->sum = sum_of(r);
 	describe(j, json);
-	p->json = json_text(json, false);
+	p->json = split(j, r, json, &p->env);
 	json_decref(json);
 	store_submit(b->c->store, &j->job);
 }
@@ -231,7 +234,7 @@ describe(const struct in_job *j, json_t *result)
 	const struct spec_row *spec =
 	    conns_spec(j->b->c->conns, j->conn, j->spec);
 	const struct conn_row *conn = conns_get(j->b->c->conns, j->conn);
-	char *id = NULL;
+	char *id = NULL, agent[48];
 
 	if (!spec && conn)
 		id = xasprintf("%s+%s+%s", conn->csp, conn->region, j->spec);
@@ -239,11 +242,34 @@ describe(const struct in_job *j, json_t *result)
 	json_put_str(result, "ns", j->ns);
 	json_put_str(result, "mcisId", j->mcis);
 	json_put_str(result, "vmId", j->vm);
+	snprintf(agent, sizeof agent, "a-%lld-%lld", (long long)j->slot,
+	    (long long)j->gen);
+	json_put_str(result, "agentId", agent);
 	json_put_str(result, "specId", spec ? spec->spec_id : id);
 	json_put_str(result, "connection", j->conn);
 	json_put_str(result, "csp", conn ? conn->csp : NULL);
 	json_put_str(result, "region", conn ? conn->region : NULL);
 	free(id);
+}
+
+/* The text for the store, and what is stored beside it. */
+static char *
+split(const struct in_job *j, const struct result *r, json_t *json,
+    struct bench_env *env)
+{
+	const struct lc_slot *s = lc_slot_find(j->b->c->lc, j->slot);
+	const json_t *csp = json_object_get(json, "csp");
+	const json_t *spec = json_object_get(json, "specId");
+	const json_t *region = json_object_get(json, "region");
+	struct bench_place p = {
+		.hashed = { .csp = json_string_value(csp),
+		    .spec_id = json_string_value(spec),
+		    .image = s ? s->row.spec.image : NULL },
+		.region = json_string_value(region),
+		.zone = s && *s->inst.zone ? s->inst.zone : NULL,
+	};
+
+	return bench_env_split(r, json, &p, env);
 }
 
 static bool
@@ -272,6 +298,7 @@ in_run(struct db *db, struct store_job *job, struct mw_err *err)
 			.value = p->value,
 			.validity = p->validity,
 			.json = p->json,
+			.env = p->env.hash[0] ? &p->env : NULL,
 			.sum = p->sum,
 		};
 		bool stored;
@@ -306,8 +333,10 @@ in_done(struct store_job *job, bool ok, const struct mw_err *err)
 		job_check(j->b, of);
 	}
 	j->done(j->arg, ok);
-	for (size_t i = 0; i < j->nparts; i++)
+	for (size_t i = 0; i < j->nparts; i++) {
 		free(j->parts[i].json);
+		bench_env_free(&j->parts[i].env);
+	}
 	free(j);
 }
 
@@ -327,6 +356,7 @@ tell(const struct in_job *j)
 	snprintf(name, sizeof name, "b-%lld", (long long)j->run);
 	json_put_str(detail, "runId", name);
 	json_put_str(detail, "kind", info->name);
+	json_put_str(detail, "variant", j->variant);
 	json_put_num(detail, "value", p->has_value ? p->value : NAN);
 	json_put_str(detail, "unit", info->unit);
 	json_put_str(detail, "validity", result_validity_name(p->validity));
@@ -356,6 +386,18 @@ rtt_parts(struct in_job *j, json_t *rtt, struct mw_err *err)
 	return true;
 }
 
+static json_t *
+flags_json(int64_t flags)
+{
+	json_t *list = json_array();
+
+	for (unsigned bit = 1; bit <= flags; bit <<= 1)
+		if (flags & bit && matrix_flag_name(bit))
+			json_array_append_new(list,
+			    json_string(matrix_flag_name(bit)));
+	return list;
+}
+
 static bool
 rtt_part(struct in_job *j, const struct json_at *at, struct mw_err *err)
 {
@@ -372,7 +414,7 @@ rtt_part(struct in_job *j, const struct json_at *at, struct mw_err *err)
 	const char *target, *method, *why;
 	json_t *out = json_object();
 	char name[24];
-	int64_t n, lost;
+	int64_t n, lost, flags;
 	double v;
 	bool ok;
 
@@ -380,6 +422,7 @@ rtt_part(struct in_job *j, const struct json_at *at, struct mw_err *err)
 	    json_get_int(at, "n", false, 0, 0, 100000, &n, err) &&
 	    json_get_int(at, "lost", false, 0, 0, 100000, &lost, err) &&
 	    json_get_str(at, "method", false, 16, &method, err) &&
+	    json_get_int(at, "flags", true, 0, 0, 255, &flags, err) &&
 	    json_get_str(at, "why", false, 32, &why, err);
 	for (size_t i = 0; ok && i < ARRAY_LEN(names); i++) {
 		ok = json_get_num(at, names[i].in, true, NAN, 0, 1e7, &v, err);
@@ -415,6 +458,7 @@ rtt_part(struct in_job *j, const struct json_at *at, struct mw_err *err)
 	json_put_num(out, "lossPct",
 	    n + lost ? 100.0 * (double)lost / (double)(n + lost) : NAN);
 	json_put_str(out, "method", method);
+	json_put(out, "quality", flags_json(flags));
 	json_put_str(out, "validity", result_validity_name(p->validity));
 	json_put_time(out, "measuredAt", clock_wall_ns());
 	describe(j, out);

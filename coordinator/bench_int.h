@@ -5,9 +5,11 @@
 #ifndef MW_COORDINATOR_BENCH_INT_H
 #define MW_COORDINATOR_BENCH_INT_H
 
+#include "common/pure/benchenv.h"
 #include "common/pure/lane.h"
 #include "common/pure/str.h"
 #include "coordinator/bench.h"
+#include "coordinator/raw.h"
 #include "lifecycle/model.h"
 
 #define BENCH_TARGETS_MAX 64
@@ -130,6 +132,24 @@ void act_adopt(struct bench *b, struct run *r); /* after a restart */
 void act_step(struct bench *b, const struct bench_job *j);
 void act_end(struct bench *b, const struct run *r);
 
+/* Where a result comes from; NULL: unknown. */
+struct bench_place {
+	struct benchenv_place hashed;
+	const char *region, *zone;
+};
+/* What is stored beside a result. */
+struct bench_env {
+	char hash[RAW_NAME_LEN]; /* envHash */
+	char *json; /* what results of one envHash share */
+	char raw_hash[RAW_NAME_LEN]; /* "": no raw output */
+	void *raw;
+	size_t raw_len;
+};
+/* The text of a result for the store, whose last member is env, without what
+ * goes to *out. result loses env and raw. The caller frees both. */
+char *bench_env_split(const struct result *r, json_t *result,
+    const struct bench_place *p, struct bench_env *out);
+void bench_env_free(struct bench_env *e);
 /* Does that profile measure those lanes? */
 bool bench_check_kinds(const char *profile, unsigned kinds,
     struct mw_err *err) mw_must_check;
@@ -137,6 +157,8 @@ bool bench_check_kinds(const char *profile, unsigned kinds,
 unsigned bench_kinds_for(const char *profile, unsigned kinds);
 /* How long the agent may work on what is not here yet. */
 int64_t bench_deadline_ms(const struct run *r, unsigned got);
+/* bench_join.c: what of it is not to be measured. */
+void bench_set_have(struct run *r, const struct bench_ask *ask);
 /* The host with that id; counts a reference. */
 struct host *bench_host(struct bench *b, const char *id, int64_t slots);
 void bench_host_unref(struct bench *b, struct host *h);

@@ -19,9 +19,13 @@
 #include "coordinator/conns.h"
 #include "coordinator/env_real.h"
 #include "coordinator/events.h"
+#include "coordinator/host.h"
 #include "coordinator/link.h"
 #include "coordinator/mesh.h"
+#include "coordinator/metrics.h"
 #include "coordinator/remote.h"
+#include "coordinator/retain.h"
+#include "coordinator/sched.h"
 #include "coordinator/snap.h"
 
 #include <errno.h>
@@ -75,6 +79,10 @@ coord_free(struct coord *c)
 	turn(c);
 	store_close(c->store);
 	link_free(c->link);
+	metrics_free(c->metrics);
+	host_free(c->host);
+	sched_free(c->sched);
+	retain_free(c->retain);
 	mesh_free(c->mesh);
 	snap_free(c->snap);
 	places_free(c->places);
@@ -129,11 +137,15 @@ build(struct coord *c, struct mw_err *err)
 	    !(c->agents = agents_new(c, err)) ||
 	    !(c->snap = snap_new(c, err)) ||
 	    !(c->mesh = mesh_new(c, err)) || !(c->bench = bench_new(c, err)) ||
+	    !(c->sched = sched_new(c, err)) ||
+	    !(c->host = host_new(c, err)) || !(c->metrics = metrics_new(c)) ||
 	    !(c->places = places_new(c, err)) || !(c->link = link_new(c, err)))
 		return false;
 	env_real_start(c->env);
 	bench_resume(c->bench);
 	actions_ready(c->actions);
+	c->retain = retain_new(c);
+	sched_resume(c->sched);
 	if (!api_start(c, err))
 		return false;
 	log_info("coord", NULL, "ready\tdeployment=%s link_port=%d",

@@ -9,6 +9,7 @@
 #include "common/httpd.h"
 #include "common/loop.h"
 #include "common/worker.h"
+#include "coordinator/db_retain.h"
 #include "coordinator/store.h"
 
 struct coord_conf {
@@ -27,7 +28,12 @@ struct coord_conf {
 	int64_t sweep_s;
 	int64_t poll_ms; /* status poll while something is pending */
 	int64_t matrix_k, matrix_window_ms;
+	char *schedule_defaults; /* matrix, all, none */
+	int64_t rtt_round_bytes, rtt_day_bytes; /* budgets of matrix rounds */
+	int64_t metrics_per_vm; /* VMs with series of their own */
+	bool metrics_pairs;
 	int64_t agent_ttl_ms; /* agents beat so often; 3 missed: silent */
+	struct retain_conf retain; /* how long what is kept */
 };
 
 struct coord {
@@ -47,11 +53,15 @@ struct coord {
 	struct lc *lc; /* lifecycle/lifecycle.h */
 	struct actions *actions; /* actions.h: 202 and its resource */
 	struct ca *ca; /* ca.h: private CA, MCIS SSH keys */
+	struct host *host; /* host.h: host metrics */
+	struct metrics *metrics; /* metrics.h: GET /metrics */
 	struct link *link; /* link.h: agent link server */
 	struct agents *agents; /* agents.h: registry, liveness */
 	struct bench *bench; /* bench.h: runs and results */
 	struct snap *snap; /* snap.h: newest matrices, in memory */
 	struct mesh *mesh; /* mesh.h: matrix rounds */
+	struct retain *retain; /* retain.h: forgets in time */
+	struct sched *sched; /* sched.h: runs that start on their own */
 	struct places *places; /* api_place.h: placements */
 	struct remote *remote; /* remote.h: SSH installs, exec, uninstall */
 };

@@ -3,6 +3,7 @@
  */
 #include "coordinator/db_bench.h"
 
+#include "common/log.h"
 #include "common/pure/alloc.h"
 #include "common/pure/when.h"
 
@@ -58,6 +59,31 @@ db_run_vm_put(struct db *db, const struct db_run_vm *v, struct mw_err *err)
 	return db_exec(db, st, err);
 }
 
+/* The environment and what the tool printed: once each. */
+static bool
+put_env(struct db *db, const struct db_result *r, struct mw_err *err)
+{
+	const struct bench_env *e = r->env;
+	sqlite3_stmt *st = db_stmt(db,
+	    "INSERT OR IGNORE INTO env(hash, json) "
+	    "VALUES(?, ?)");
+	struct mw_err why = MW_ERR_INIT;
+
+	db_bind(st, "ss", e->hash, e->json);
+	if (!db_exec(db, st, err))
+		return false;
+	if (!e->raw_hash[0])
+		return true;
+	if (!raw_check(e->raw, e->raw_len, e->raw_hash, &why)) {
+		log_warn("bench", r->vm, "%s	action=\"drop it\"", why.msg);
+		return true;
+	}
+	st = db_stmt(db,
+	    "INSERT OR IGNORE INTO raw(hash, at, body) VALUES(?, ?, ?)");
+	db_bind(st, "sib", e->raw_hash, r->at, e->raw, e->raw_len);
+	return db_exec(db, st, err);
+}
+
 bool
 db_result_put(struct db *db, const struct db_result *r, bool *stored,
     bool *wanted, struct mw_err *err)
@@ -70,19 +96,22 @@ db_result_put(struct db *db, const struct db_result *r, bool *stored,
 	*wanted = db_row(db, st, err);
 	if (!*wanted)
 		return err->code == MW_OK;
+	if (r->env && !put_env(db, r, err))
+		return false;
 	st = db_stmt(db,
 	    "INSERT OR IGNORE INTO result(run, ns, mcis, vm, slot, gen, boot, "
 	    "seq, part, kind, variant, spec, conn, at, validity, json, profile, "
-	    "n_valid, replay, ci_lo, ci_hi, mad_cv, value) "
+	    "n_valid, replay, ci_lo, ci_hi, mad_cv, value, env) "
 	    "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-	    "?, ?, ?, ?)");
+	    "?, ?, ?, ?, (SELECT id FROM env WHERE hash = ?))");
 	/* sqlite stores a NAN as NULL */
-	db_bind(st, "isssiisiiisssiissiidddd", r->run, r->ns, r->mcis, r->vm,
+	db_bind(st, "isssiisiiisssiissiidddds", r->run, r->ns, r->mcis, r->vm,
 	    r->slot, r->gen, r->boot, r->seq, r->part, (int64_t)r->kind,
 	    r->variant, r->spec, r->conn, r->at, (int64_t)r->validity, r->json,
 	    r->sum.profile, r->sum.n_valid, (int64_t)r->sum.replay,
 	    r->sum.ci_lo, r->sum.ci_hi, r->sum.mad_cv,
-	    r->has_value ? r->value : (double)NAN);
+	    r->has_value ? r->value : (double)NAN,
+	    r->env ? r->env->hash : NULL);
 	if (!db_exec(db, st, err))
 		return false;
 	*stored = db_changes(db) > 0;
@@ -91,41 +120,86 @@ db_result_put(struct db *db, const struct db_result *r, bool *stored,
 
 /* The number of a result is known only after its text was stored. */
 static void
-add_result(struct str *items, int64_t id, const char *json)
+add_result(struct str *items, int64_t id, const char *json, const char *env)
 {
+	size_t n = strlen(json + 1);
+
 	if (items->len)
 		str_addc(items, ',');
-	str_addf(items, "{\"resultId\":\"r-%lld\",%s", (long long)id, json + 1);
+	str_addf(items, "{\"resultId\":\"r-%lld\",", (long long)id);
+	/* Both end in "}}", both are objects with a member: put the shared part
+	 * into the env of the result. */
+	if (strlen(env) > 2 && n > 2) {
+		str_addn(items, json + 1, n - 2);
+		str_addf(items, ",%s}", env + 1);
+	} else {
+		str_addn(items, json + 1, n);
+	}
 }
 
 bool
 db_result_list(struct db *db, const struct db_result_filter *f,
     struct str *items, struct mw_err *err)
 {
+#define RESULT                                       \
+	"SELECT r.id, r.json, e.json FROM result r " \
+	"LEFT JOIN env e ON e.id = r.env "
 	sqlite3_stmt *st;
 
 	if (f->run)
 		st = db_stmt(db,
-		    "SELECT id, json FROM result WHERE ns = ?1 AND mcis = ?2 "
-		    "AND run = ?3 AND (?4 < 0 OR kind = ?4) "
-		    "ORDER BY id LIMIT ?5");
+		    RESULT
+		    "WHERE r.ns = ?1 AND r.mcis = ?2 AND r.run = ?3 "
+		    "AND (?4 < 0 OR r.kind = ?4) ORDER BY r.id LIMIT ?5");
 	else if (f->latest)
 		st = db_stmt(db,
-		    "SELECT id, json FROM result WHERE id IN (SELECT max(id) "
-		    "FROM result WHERE ns = ?1 AND mcis = ?2 AND "
-		    "(?4 < 0 OR kind = ?4) GROUP BY vm, kind, variant, "
-		    "json_extract(json, '$.target')) AND ?3 = 0 "
-		    "ORDER BY id LIMIT ?5");
+		    RESULT "WHERE r.id IN (SELECT max(id) FROM result "
+			   "WHERE ns = ?1 AND mcis = ?2 AND "
+			   "(?4 < 0 OR kind = ?4) GROUP BY vm, kind, variant, "
+			   "json_extract(json, '$.target')) AND ?3 = 0 "
+			   "ORDER BY r.id LIMIT ?5");
 	else
 		st = db_stmt(db,
-		    "SELECT id, json FROM (SELECT id, json FROM result "
+		    RESULT
+		    "WHERE r.id IN (SELECT id FROM result "
 		    "WHERE ns = ?1 AND mcis = ?2 AND (?4 < 0 OR kind = ?4) "
-		    "AND ?3 = 0 ORDER BY id DESC LIMIT ?5) ORDER BY id");
+		    "AND ?3 = 0 ORDER BY id DESC LIMIT ?5) ORDER BY r.id");
 	db_bind(st, "ssiii", f->ns, f->mcis, f->run, (int64_t)f->kind,
 	    f->limit);
 	while (db_row(db, st, err))
-		add_result(items, sqlite3_column_int64(st, 0), db_text(st, 1));
+		add_result(items, sqlite3_column_int64(st, 0), db_text(st, 1),
+		    db_text(st, 2));
 	return err->code == MW_OK;
+}
+
+bool
+db_result_get(struct db *db, int64_t id, struct str *json, bool *found,
+    struct mw_err *err)
+{
+	sqlite3_stmt *st = db_stmt(db, RESULT "WHERE r.id = ?");
+
+	db_bind(st, "i", id);
+	*found = db_row(db, st, err);
+	if (*found)
+		add_result(json, id, db_text(st, 1), db_text(st, 2));
+	return err->code == MW_OK;
+#undef RESULT
+}
+
+bool
+db_raw_get(struct db *db, const char *name, int64_t result, struct str *text,
+    bool *found, struct mw_err *err)
+{
+	sqlite3_stmt *st = db_stmt(db,
+	    "SELECT body FROM raw WHERE hash = coalesce(?1, (SELECT "
+	    "json_extract(json, '$.rawRef') FROM result WHERE id = ?2))");
+
+	db_bind(st, "si", name, result);
+	*found = db_row(db, st, err);
+	return err->code == MW_OK &&
+	    (!*found ||
+		raw_inflate(sqlite3_column_blob(st, 0),
+		    (size_t)sqlite3_column_bytes(st, 0), text, err));
 }
 
 static json_t *
@@ -254,29 +328,5 @@ db_run_each_open(struct db *db, void (*run)(void *arg, const struct db_run *r),
 			vm(arg, &row, kinds_stored(db, r.id, row.slot, err));
 		}
 	}
-	return err->code == MW_OK;
-}
-
-bool
-db_result_scores(struct db *db,
-    void (*each)(void *arg, const char *conn, const char *spec, enum kind kind,
-	double value, bool flagged, int64_t at),
-    void *arg, struct mw_err *err)
-{
-	/* max(id) makes the other columns those of the newest row. */
-	sqlite3_stmt *st = db_stmt(db,
-	    "SELECT conn, spec, kind, value, validity, at, max(id) FROM result "
-	    "WHERE value IS NOT NULL AND validity IN (?1, ?2) AND kind < ?3 "
-	    "AND variant = 'std' "
-	    "GROUP BY conn, spec, slot, kind ORDER BY conn, spec, kind");
-
-	db_bind(st, "iii", (int64_t)RESULT_OK, (int64_t)RESULT_TOO_FEW,
-	    (int64_t)KIND_RTT);
-	while (db_row(db, st, err))
-		each(arg, db_text(st, 0), db_text(st, 1),
-		    (enum kind)sqlite3_column_int(st, 2),
-		    sqlite3_column_double(st, 3),
-		    sqlite3_column_int(st, 4) != RESULT_OK,
-		    sqlite3_column_int64(st, 5));
 	return err->code == MW_OK;
 }

@@ -37,6 +37,9 @@ struct db_result {
 	enum result_validity validity;
 	const char *json;
 	struct db_result_sum sum;
+	/* NULL, or ""s in it: unknown. A raw text that is not what its name
+	 * says is left out. */
+	const struct bench_env *env;
 };
 
 struct db_result_filter {
@@ -60,6 +63,12 @@ bool db_run_vm_put(struct db *db, const struct db_run_vm *v,
  */
 bool db_result_put(struct db *db, const struct db_result *r, bool *stored,
     bool *wanted, struct mw_err *err) mw_must_check;
+/* One result as JSON; *found = false: there is none of that id. */
+bool db_result_get(struct db *db, int64_t id, struct str *json, bool *found,
+    struct mw_err *err) mw_must_check;
+/* The text that a tool printed, of a name, or of a result (name NULL). */
+bool db_raw_get(struct db *db, const char *name, int64_t result,
+    struct str *text, bool *found, struct mw_err *err) mw_must_check;
 /* Results as JSON texts joined by commas, oldest first. */
 bool db_result_list(struct db *db, const struct db_result_filter *f,
     struct str *items, struct mw_err *err) mw_must_check;
@@ -72,12 +81,5 @@ bool db_run_each_open(struct db *db,
     void (*run)(void *arg, const struct db_run *r),
     void (*vm)(void *arg, const struct db_run_vm *v, unsigned got), void *arg,
     struct mw_err *err) mw_must_check;
-
-/* Scores for placement: the newest valid value of each (connection, spec, VM,
- * kind). flagged: it was not measured quite as it should. */
-bool db_result_scores(struct db *db,
-    void (*each)(void *arg, const char *conn, const char *spec, enum kind kind,
-	double value, bool flagged, int64_t at),
-    void *arg, struct mw_err *err) mw_must_check;
 
 #endif

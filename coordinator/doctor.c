@@ -199,7 +199,7 @@ check_matrix(const struct coord *c, struct finding *f)
 {
 	for (const struct lc_mcis *m = lc_mcis_first(c->lc); m; m = m->next) {
 		const struct matrix *x =
-		    snap_latest(c->snap, m->row.ns, m->row.name);
+		    snap_newest(c->snap, m->row.ns, m->row.name);
 
 		if (m->counts[LC_RUNNING] < 2)
 			continue;

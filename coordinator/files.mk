@@ -8,4 +8,5 @@ $(O)/coordinator/store_db.o: $(O)/gen/coordinator/schema.sql.h \
 $(O)/coordinator/install_run.o: $(O)/gen/coordinator/install.sh.h \
 	$(O)/gen/coordinator/uninstall.sh.h
 $(O)/coordinator/exec.o: $(O)/gen/coordinator/exec.sh.h
+$(O)/coordinator/tools_run.o: $(O)/gen/coordinator/tools.sh.h
 $(O)/coordinator/api_sys.o: $(O)/gen/docs/openapi.yaml.h

@@ -15,17 +15,22 @@ enum field_kind {
 	F_NUMBER,
 };
 
-#define FIELD(name, kind, member)                                   \
-	{                                                           \
-		name, kind, offsetof(struct install_probe, member), \
-		    sizeof((struct install_probe *)0)->member       \
+#define FIELD_OF(s, name, kind, member)                                 \
+	{                                                               \
+		name, kind, offsetof(s, member), sizeof((s *)0)->member \
 	}
+#define FIELD(name, kind, member) \
+	FIELD_OF(struct install_probe, name, kind, member)
+#define TOOLS_FIELD(name, kind, member) \
+	FIELD_OF(struct tools_probe, name, kind, member)
 
-static const struct field {
+struct field {
 	const char *name;
 	enum field_kind kind;
 	size_t offset, size;
-} fields[] = {
+};
+
+static const struct field fields[] = {
 	FIELD("arch", F_WORD, arch),
 	FIELD("gzip", F_FLAG, gzip),
 	FIELD("systemd", F_FLAG, systemd),
@@ -80,41 +85,76 @@ take_field(const struct field *f, const char *v, size_t n, void *out)
 	return true;
 }
 
-bool
-install_probe_parse(const char *line, struct install_probe *out,
-    struct mw_err *err)
+/* "HEAD k=v k=v ...": each field once at least; unknown keys are left out. */
+static bool
+parse_fields(const char *line, const char *head, const struct field *f,
+    size_t nf, void *out, struct mw_err *err)
 {
-	static const char head[] = "mw probe ";
 	unsigned seen = 0;
 	const char *p = line;
 
-	*out = (struct install_probe){ .arch = "" };
 	if (!str_starts(line, head))
 		return err_set(err, MW_PROTO, 0, "not a probe line");
-	for (p += sizeof head - 1; *p;) {
+	for (p += strlen(head); *p;) {
 		size_t n = strcspn(p, " ");
 		const char *eq = memchr(p, '=', n);
 
-		for (size_t i = 0; eq && i < ARRAY_LEN(fields); i++) {
-			size_t k = strlen(fields[i].name);
+		for (size_t i = 0; eq && i < nf; i++) {
+			size_t k = strlen(f[i].name);
 
 			if ((size_t)(eq - p) != k ||
-			    memcmp(p, fields[i].name, k) != 0)
+			    memcmp(p, f[i].name, k) != 0)
 				continue;
-			if (!take_field(&fields[i], eq + 1, n - k - 1, out))
+			if (!take_field(&f[i], eq + 1, n - k - 1, out))
 				return err_set(err, MW_PROTO, 0,
-				    "probe: bad %s", fields[i].name);
+				    "probe: bad %s", f[i].name);
 			seen |= 1u << i;
 		}
 		p += n;
 		p += *p == ' ';
 	}
-	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+	for (size_t i = 0; i < nf; i++) {
 		if (!(seen & 1u << i))
 			return err_set(err, MW_PROTO, 0, "probe: no %s",
-			    fields[i].name);
+			    f[i].name);
 	}
 	return true;
+}
+
+bool
+install_probe_parse(const char *line, struct install_probe *out,
+    struct mw_err *err)
+{
+	*out = (struct install_probe){ .arch = "" };
+	return parse_fields(line, "mw probe ", fields, ARRAY_LEN(fields), out,
+	    err);
+}
+
+bool
+tools_probe_parse(const char *line, struct tools_probe *out, struct mw_err *err)
+{
+	static const struct field tools_fields[] = {
+		TOOLS_FIELD("sysbench", F_FLAG, sysbench),
+		TOOLS_FIELD("mariadb", F_FLAG, mariadb),
+		TOOLS_FIELD("lite", F_DIGEST, lite),
+	};
+
+	*out = (struct tools_probe){ .lite = "" };
+	return parse_fields(line, "mw tools ", tools_fields,
+	    ARRAY_LEN(tools_fields), out, err);
+}
+
+bool
+install_package_parse(const char *line, const char *word, const char **name)
+{
+	size_t n = strlen(word);
+
+	if (!str_starts(line, "mw ") || strncmp(line + 3, word, n) != 0 ||
+	    line[3 + n] != ' ')
+		return false;
+	*name = line + 4 + n;
+	n = strlen(*name);
+	return n < 64 && plain(*name, n);
 }
 
 bool
@@ -139,7 +179,7 @@ bool
 install_fail_definite(const char *code)
 {
 	static const char *const definite[] = { "noSpace", "noSudo", "noExec",
-		"noTool", "noUser", "wrongArch" };
+		"noTool", "noUser", "wrongArch", "noManager" };
 
 	for (size_t i = 0; i < ARRAY_LEN(definite); i++) {
 		if (strcmp(code, definite[i]) == 0)

@@ -31,14 +31,14 @@
 struct install {
 	struct remote_job job; /* first */
 	char *command, *agent_json, *ca_pem, *stamp;
-	bool uninstall, force;
+	bool uninstall, force, remove_tools;
 	bool (*sign)(void *arg, const char *csr_pem, struct str *cert_pem,
 	    struct mw_err *err);
 	void (*done)(void *arg, const struct remote_end *end);
 	struct pack_waiter waiter;
 	bool waiting_pack;
 	struct remote_pack *pack;
-	struct str line, err_text, csr;
+	struct str line, err_text, csr, kept;
 	size_t output;
 	bool in_csr, ok_seen, nothing;
 };
@@ -60,6 +60,7 @@ reset(struct install *in)
 	str_reset(&in->line);
 	str_reset(&in->err_text);
 	str_reset(&in->csr);
+	str_reset(&in->kept);
 	in->output = 0;
 	in->in_csr = in->ok_seen = in->nothing = false;
 }
@@ -70,8 +71,11 @@ run(struct install *in)
 	job_phase(&in->job, in->uninstall ? REMOTE_RUN : REMOTE_PROBE,
 	    in->uninstall ? UNINSTALL_MS : PROBE_MS);
 	ssh_exec(in->job.ssh, in->command);
-	if (in->uninstall)
-		ssh_write_eof(in->job.ssh);
+	if (!in->uninstall)
+		return;
+	if (in->remove_tools)
+		ssh_write(in->job.ssh, "removeTools\n", 12, false);
+	ssh_write_eof(in->job.ssh);
 }
 
 static void
@@ -126,11 +130,13 @@ op_deliver(struct remote_job *job)
 	struct install *in = of(job);
 
 	leave_pack_queue(in);
+	job->end.packages = str_cstr(&in->kept);
 	in->done(job->arg, &job->end);
 	pack_unref(in->pack);
 	str_free(&in->line);
 	str_free(&in->err_text);
 	str_free(&in->csr);
+	str_free(&in->kept);
 	free(in->command);
 	free(in->agent_json);
 	free(in->ca_pem);
@@ -274,6 +280,9 @@ on_line(struct install *in, const char *line)
 			job_again(&in->job, false);
 		else
 			escaped_fail(in, code, text);
+	} else if (in->uninstall &&
+	    install_package_parse(line, "kept", &text)) {
+		str_addf(&in->kept, "%s%s", in->kept.len ? " " : "", text);
 	} else if (in->uninstall) {
 		in->ok_seen = in->ok_seen || strcmp(line, "mw ok") == 0;
 	} else if (str_starts(line, "mw probe ")) {
@@ -391,12 +400,14 @@ remote_install(struct remote *r, const struct remote_install_req *req)
 
 struct remote_job *
 remote_uninstall(struct remote *r, const struct remote_target *target,
-    void (*done)(void *arg, const struct remote_end *end), void *arg)
+    bool remove_tools, void (*done)(void *arg, const struct remote_end *end),
+    void *arg)
 {
 	struct install *in = xcalloc(1, sizeof *in);
 
 	in->command = job_command(uninstall_sh);
 	in->uninstall = true;
+	in->remove_tools = remove_tools;
 	in->done = done;
 	in->job.arg = arg;
 	job_start(r, &in->job, &install_op, target);

@@ -8,6 +8,7 @@
 
 #include "common/json.h"
 #include "common/loop.h"
+#include "common/pure/result.h"
 
 struct coord;
 struct link;
@@ -15,6 +16,8 @@ struct link;
 struct link_stats {
 	uint64_t accepted, refused, frames, broken, dropped;
 	size_t open;
+	/* Benchmark results that were well formed, by kind and validity. */
+	uint64_t results[KIND_COUNT][RESULT_VALIDITY_COUNT];
 };
 
 struct link *link_new(struct coord *c, struct mw_err *err) mw_must_check;

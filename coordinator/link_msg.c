@@ -14,6 +14,7 @@
 #include "coordinator/bench.h"
 #include "coordinator/ca.h"
 #include "coordinator/coord.h"
+#include "coordinator/host.h"
 #include "coordinator/mesh.h"
 #include "lifecycle/lifecycle.h"
 
@@ -119,7 +120,8 @@ on_hello(struct peer *p, json_t *msg, struct mw_err *err)
 static bool
 on_beat(struct peer *p, json_t *msg, struct mw_err *err)
 {
-	return agents_on_beat(p->l->c->agents, p->slot, p->gen, msg, err);
+	return agents_on_beat(p->l->c->agents, p->slot, p->gen, msg, err) &&
+	    host_on_beat(p->l->c->host, p->slot, msg, err);
 }
 
 static bool
@@ -189,9 +191,11 @@ hand_over(struct peer *p, const struct json_at *at, struct receipt *r,
 	}
 	res = xcalloc(1, sizeof *res);
 	ok = proto_result_decode(bench, res, err);
-	if (ok)
+	if (ok) {
+		p->l->stats.results[res->kind][res->validity]++;
 		bench_on_result(c->bench, p->slot, p->gen, p->boot, r->seq, res,
 		    on_stored, r);
+	}
 	free(res);
 	return ok;
 }

@@ -126,6 +126,7 @@ put_place(struct coord *c, json_t *j, const struct lc_slot *s)
 	struct str id = STR_INIT;
 
 	json_put_str(j, "connection", want->connection);
+	json_put_str(j, "driver", cn ? cn->driver : NULL);
 	json_put_str(j, "csp", cn ? cn->csp : NULL);
 	json_put_str(j, "region", cn ? cn->region : NULL);
 	json_put_str(j, "zone",

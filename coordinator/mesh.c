@@ -5,75 +5,35 @@
  * mesh_busy()). Rows are acknowledged to the agents only after the commit; a
  * round that the coordinator's death cuts off is over, its action failed.
  */
-#include "coordinator/mesh.h"
-
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/pure/alloc.h"
 #include "common/pure/str.h"
-#include "coordinator/actions.h"
 #include "coordinator/agents.h"
 #include "coordinator/bench.h"
+#include "coordinator/conns.h"
 #include "coordinator/coord.h"
 #include "coordinator/db_mesh.h"
 #include "coordinator/events.h"
 #include "coordinator/link.h"
+#include "coordinator/mesh_budget.h"
+#include "coordinator/mesh_int.h"
 #include "coordinator/snap.h"
-#include "lifecycle/lifecycle.h"
 
 #include <string.h>
 
 #define ARM_NS (2 * NS_PER_S)
-#define GO_DELAY_MS 200
-#define LATE_MS 1000
 #define ROW_NS (20 * NS_PER_S) /* for rows, after window and late time */
 #define ROUNDS_MAX 64
 #define PPS_MAX 2000 /* that one agent may send */
 #define TICK_NS (50 * NS_PER_MS)
 
-enum round_state {
-	ROUND_WAIT, /* for a benchmark to end */
-	ROUND_ARM,
-	ROUND_GO,
-	ROUND_SAVE
-};
-
-struct member {
-	int64_t slot, gen;
-	char vm[LC_VM_ID_LEN];
-	char ip[LC_ADDR_LEN];
-	int64_t port;
-	bool asked, armed, row;
-	void (*done)(void *arg, bool ok); /* acknowledges its row */
-	void *arg;
-};
-
-struct round {
-	struct mesh *mesh;
-	int64_t id, k, window_ms, seed;
-	char name[24], ns[LC_ID_LEN], mcis[LC_ID_LEN];
-	char action[ACTION_ID_LEN];
-	uint8_t key[32];
-	enum round_state state;
-	int64_t deadline_ns, t0;
-	struct member *members;
-	size_t n, nrows;
-	struct matrix *m;
-	struct store_job job;
-	struct round *next;
-};
-
-struct mesh {
-	struct coord *c;
-	struct round *rounds;
-	int64_t next_id;
-	struct loop_timer *tick;
-};
-
 static bool load(struct db *db, void *arg, struct mw_err *err);
 static struct round *round_new(struct mesh *m, const struct lc_mcis *g);
 static void round_free(struct round *r);
 static bool round_check(const struct round *r, struct mw_err *err);
+static bool round_afford(struct mesh *m, struct round *r, bool scheduled,
+    struct mw_err *err);
 static void on_tick(void *arg);
 static void round_step(struct mesh *m, struct round *r);
 static void round_arm(struct mesh *m, struct round *r);
@@ -87,7 +47,8 @@ mesh_new(struct coord *c, struct mw_err *err)
 	struct mesh *m = xcalloc(1, sizeof *m);
 
 	m->c = c;
-	if (!store_run_now(c->store, load, m, err)) {
+	m->budget = mesh_budget_new(c->store, err);
+	if (!m->budget || !store_run_now(c->store, load, m, err)) {
 		mesh_free(m);
 		return NULL;
 	}
@@ -116,6 +77,7 @@ mesh_free(struct mesh *m)
 		round_free(r);
 	}
 	loop_timer_free(m->tick);
+	mesh_budget_free(m->budget);
 	free(m);
 }
 
@@ -137,14 +99,32 @@ mesh_busy(const struct mesh *m, const char *ns, const char *mcis)
 	return r && (r->state == ROUND_ARM || r->state == ROUND_GO);
 }
 
-bool
-mesh_start(struct mesh *m, const char *ns, const char *mcis, int64_t k,
-    int64_t window_ms, char action[24], struct mw_err *err)
+static bool
+start(struct mesh *m, const char *ns, const char *mcis, struct round *take_r,
+    char action[24])
+{
+	struct round *r = take_r;
+	char target[256];
+
+	snprintf(target, sizeof target, "/v1/ns/%s/mcis/%s", ns, mcis);
+	actions_new(m->c->actions, "matrix", target, (int64_t)r->n, r->action);
+	str_copy(action, 24, r->action);
+	if (bench_busy(m->c->bench, ns, mcis))
+		actions_step(m->c->actions, r->action, r->name,
+		    "wait for the benchmark", ACTION_RUNNING, NULL);
+	r->next = m->rounds;
+	m->rounds = r;
+	loop_timer_set(m->tick, 0);
+	return true;
+}
+
+static bool
+ask(struct mesh *m, const char *ns, const char *mcis, int64_t k,
+    int64_t window_ms, bool scheduled, char action[24], struct mw_err *err)
 {
 	const struct lc_mcis *g = lc_mcis_find(m->c->lc, ns, mcis);
 	struct round *r = round_of(m, ns, mcis);
 	size_t n = 0;
-	char target[256];
 
 	if (!g)
 		return err_set(err, MW_NOT_FOUND, 0, "no MCIS %s in %s", mcis,
@@ -160,20 +140,93 @@ mesh_start(struct mesh *m, const char *ns, const char *mcis, int64_t k,
 	r = round_new(m, g);
 	r->k = k;
 	r->window_ms = window_ms;
-	if (!round_check(r, err)) {
+	if (!round_afford(m, r, scheduled, err) || !round_check(r, err)) {
 		round_free(r);
 		return false;
 	}
-	snprintf(target, sizeof target, "/v1/ns/%s/mcis/%s", ns, mcis);
-	actions_new(m->c->actions, "matrix", target, (int64_t)r->n, r->action);
-	str_copy(action, 24, r->action);
-	if (bench_busy(m->c->bench, ns, mcis))
-		actions_step(m->c->actions, r->action, r->name,
-		    "wait for the benchmark", ACTION_RUNNING, NULL);
-	r->next = m->rounds;
-	m->rounds = r;
-	loop_timer_set(m->tick, 0);
-	return true;
+	return start(m, ns, mcis, r, action);
+}
+
+bool
+mesh_start(struct mesh *m, const char *ns, const char *mcis, int64_t k,
+    int64_t window_ms, char action[24], struct mw_err *err)
+{
+	return ask(m, ns, mcis, k, window_ms, false, action, err);
+}
+
+bool
+mesh_start_scheduled(struct mesh *m, const char *ns, const char *mcis,
+    int64_t k, int64_t window_ms, char action[24], struct mw_err *err)
+{
+	return ask(m, ns, mcis, k, window_ms, true, action, err);
+}
+
+int64_t
+mesh_bytes_today(const struct mesh *m, const char *ns, const char *mcis)
+{
+	return mesh_budget_spent(m->budget, ns, mcis, clock_wall_ns());
+}
+
+bool
+mesh_over_budget(const struct mesh *m, const char *ns, const char *mcis)
+{
+	return mesh_bytes_today(m, ns, mcis) >= m->c->conf.rtt_day_bytes;
+}
+
+/* What users ask for must fit one round's budget; what schedules ask for is
+ * made to fit, and must fit the day's as well. */
+static bool
+round_afford(struct mesh *m, struct round *r, bool scheduled,
+    struct mw_err *err)
+{
+	int64_t max = m->c->conf.rtt_round_bytes;
+	int64_t bytes = mesh_plan_bytes(&r->plan, r->k);
+	int64_t fit = mesh_plan_fit(&r->plan, r->k, max);
+
+	if (scheduled && mesh_over_budget(m, r->ns, r->mcis))
+		return err_set(err, MW_LIMIT, 0,
+		    "byteBudget: the rounds of today sent %lld bytes of at "
+		    "most %lld (rtt.max_bytes_per_day)",
+		    (long long)mesh_bytes_today(m, r->ns, r->mcis),
+		    (long long)m->c->conf.rtt_day_bytes);
+	if (bytes <= max)
+		return true;
+	if (scheduled && fit > 0) {
+		log_info("mesh", r->name,
+		    "fewer probes, to fit the byte budget\tk=%lld asked=%lld",
+		    (long long)fit, (long long)r->k);
+		r->k = fit;
+		return true;
+	}
+	err_set(err, MW_LIMIT, 0,
+	    "%lld pairs x k %lld x %d bytes%s = %lld; at most %lld a round",
+	    (long long)r->plan.pairs, (long long)r->k, MESH_PLAN_PROBE_BYTES,
+	    r->plan.half ? " / 2" : "", (long long)bytes, (long long)max);
+	err_pointer(err, "/k");
+	if (fit > 0)
+		return err_hint(err, "k of at most %lld", (long long)fit);
+	return err_hint(err, "milkywayd --set rtt.max_bytes_per_round=%lld",
+	    (long long)mesh_plan_bytes(&r->plan, 1));
+}
+
+static void
+plan_round(struct mesh *m, struct round *r, const struct lc_mcis *g)
+{
+	struct mesh_plan_place *at = xcalloc(r->n + 1, sizeof *at);
+	size_t i = 0;
+
+	for (const struct lc_slot *s = g->slots; s && i < r->n; s = s->next) {
+		const struct conn_row *c =
+		    conns_get(m->c->conns, s->row.spec.connection);
+
+		if (!str_eq(s->vm_id, r->members[i].vm))
+			continue;
+		at[i++] = (struct mesh_plan_place){ c ? c->csp : "",
+			c ? c->region : s->row.spec.connection, s->inst.zone };
+	}
+	mesh_plan_make(&r->plan, at, r->n, (size_t)m->c->conf.matrix_full_max,
+	    mesh_budget_rounds(m->budget, r->ns, r->mcis));
+	free(at);
 }
 
 /* The VMs that run and have an address, as they are now. */
@@ -187,6 +240,10 @@ round_new(struct mesh *m, const struct lc_mcis *g)
 	snprintf(r->name, sizeof r->name, "m-%lld", (long long)r->id);
 	str_copy(r->ns, sizeof r->ns, g->row.ns);
 	str_copy(r->mcis, sizeof r->mcis, g->row.name);
+	r->known = (struct db_known){ .ns = r->ns,
+		.mcis = r->mcis,
+		.at = INT64_MAX,
+		.since = g->row.created_at };
 	r->members = xcalloc(g->nslots + 1, sizeof *r->members);
 	for (const struct lc_slot *s = g->slots; s; s = s->next) {
 		struct member *x = &r->members[r->n];
@@ -198,17 +255,20 @@ round_new(struct mesh *m, const struct lc_mcis *g)
 		x->slot = s->row.slot_id;
 		x->gen = s->inst.gen;
 		x->port = a && a->echo_port ? a->echo_port : PROTO_ECHO_PORT;
+		x->ssh_port =
+		    s->inst.ssh_port ? s->inst.ssh_port : MESH_SSH_PORT;
 		str_copy(x->vm, sizeof x->vm, s->vm_id);
 		str_copy(x->ip, sizeof x->ip, s->inst.public_ip);
 		r->n++;
 	}
+	plan_round(m, r, g);
 	return r;
 }
 
 static bool
 round_check(const struct round *r, struct mw_err *err)
 {
-	int64_t packets = r->k * ((int64_t)r->n - 1) * 1000;
+	int64_t packets = r->k * (int64_t)r->plan.most * 1000;
 
 	if (r->n < 2) {
 		err_set(err, MW_CONFLICT, 0,
@@ -238,6 +298,9 @@ round_free(struct round *r)
 		if (r->members[i].done)
 			r->members[i].done(r->members[i].arg, false);
 	matrix_unref(r->m);
+	matrix_unref(r->known.pool);
+	matrix_unref(r->known.newest);
+	mesh_plan_free(&r->plan);
 	free(r->members);
 	explicit_bzero(r->key, sizeof r->key);
 	free(r);
@@ -294,20 +357,10 @@ round_step(struct mesh *m, struct round *r)
 	}
 }
 
-static json_t *
-message(const struct round *r, const char *type)
-{
-	json_t *j = json_object();
-
-	json_put_str(j, "type", type);
-	json_put_str(j, "roundId", r->name);
-	return j;
-}
-
 static void
 round_arm(struct mesh *m, struct round *r)
 {
-	json_t *members = json_array(), *j;
+	json_t *members = mesh_members_json(r);
 	struct str key = STR_INIT;
 
 	r->state = ROUND_ARM;
@@ -319,24 +372,12 @@ round_arm(struct mesh *m, struct round *r)
 	str_copy(r->m->round, sizeof r->m->round, r->name);
 	str_add_hex(&key, r->key, sizeof r->key);
 	for (size_t i = 0; i < r->n; i++) {
-		r->m->names[i] = xstrdup(r->members[i].vm);
-		j = json_array();
-		json_array_append_new(j, json_string(r->members[i].ip));
-		json_array_append_new(j, json_integer(r->members[i].port));
-		json_array_append_new(members, j);
-	}
-	for (size_t i = 0; i < r->n; i++) {
 		struct member *x = &r->members[i];
 
-		j = message(r, "arm");
-		json_put_int(j, "index", (int64_t)i);
-		json_put_str(j, "key", key.p);
-		json_put(j, "members", json_incref(members));
-		json_put_int(j, "k", r->k);
-		json_put_int(j, "windowMs", r->window_ms);
-		json_put_int(j, "lateMs", LATE_MS);
-		json_put_int(j, "seed", r->seed);
-		x->asked = link_send(m->c->link, x->slot, x->gen, j);
+		r->m->names[i] = xstrdup(x->vm);
+		snap_who(m->c, x->slot, x->gen, &r->m->who[i]);
+		x->asked = link_send(m->c->link, x->slot, x->gen,
+		    mesh_arm_message(r, i, key.p, members));
 	}
 	explicit_bzero(key.p, key.len);
 	str_free(&key);
@@ -348,20 +389,23 @@ round_arm(struct mesh *m, struct round *r)
 static void
 round_go(struct mesh *m, struct round *r)
 {
+	json_t *absent = mesh_absent_json(r);
+
 	r->state = ROUND_GO;
 	r->deadline_ns = clock_mono_ns() + ROW_NS +
-	    (r->window_ms + LATE_MS + GO_DELAY_MS) * NS_PER_MS;
+	    (r->window_ms + MESH_LATE_MS + mesh_extra_ms(r) +
+		MESH_GO_DELAY_MS) *
+		NS_PER_MS;
+	mesh_budget_add(m->budget, r->ns, r->mcis,
+	    mesh_plan_bytes(&r->plan, r->k), clock_wall_ns());
 	for (size_t i = 0; i < r->n; i++) {
 		struct member *x = &r->members[i];
-		json_t *j;
 
-		if (!x->armed)
-			continue;
-		j = message(r, "go");
-		json_put_int(j, "delayMs", GO_DELAY_MS);
-		if (!link_send(m->c->link, x->slot, x->gen, j))
-			x->armed = false;
+		if (x->armed)
+			x->armed = link_send(m->c->link, x->slot, x->gen,
+			    mesh_go_message(r, absent));
 	}
+	json_decref(absent);
 	actions_step(m->c->actions, r->action, r->name, "probe", ACTION_RUNNING,
 	    NULL);
 }
@@ -465,6 +509,18 @@ round_fill(const struct mesh *m, struct round *r, int64_t now)
 	}
 }
 
+/* Readers see values where levels left holes; the store keeps the holes. */
+static void
+inherit(const struct round *r, struct matrix *m)
+{
+	if (!r->plan.levels || !m || m->n != r->n)
+		return;
+	for (size_t i = 0; i < r->n; i++)
+		if (!str_eq(m->names[i], r->members[i].vm))
+			return;
+	mesh_plan_inherit(m, &r->plan);
+}
+
 static bool
 save_run(struct db *db, struct store_job *job, struct mw_err *err)
 {
@@ -478,7 +534,11 @@ save_run(struct db *db, struct store_job *job, struct mw_err *err)
 		.mcis = r->mcis,
 		.m = r->m };
 
-	return db_round_put(db, &row, err);
+	if (!db_round_put(db, &row, err) || !db_mesh_known(db, &r->known, err))
+		return false;
+	inherit(r, r->known.pool);
+	inherit(r, r->known.newest);
+	return true;
 }
 
 static void
@@ -515,7 +575,7 @@ save_done(struct store_job *job, bool ok, const struct mw_err *err)
 				     : "the agent is not there");
 	}
 	if (ok) {
-		snap_add(m->c->snap, r->ns, r->mcis, matrix_ref(r->m));
+		snap_set(m->c->snap, &r->known);
 		events_emit(m->c->events,
 		    &(struct event){ .type = "matrix.round",
 			.ns = r->ns,
@@ -559,7 +619,7 @@ cancel(void *arg, const char *action, struct mw_err *err)
 	for (size_t i = 0; i < r->n; i++)
 		if (r->members[i].asked)
 			link_send(m->c->link, r->members[i].slot,
-			    r->members[i].gen, message(r, "disarm"));
+			    r->members[i].gen, mesh_message(r, "disarm"));
 	actions_end(m->c->actions, r->action, ACTION_CANCELED, "failed", NULL);
 	round_end(m, r);
 	return true;

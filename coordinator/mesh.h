@@ -18,9 +18,24 @@ struct mesh;
 
 struct mesh *mesh_new(struct coord *c, struct mw_err *err) mw_must_check;
 void mesh_free(struct mesh *m);
-/* Queues one round; action receives the id of its action resource. */
+#define MESH_FAST_K 3
+#define MESH_FAST_WINDOW_MS 1500
+
+/* Queues one round, asked for by a user; action receives the id of its action
+ * resource. MW_LIMIT: over rtt.max_bytes_per_round. */
 bool mesh_start(struct mesh *m, const char *ns, const char *mcis, int64_t k,
     int64_t window_ms, char action[24], struct mw_err *err) mw_must_check;
+/* The same for a schedule: k is reduced until the round fits its byte budget;
+ * MW_LIMIT: none does, or mesh_over_budget(). */
+bool mesh_start_scheduled(struct mesh *m, const char *ns, const char *mcis,
+    int64_t k, int64_t window_ms, char action[24],
+    struct mw_err *err) mw_must_check;
+/* The rounds of this UTC day sent rtt.max_bytes_per_day already: a scheduled
+ * one is skipped, reason "byteBudget". */
+bool mesh_over_budget(const struct mesh *m, const char *ns, const char *mcis);
+/* Bytes that the rounds of this UTC day sent. */
+int64_t mesh_bytes_today(const struct mesh *m, const char *ns,
+    const char *mcis);
 /* A round of that MCIS is under way. */
 bool mesh_busy(const struct mesh *m, const char *ns, const char *mcis);
 /* A benchmark of that MCIS ended: a waiting round may go. */

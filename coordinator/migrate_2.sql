@@ -30,14 +30,19 @@ CREATE TABLE raw(
 	at INT NOT NULL,
 	body BLOB NOT NULL
 ) WITHOUT ROWID;
+CREATE INDEX raw_at ON raw(at);
 CREATE TABLE schedule(
 	ns TEXT NOT NULL, mcis TEXT NOT NULL, id TEXT NOT NULL,
 	json TEXT NOT NULL,		-- as it was put
 	enabled INT NOT NULL,
 	created INT NOT NULL,
-	next INT,			-- NULL: paused
+	anchor INT NOT NULL,		-- everyS counts from here
+	due INT, next INT,		-- NULL: paused; next: due, put off
+	tries INT NOT NULL,		-- of the load guard, for this due time
 	last INT, last_end INT,		-- begin and end of the newest run
-	last_run TEXT, last_outcome TEXT, last_reason TEXT,
+	last_action TEXT, last_run TEXT, last_outcome TEXT, last_reason TEXT,
+	last_missed INT NOT NULL,	-- due times that the run stands for
+	runs INT NOT NULL, missed INT NOT NULL,
 	skipped INT NOT NULL,		-- in a row
 	PRIMARY KEY(ns, mcis, id)
 ) WITHOUT ROWID;
@@ -48,4 +53,37 @@ CREATE TABLE host_min(
 CREATE TABLE host_hour(
 	id INTEGER PRIMARY KEY,		-- slot << 32 | hours since 1970
 	v BLOB NOT NULL
+);
+-- store_migrate.c converts the rounds and drops the old table.
+DROP INDEX rtt_round_mcis;
+ALTER TABLE rtt_round RENAME TO rtt_round_1;
+-- Who took part, in the order of rows and columns; shared by rounds.
+CREATE TABLE rtt_set(
+	id INTEGER PRIMARY KEY,
+	members TEXT NOT NULL UNIQUE	-- JSON: vm, slot, gen, site
+);
+CREATE TABLE rtt_round(
+	id INTEGER PRIMARY KEY,		-- shown as m-N
+	ns TEXT NOT NULL, mcis TEXT NOT NULL,
+	t0 INT NOT NULL, t1 INT NOT NULL,
+	k INT NOT NULL, window_ms INT NOT NULL,
+	n INT NOT NULL, rtt_set INT NOT NULL
+);
+CREATE INDEX rtt_round_mcis ON rtt_round(ns, mcis, t1);
+-- One row of a round: the cells of one source, common/pure/matrix_cell.h.
+CREATE TABLE rtt_row(
+	id INTEGER PRIMARY KEY,		-- slot << 32 | round
+	cells BLOB NOT NULL
+);
+-- The rounds of a day (UTC) as one, and one row of it.
+CREATE TABLE rtt_fold(
+	ns TEXT NOT NULL, mcis TEXT NOT NULL,
+	day INT NOT NULL,		-- since 1970
+	rounds INT NOT NULL, t1 INT NOT NULL,	-- end of the newest
+	rtt_set INT NOT NULL,
+	PRIMARY KEY(ns, mcis, day)
+) WITHOUT ROWID;
+CREATE TABLE rtt_day(
+	id INTEGER PRIMARY KEY,		-- slot << 32 | day
+	cells BLOB NOT NULL
 );

@@ -12,6 +12,7 @@
 #include "coordinator/snap.h"
 #include "lifecycle/lifecycle.h"
 
+#include <math.h>
 #include <string.h>
 
 #define SITE_NONE SIZE_MAX
@@ -23,73 +24,16 @@ struct build {
 	struct place_site *sites;
 	const char **site_conn, **site_spec; /* spec NULL: any */
 	size_t n, cap;
-	uint32_t *p50, *p95, *samples, *age;
+	uint32_t *p50, *p95, *samples, *rounds, *age;
+	double *lat, *lon; /* of the sites */
 };
 
-static int score_cmp(const void *a, const void *b);
 static bool add_sites(struct build *b, struct mw_err *err);
 static size_t site_of(struct build *b, const char *conn, const char *spec,
     bool add);
 static void add_cells(struct build *b, const char *mcis);
 static void cell_merge(struct build *b, size_t at, const struct matrix_cell *c);
 static void add_offers(struct build *b, const struct place_scores *scores);
-
-void
-place_scores_add(void *scores, const char *conn, const char *spec,
-    enum kind kind, double value, bool flagged, int64_t at)
-{
-	struct place_scores *s = scores;
-	struct place_score *e = NULL;
-
-	(void)flagged, (void)at;
-	for (size_t i = s->n; i-- > 0 && !e;)
-		if (s->v[i].kind == kind && str_eq(s->v[i].connection, conn) &&
-		    str_eq(s->v[i].spec, spec))
-			e = &s->v[i];
-	if (!e) {
-		VEC_GROW(s->v, s->n, s->cap);
-		e = &s->v[s->n++];
-		memset(e, 0, sizeof *e);
-		str_copy(e->connection, sizeof e->connection, conn);
-		str_copy(e->spec, sizeof e->spec, spec);
-		e->kind = kind;
-	}
-	VEC_GROW(e->values, e->n, e->cap);
-	e->values[e->n++] = value;
-}
-
-void
-place_scores_fold(struct place_scores *s)
-{
-	struct quant q;
-
-	for (size_t i = 0; i < s->n; i++) {
-		quant_of(s->v[i].values, s->v[i].n, &q);
-		s->v[i].milli = (int64_t)(q.median * 1000 + 0.5);
-	}
-	if (s->n)
-		qsort(s->v, s->n, sizeof *s->v, score_cmp);
-}
-
-void
-place_scores_free(struct place_scores *s)
-{
-	for (size_t i = 0; i < s->n; i++)
-		free(s->v[i].values);
-	free(s->v);
-	memset(s, 0, sizeof *s);
-}
-
-static int
-score_cmp(const void *a, const void *b)
-{
-	const struct place_score *x = a, *y = b;
-	int d = strcmp(x->connection, y->connection);
-
-	if (!d)
-		d = strcmp(x->spec, y->spec);
-	return d ? d : (x->kind > y->kind) - (x->kind < y->kind);
-}
 
 struct place_snapshot *
 place_snapshot_new(struct coord *c, const struct place_from *from,
@@ -106,9 +50,11 @@ place_snapshot_new(struct coord *c, const struct place_from *from,
 	b.p50 = arena_array(s->arena, cells, sizeof *b.p50);
 	b.p95 = arena_array(s->arena, cells, sizeof *b.p95);
 	b.samples = arena_array(s->arena, cells, sizeof *b.samples);
+	b.rounds = arena_array(s->arena, cells, sizeof *b.rounds);
 	b.age = arena_array(s->arena, cells, sizeof *b.age);
 	for (size_t i = 0; i < cells; i++)
-		b.p50[i] = b.p95[i] = b.samples[i] = b.age[i] = PLACE_UNKNOWN;
+		b.p50[i] = b.p95[i] = b.samples[i] = b.rounds[i] = b.age[i] =
+		    PLACE_UNKNOWN;
 	for (size_t i = 0; i < from->nmcis; i++)
 		add_cells(&b, from->mcis[i]);
 	if (!s->rounds) {
@@ -122,7 +68,10 @@ place_snapshot_new(struct coord *c, const struct place_from *from,
 	s->world.rtt_us[PLACE_P50] = b.p50;
 	s->world.rtt_us[PLACE_P95] = b.p95;
 	s->world.rtt_n = b.samples;
+	s->world.rtt_rounds = b.rounds;
 	s->world.rtt_age_s = b.age;
+	s->world.lat = b.lat;
+	s->world.lon = b.lon;
 	s->world.intra_site_us = PLACE_UNKNOWN;
 	add_offers(&b, scores);
 	free(b.site_conn);
@@ -163,6 +112,8 @@ add_sites(struct build *b, struct mw_err *err)
 	}
 	b->cap = max;
 	b->sites = arena_array(b->s->arena, max, sizeof *b->sites);
+	b->lat = arena_array(b->s->arena, max, sizeof *b->lat);
+	b->lon = arena_array(b->s->arena, max, sizeof *b->lon);
 	b->site_conn = xcalloc(max + 1, sizeof *b->site_conn);
 	b->site_spec = xcalloc(max + 1, sizeof *b->site_spec);
 	for (size_t i = 0; i < b->from->nmcis; i++) {
@@ -203,6 +154,8 @@ site_of(struct build *b, const char *conn, const char *spec, bool add)
 	s->csp = arena_strdup(a, row->csp);
 	s->region = arena_printf(a, "%s-%s", row->csp, row->region);
 	s->id = spec ? arena_printf(a, "%s-%s", s->region, spec) : s->region;
+	b->lat[b->n] = row->has_location ? row->lat : NAN;
+	b->lon[b->n] = row->has_location ? row->lon : NAN;
 	b->site_conn[b->n] = arena_strdup(a, conn);
 	b->site_spec[b->n] = arena_strdup(a, spec);
 	return b->n++;
@@ -212,7 +165,7 @@ static void
 add_cells(struct build *b, const char *mcis)
 {
 	struct lc_mcis *m = lc_mcis_find(b->c->lc, b->from->ns, mcis);
-	struct matrix *x = snap_latest(b->c->snap, b->from->ns, mcis);
+	struct matrix *x = snap_pool(b->c->snap, b->from->ns, mcis);
 	size_t *site;
 
 	if (!m || !x)
@@ -221,6 +174,9 @@ add_cells(struct build *b, const char *mcis)
 	for (size_t i = 0; i < x->n; i++) {
 		struct lc_slot *v = lc_vm_find(m, x->names[i]);
 
+		/* a name that came back is another machine */
+		if (v && x->who[i].slot && x->who[i].slot != v->row.slot_id)
+			v = NULL;
 		site[i] = v ? site_of(b, v->row.spec.connection,
 				  v->row.spec.spec, false)
 			    : SITE_NONE;
@@ -244,7 +200,8 @@ cell_merge(struct build *b, size_t at, const struct matrix_cell *c)
 	int64_t age_s = (clock_wall_ns() - c->at_wall_ns) / NS_PER_S;
 	uint32_t age = age_s < 0 ? 0 : (uint32_t)age_s;
 
-	if (c->why != MATRIX_KNOWN)
+	/* What it inherited may rank for a reader, never satisfy a limit. */
+	if (c->why != MATRIX_KNOWN || c->flags & MATRIX_F_INHERITED)
 		return;
 	if (b->p50[at] == PLACE_UNKNOWN || c->p50_us > b->p50[at])
 		b->p50[at] = c->p50_us;
@@ -252,19 +209,10 @@ cell_merge(struct build *b, size_t at, const struct matrix_cell *c)
 		b->p95[at] = c->p95_us;
 	if (b->samples[at] == PLACE_UNKNOWN || c->n < b->samples[at])
 		b->samples[at] = c->n;
+	if (b->rounds[at] == PLACE_UNKNOWN || c->rounds < b->rounds[at])
+		b->rounds[at] = c->rounds;
 	if (b->age[at] == PLACE_UNKNOWN || age > b->age[at])
 		b->age[at] = age;
-}
-
-static const struct place_score *
-score_find(const struct place_scores *s, const char *conn, const char *spec,
-    enum kind kind)
-{
-	struct place_score key = { .kind = kind };
-
-	str_copy(key.connection, sizeof key.connection, conn);
-	str_copy(key.spec, sizeof key.spec, spec);
-	return s->n ? bsearch(&key, s->v, s->n, sizeof key, score_cmp) : NULL;
 }
 
 static void
@@ -273,7 +221,7 @@ add_offers(struct build *b, const struct place_scores *scores)
 	struct conns *cs = b->c->conns;
 	struct arena *a = b->s->arena;
 	struct place_world *w = &b->s->world;
-	const char **metrics = arena_array(a, KIND_DBW + 1, sizeof *metrics);
+	const char **metrics = arena_array(a, PLACE_METRICS, sizeof *metrics);
 	struct place_offer *offers =
 	    arena_array(a, conns_spec_count(cs) + 1, sizeof *offers);
 
@@ -281,8 +229,8 @@ add_offers(struct build *b, const struct place_scores *scores)
 	    sizeof *b->s->offer_connection);
 	b->s->offer_spec =
 	    arena_array(a, conns_spec_count(cs) + 1, sizeof *b->s->offer_spec);
-	for (int k = KIND_CPUS; k <= KIND_DBW; k++)
-		metrics[k] = kind_info((enum kind)k)->name;
+	for (int k = 0; k < PLACE_METRICS; k++)
+		metrics[k] = place_metric_name(k);
 	for (size_t i = 0; i < conns_spec_count(cs); i++) {
 		const struct spec_row *p = conns_spec_at(cs, i);
 		size_t site = site_of(b, p->connection, p->name, false);
@@ -291,10 +239,10 @@ add_offers(struct build *b, const struct place_scores *scores)
 
 		if (site == SITE_NONE)
 			continue;
-		score = arena_array(a, KIND_DBW + 1, sizeof *score);
-		for (int k = KIND_CPUS; k <= KIND_DBW; k++) {
-			const struct place_score *e = score_find(scores,
-			    p->connection, p->name, (enum kind)k);
+		score = arena_array(a, PLACE_METRICS, sizeof *score);
+		for (int k = 0; k < PLACE_METRICS; k++) {
+			const struct place_score *e =
+			    place_scores_find(scores, p->spec_id, k);
 
 			score[k] = e ? e->milli : PLACE_NO_SCORE;
 		}
@@ -315,5 +263,5 @@ add_offers(struct build *b, const struct place_scores *scores)
 	}
 	w->offers = offers;
 	w->metrics = metrics;
-	w->nmetrics = KIND_DBW + 1;
+	w->nmetrics = PLACE_METRICS;
 }

@@ -3,35 +3,15 @@
  * reads: sites, offers with prices and scores, round-trip times.
  *
  * A site is a region, or a (region, spec) where one wants each spec's own row.
- * Its value to another site is the worst over their VMs' pairs in the newest
- * round of each MCIS that is named: a limit holds for every VM one may get.
+ * Its value to another site is the worst over their VMs' pairs in the pooled
+ * rounds (snap.h) of each MCIS that is named: a limit holds for every VM one may get.
  */
 #ifndef MW_COORDINATOR_PLACE_WORLD_H
 #define MW_COORDINATOR_PLACE_WORLD_H
 
-#include "common/pure/result.h"
 #include "coordinator/coord.h"
+#include "coordinator/place_scores.h"
 #include "placement/placement.h"
-
-/* One (connection, spec, kind): the median of the VMs' newest values. */
-struct place_score {
-	char connection[128], spec[128];
-	enum kind kind;
-	double *values; /* while collecting */
-	size_t n, cap;
-	int64_t milli; /* thousandths of the median */
-};
-
-struct place_scores {
-	struct place_score *v;
-	size_t n, cap;
-};
-
-/* Collects; called on the store's thread, touches only *s. */
-void place_scores_add(void *scores, const char *conn, const char *spec,
-    enum kind kind, double value, bool flagged, int64_t at);
-void place_scores_fold(struct place_scores *s);
-void place_scores_free(struct place_scores *s);
 
 struct place_snapshot {
 	struct place_world world;

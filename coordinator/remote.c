@@ -38,6 +38,7 @@ remote_step_name(enum remote_step s)
 		[REMOTE_UPLOAD] = "upload",
 		[REMOTE_ENROLL] = "enroll",
 		[REMOTE_START] = "start",
+		[REMOTE_TOOLS] = "tools",
 		[REMOTE_RUN] = "run",
 	};
 

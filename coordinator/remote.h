@@ -54,6 +54,7 @@ enum remote_step {
 	REMOTE_UPLOAD,
 	REMOTE_ENROLL,
 	REMOTE_START,
+	REMOTE_TOOLS, /* programs for benchmarks */
 	REMOTE_RUN, /* commands, uninstall */
 	REMOTE_STEP_COUNT
 };
@@ -70,6 +71,9 @@ struct remote_end {
 	char reason[32]; /* "noSpace", "noSudo", "refused", ... or "" */
 	char user[64]; /* the login that worked, or "" */
 	char host_key[SSH_HOST_KEY_MAX]; /* as seen, or "" */
+	/* tools: the packages that were added, also if it failed in the end;
+	 * uninstall: those that stay. Separated by blanks; or "". */
+	const char *packages;
 	struct mw_err err;
 };
 
@@ -90,9 +94,16 @@ struct remote_install_req {
 struct remote_job *remote_install(struct remote *r,
     const struct remote_install_req *req);
 
-/* Stops the agent and removes every file of it. */
-struct remote_job *remote_uninstall(struct remote *r,
+/* Installs sysbench and a MariaDB server with the VM's package manager, and
+ * milkyway-dblite; what is there stays as it is. */
+struct remote_job *remote_tools(struct remote *r,
     const struct remote_target *target,
+    void (*done)(void *arg, const struct remote_end *end), void *arg);
+
+/* Stops the agent and removes every file of it. remove_tools: also the
+ * packages that remote_tools() added. */
+struct remote_job *remote_uninstall(struct remote *r,
+    const struct remote_target *target, bool remove_tools,
     void (*done)(void *arg, const struct remote_end *end), void *arg);
 
 #define REMOTE_COMMAND_MAX 65536

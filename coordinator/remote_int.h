@@ -97,6 +97,9 @@ struct remote_pack {
 	size_t agent_size, ping_size;
 	void *gz; /* gzip of both, one behind the other */
 	size_t gz_len;
+	char lite_sha[65]; /* milkyway-dblite; "": it is not there */
+	void *lite_gz;
+	size_t lite_gz_len;
 	int64_t stamp; /* changes with the files */
 };
 struct pack_waiter {

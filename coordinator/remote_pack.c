@@ -20,7 +20,7 @@
 struct pack_job {
 	struct worker_job job;
 	struct remote *remote;
-	char *agent, *ping;
+	char *agent, *ping, *lite;
 	int64_t stamp;
 	struct remote_pack *pack; /* NULL: err */
 	struct mw_err err;
@@ -57,9 +57,10 @@ hex_sha(const struct str *s, char out[65])
 	str_free(&hex);
 }
 
+/* gzip of one or two texts, one behind the other. */
 static bool
-deflate_both(struct remote_pack *p, const struct str *agent,
-    const struct str *ping, struct mw_err *err)
+deflate_both(const struct str *one, const struct str *two, void **gz,
+    size_t *gz_len, struct mw_err *err)
 {
 	z_stream z = { .zalloc = NULL };
 	size_t room;
@@ -68,23 +69,40 @@ deflate_both(struct remote_pack *p, const struct str *agent,
 	if (deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 9, Z_DEFAULT_STRATEGY) !=
 	    Z_OK)
 		return err_set(err, MW_INTERNAL, 0, "cannot start zlib");
-	room = deflateBound(&z, agent->len + ping->len) + 64;
-	p->gz = xmalloc(room);
-	z.next_out = p->gz;
+	room = deflateBound(&z, one->len + two->len) + 64;
+	*gz = xmalloc(room);
+	z.next_out = *gz;
 	z.avail_out = (uInt)room;
-	z.next_in = (Bytef *)agent->p;
-	z.avail_in = (uInt)agent->len;
+	z.next_in = (Bytef *)one->p;
+	z.avail_in = (uInt)one->len;
 	rc = deflate(&z, Z_NO_FLUSH);
 	if (rc == Z_OK) {
-		z.next_in = (Bytef *)ping->p;
-		z.avail_in = (uInt)ping->len;
+		z.next_in = (Bytef *)two->p;
+		z.avail_in = (uInt)two->len;
 		rc = deflate(&z, Z_FINISH);
 	}
-	p->gz_len = z.total_out;
+	*gz_len = z.total_out;
 	deflateEnd(&z);
 	if (rc != Z_STREAM_END)
 		return err_set(err, MW_INTERNAL, 0, "zlib: error %d", rc);
 	return true;
+}
+
+/* milkyway-dblite is optional: without the file there is nothing to bring. */
+static bool
+pack_lite(struct remote_pack *p, const char *path, struct mw_err *err)
+{
+	struct str lite = STR_INIT, none = STR_INIT;
+	struct mw_err missing = MW_ERR_INIT;
+	bool ok = true;
+
+	if (file_read(path, BINARY_MAX, &lite, &missing)) {
+		hex_sha(&lite, p->lite_sha);
+		ok = deflate_both(&lite, &none, &p->lite_gz, &p->lite_gz_len,
+		    err);
+	}
+	str_free(&lite);
+	return ok;
 }
 
 /* On a thread of the pool. */
@@ -112,7 +130,8 @@ pack_run(struct worker_job *wj)
 	p->ping_size = ping.len;
 	hex_sha(&agent, p->agent_sha);
 	hex_sha(&ping, p->ping_sha);
-	if (deflate_both(p, &agent, &ping, &j->err)) {
+	if (deflate_both(&agent, &ping, &p->gz, &p->gz_len, &j->err) &&
+	    pack_lite(p, j->lite, &j->err)) {
 		j->pack = p;
 		p = NULL;
 	}
@@ -129,6 +148,7 @@ pack_unref(struct remote_pack *p)
 	if (!p || --p->refs > 0)
 		return;
 	free(p->gz);
+	free(p->lite_gz);
 	free(p);
 }
 
@@ -165,6 +185,7 @@ pack_done(struct worker_job *wj)
 	}
 	free(j->agent);
 	free(j->ping);
+	free(j->lite);
 	free(j);
 }
 
@@ -219,12 +240,14 @@ pack_get(struct remote *r, struct pack_waiter *w)
 	j->stamp = stamp;
 	j->agent = agent;
 	j->ping = ping;
+	j->lite = xasprintf("%s/milkyway-dblite", r->agent_dir);
 	agent = ping = NULL;
 	r->packing = true;
 	if (!worker_submit(r->conf.pool, &j->job, &err)) {
 		r->packing = false;
 		free(j->agent);
 		free(j->ping);
+		free(j->lite);
 		free(j);
 		pack_unref(r->pack);
 		r->pack = NULL;

@@ -17,6 +17,7 @@
 #include "common/log.h"
 #include "common/pure/alloc.h"
 #include "common/pure/str.h"
+#include "coordinator/store_migrate.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -57,11 +58,13 @@ struct db {
 struct migration {
 	int version; /* after it */
 	const char *sql;
+	/* After the SQL, in the same transaction; may be NULL. */
+	bool (*run)(struct db *db, struct mw_err *err);
 };
 
 static const struct migration migrations[] = {
-	{ 1, NULL }, /* the first schema */
-	{ 2, migrate_2_sql },
+	{ 1, NULL, NULL }, /* the first schema */
+	{ 2, migrate_2_sql, migrate_2_rounds },
 };
 
 static bool make_new(const char *path, struct mw_err *err);
@@ -93,6 +96,8 @@ db_open(const char *path, struct mw_err *err)
 		goto fail;
 	return db;
 fail:
+	for (size_t i = 0; i < DB_CACHE; i++)
+		sqlite3_finalize(db->cache[i].st);
 	if (db->h)
 		sqlite3_close(db->h);
 	free(db);
@@ -406,6 +411,11 @@ migrate(struct db *db, const char *path, struct mw_err *err)
 		    m->version, m->version, (long long)clock_wall_ns());
 		run_sql(db, "BEGIN IMMEDIATE");
 		run_sql(db, m->sql);
+		if (m->run && !m->run(db, err)) {
+			run_sql(db, "ROLLBACK");
+			free(mark);
+			return err_wrap(err, "schema %d", m->version);
+		}
 		run_sql(db, mark);
 		run_sql(db, "COMMIT");
 		free(mark);

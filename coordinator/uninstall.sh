@@ -21,6 +21,31 @@ if [ "$(id -u)" != 0 ]; then
 	exec sudo -n sh -c "$1" sh "$1"
 fi
 
+# Packages that were added with --install-tools stay unless asked: others may
+# use them by now. Removing takes exactly those, and none that is needed.
+show_kept() {
+	[ -s $base/tools ] || return
+	while read -r manager name; do
+		case $manager in
+		apt-get) dpkg-query -W -f "\${db:Status-Abbrev}" "$name" \
+		    2>/dev/null | grep -q "^ii" ;;
+		apk) apk info -e "$name" >/dev/null ;;
+		*) rpm -q "$name" >/dev/null ;;
+		esac && printf "mw kept %s\n" "$name"
+	done <$base/tools
+}
+remove_tools() {
+	[ -s $base/tools ] || return
+	read -r manager _ <$base/tools
+	names=$(sed "s/^[^ ]* //" $base/tools)
+	# shellcheck disable=SC2086
+	case $manager in
+	apt-get) DEBIAN_FRONTEND=noninteractive dpkg --purge $names ;;
+	apk) apk del $names ;;
+	*) rpm -e $names ;;
+	esac >/dev/null 2>&1 </dev/null
+}
+
 is_made() {
 	grep -qx "$1" "$base/made" 2>/dev/null
 }
@@ -90,6 +115,9 @@ if [ -e $base/made ]; then
 		esac
 	done <$base/made
 fi
+read -r how || how=
+[ "$how" = removeTools ] && remove_tools
+show_kept
 rm -rf "$dir" "$base"
 if [ -e "$base" ] || [ -e "$dir" ] || id $user >/dev/null 2>&1; then
 	printf "mw fail left something could not be removed\n"

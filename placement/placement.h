@@ -98,6 +98,8 @@ struct place_world {
 	const uint32_t *rtt_us[PLACE_STAT_COUNT];
 	const uint32_t *rtt_n; /* samples of a cell; NULL: not known */
 	const uint32_t *rtt_age_s; /* PLACE_UNKNOWN allowed; NULL: not known */
+	const uint32_t *rtt_rounds; /* that agree on a cell; NULL: not known */
+	const double *lat, *lon; /* nsites, degrees, NAN or NULL: not known */
 	uint32_t intra_site_us; /* for an unknown diagonal; or PLACE_UNKNOWN */
 	/* nuser_rows * nsites: the query's users are its rows, in order. NULL:
 	 * users name a site or region. */
@@ -289,7 +291,7 @@ enum place_cut {
 	PLACE_CUT_STOP
 };
 
-enum { /* what is odd about a pair */
+enum { /* what is odd about a pair, as in common/pure/gate.h */
 	PLACE_Q_ASYMMETRIC = 1, /* > 3 ms and > 20 % of the larger */
 	PLACE_Q_ASYMMETRIC_MINOR = 2, /* > 3 ms and > 5 % */
 	PLACE_Q_REPEATED = 4, /* value >= 3 times in its row or column */
@@ -300,7 +302,9 @@ enum { /* what is odd about a pair */
 	PLACE_Q_STALE = 128, /* older than a day */
 	PLACE_Q_ASSUMED = 256, /* within a site, not measured */
 	PLACE_Q_MISSING = 512,
-	PLACE_Q_COUNT = 10
+	PLACE_Q_FASTER_THAN_FIBRE = 1024, /* suspicious */
+	PLACE_Q_FASTER_THAN_LIGHT = 2048, /* impossible */
+	PLACE_Q_COUNT = 12
 };
 
 struct place_pair {

@@ -1,4 +1,6 @@
-tests/unit/test_store_SRCS := coordinator/store.c coordinator/store_db.c
+tests/unit/test_store_SRCS := coordinator/store.c coordinator/store_db.c coordinator/store_migrate.c
+tests/unit/test_db_mesh_SRCS := $(addprefix coordinator/,store.c store_db.c store_migrate.c db_mesh.c db_pair.c db_rttset.c)
+tests/unit/test_retain_SRCS := $(addprefix coordinator/,store.c store_db.c store_migrate.c db_mesh.c db_rttset.c db_fold.c db_retain.c)
 # The twin's network and VMs without its clouds.
 TWIN_NET := $(filter-out $(wildcard twin/init_*.c),$(wildcard twin/wan*.c \
 	twin/vm*.c twin/root*.c twin/guard*.c twin/cgroup*.c twin/netdev.c \
@@ -10,12 +12,14 @@ component: $(O)/tests/component/twin_vm
 ssh_SRCS := coordinator/ssh.c coordinator/ssh_policy.c coordinator/ssh_key.c \
 	coordinator/remote.c \
 	coordinator/remote_pack.c coordinator/install_run.c \
+	coordinator/tools_run.c \
 	coordinator/install_msg.c coordinator/exec.c
 tests/unit/test_ssh_key_SRCS     := coordinator/ssh_key.c
 tests/unit/test_install_msg_SRCS := coordinator/install_msg.c \
 	coordinator/exec_text.c
 $(O)/tests/unit/test_install_msg.o: $(O)/gen/coordinator/install.sh.h \
-	$(O)/gen/coordinator/uninstall.sh.h $(O)/gen/coordinator/exec.sh.h
+	$(O)/gen/coordinator/uninstall.sh.h $(O)/gen/coordinator/exec.sh.h \
+	$(O)/gen/coordinator/tools.sh.h
 tests/fuzz/fuzz_install_msg_SRCS := coordinator/install_msg.c \
 	coordinator/ssh_key.c
 $(O)/tests/component/ssh_client: $(call obj,tests/component/ssh_client.c \
@@ -45,14 +49,22 @@ tests/unit/test_spool_SRCS    := agent/spool.c
 tests/unit/test_sched_SRCS    := agent/sched.c
 tests/unit/test_echo_SRCS     := agent/echo.c
 tests/unit/test_rules_SRCS    := agent/rules.c
+tests/unit/test_rawlog_SRCS   := agent/rawlog.c agent/sysenv.c agent/sysinfo.c \
+	coordinator/raw.c
 tests/unit/test_dbbench_SRCS  := $(addprefix agent/,dbbench.c dbengine.c \
-	toolhint.c confine.c sysinfo.c)
+	sweep.c toolhint.c confine.c sysinfo.c)
 tests/unit/test_sysinfo_SRCS  := agent/sysinfo.c
 tests/unit/test_pinger_SRCS   := agent/pinger.c
+tests/unit/test_hostmetrics_SRCS := agent/hostmetrics.c agent/hostparse.c \
+	agent/hostserve.c agent/sysinfo.c
+tests/fuzz/fuzz_hostmetrics_SRCS := agent/hostparse.c
 tests/unit/test_prober_SRCS   := agent/prober.c agent/echo.c agent/responder.c \
-	agent/mesh.c
+	agent/mesh.c agent/stamp.c agent/reach.c agent/icmp.c agent/tcpinfo.c \
+	agent/pinger.c
 tests/unit/test_msg_SRCS      := $(agent_PARTS)
 tests/unit/test_uplink_SRCS   := agent/uplink.c
+tests/unit/test_facade_msg_SRCS := agent/facade_msg.c
+tests/fuzz/fuzz_facade_SRCS := agent/facade_msg.c
 tests/fuzz/fuzz_sysbench_SRCS := agent/sysbench.c
 tests/fuzz/fuzz_tools_SRCS    := $(addprefix agent/,dbbench.c dbengine.c \
 	toolhint.c confine.c sysinfo.c)
@@ -61,9 +73,11 @@ tests/fuzz/fuzz_echo_SRCS     := agent/echo.c
 tests/fuzz/fuzz_spool_SRCS    := agent/spool.c
 tests/fuzz/fuzz_sysinfo_SRCS  := agent/sysinfo.c
 tests/fuzz/fuzz_pinger_SRCS   := agent/pinger.c
-tests/unit/test_auth_SRCS := $(addprefix coordinator/,auth.c ca.c ssh_key.c events.c db_events.c store.c store_db.c)
-tests/unit/test_bench_SRCS := $(addprefix coordinator/,bench.c bench_in.c bench_plan.c bench_save.c db_bench.c store.c store_db.c)
+tests/unit/test_auth_SRCS := $(addprefix coordinator/,auth.c ca.c ssh_key.c events.c db_events.c store.c store_db.c store_migrate.c)
+tests/unit/test_bench_SRCS := $(addprefix coordinator/,bench.c bench_env.c bench_in.c bench_join.c bench_plan.c bench_save.c db_bench.c raw.c store.c store_db.c store_migrate.c)
 tests/unit/test_mcis_file_SRCS := coordinator/mcis_file.c
+tests/unit/test_metrics_text_SRCS := coordinator/metrics_text.c
+tests/unit/test_db_host_SRCS := $(addprefix coordinator/,db_host.c store.c store_db.c store_migrate.c)
 tests/fuzz/fuzz_mcis_file_SRCS := coordinator/mcis_file.c
 cli_SRCS := $(filter-out cli/main.c,$(wildcard cli/*.c))
 tests/unit/test_cli_table_SRCS  := $(cli_SRCS)
@@ -75,3 +89,15 @@ $(O)/tests/component/driver_cases: $(call obj,tests/component/driver_cases.c) \
 	$(Q)$(CC) $(ALLCFLAGS) $(LDFLAGS_$(MODE)) -o $@ $^ $(TEST_LIBS)
 component: $(O)/tests/component/driver_cases
 tests/unit/test_cli_cmd_SRCS    := $(filter-out cli/http.c,$(cli_SRCS))
+tests/unit/test_db_eval_SRCS := $(addprefix coordinator/,db_eval.c eval_json.c place_scores.c) \
+	$(tests/unit/test_store_SRCS)
+tests/unit/test_mesh_plan_SRCS := coordinator/mesh_plan.c
+tests/prop/prop_mesh_plan_SRCS := coordinator/mesh_plan.c
+tests/unit/test_icmp_SRCS      := agent/icmp.c agent/stamp.c
+tests/fuzz/fuzz_icmp_SRCS      := agent/icmp.c agent/stamp.c
+tests/unit/test_reach_SRCS     := agent/reach.c agent/icmp.c agent/stamp.c \
+	agent/tcpinfo.c agent/pinger.c
+sched_rule_SRCS := coordinator/sched_rule.c coordinator/sched_time.c \
+	coordinator/bench_plan.c
+tests/prop/prop_sched_SRCS := $(sched_rule_SRCS)
+tests/fuzz/fuzz_sched_SRCS := $(sched_rule_SRCS)

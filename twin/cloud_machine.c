@@ -60,6 +60,19 @@ cores(const struct cloud_vm *v)
 	    (double)s->vcpu * conf->world->cpu_scale);
 }
 
+/* A VM that replays burns nothing. Of several CPUs it must see more than one,
+ * or else the benchmark of all of them is asked for with one thread. */
+static double
+quota(const struct cloud_vm *v)
+{
+	const struct clouds_conf *conf = &v->owner->conf;
+	int64_t vcpu = conf->world->clouds[v->cloud].specs[v->spec].vcpu;
+
+	return conf->world->replay && vcpu > 1
+	    ? fmax(cores(v), fmin(2, (double)conf->cpus))
+	    : cores(v);
+}
+
 static char *
 boot_json(const struct cloud_vm *v)
 {
@@ -125,7 +138,7 @@ make(struct cloud_vm *v, const struct cloud_create *req, unsigned slot,
 		.authorized_keys = keys,
 		.host_key = req->host_key,
 		.vcpu = (unsigned)s->vcpu,
-		.cpu_millicores = (uint32_t)(cores(v) * 1000),
+		.cpu_millicores = (uint32_t)(quota(v) * 1000),
 		.memory_mib = (uint32_t)s->memory_mib,
 		.reboot_on_panic = true,
 		.boot_json = boot,

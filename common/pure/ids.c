@@ -117,6 +117,9 @@ id_ipv4_refused(uint32_t addr)
 		{ 0x00000000, 0xff000000 }, /* unspecified, this network */
 		{ 0x7f000000, 0xff000000 }, /* loopback */
 		{ 0xa9fe0000, 0xffff0000 }, /* link-local, metadata service */
+		{ 0x646464c8, 0xffffffff }, /* Alibaba's metadata service */
+		{ 0xa83f8110, 0xffffffff }, /* Azure's wire server */
+		{ 0xc00000c0, 0xffffffff }, /* Oracle's former metadata */
 		{ 0xe0000000, 0xf0000000 }, /* multicast */
 		{ 0xf0000000, 0xf0000000 }, /* reserved, broadcast */
 	};

@@ -19,8 +19,9 @@ bool id_host_valid(const char *s) mw_must_check;
 /* Strict dotted quad to host byte order. */
 bool id_ipv4_parse(const char *s, uint32_t *addr) mw_must_check;
 void id_ipv4_format(uint32_t addr, char out[16]);
-/* Loopback, unspecified, link-local, multicast, broadcast: never a target of a
- * probe, whatever the list says. */
+/* Loopback, unspecified, link-local, multicast, broadcast, and the addresses
+ * at which clouds give secrets to their VMs: never a target of a probe,
+ * whatever the list says. */
 bool id_ipv4_refused(uint32_t addr) mw_must_check;
 
 #endif

@@ -143,3 +143,29 @@ lanes_for(const char *profile, unsigned set)
 		    (set & LANES_LEGACY);
 	return set & LANES_BENCH & ~LANES_LEGACY;
 }
+
+bool
+lanes_on_engine(unsigned set, const char *engine, unsigned *out)
+{
+	static const struct {
+		const char *name;
+		unsigned read, write;
+	} engines[] = {
+		{ "mariadb", KIND_DBR, KIND_DBW },
+		{ "pgsql", LANE_DBR_PGSQL, LANE_DBW_PGSQL },
+		{ "lite", LANE_DBR_LITE, LANE_DBW_LITE },
+	};
+	size_t i = 0;
+
+	while (i < ARRAY_LEN(engines) && strcmp(engines[i].name, engine) != 0)
+		i++;
+	if (i == ARRAY_LEN(engines) ||
+	    (i > 0 && (set & LANES_DB_MYSQL & LANES_LEGACY) != 0))
+		return false;
+	*out = set & ~(LANE_BIT(KIND_DBR) | LANE_BIT(KIND_DBW));
+	if ((set & LANE_BIT(KIND_DBR)) != 0)
+		*out |= LANE_BIT(engines[i].read);
+	if ((set & LANE_BIT(KIND_DBW)) != 0)
+		*out |= LANE_BIT(engines[i].write);
+	return true;
+}

@@ -61,5 +61,10 @@ unsigned lanes_default(const char *profile);
 /* What may be asked for: legacy lanes only of profile legacy, and it only
  * for them. Standard lanes stand for legacy ones there. */
 unsigned lanes_for(const char *profile, unsigned lanes);
+/* The standard database kinds of a set on that engine: "mariadb" (as they
+ * are), "pgsql", "lite". False: no such engine, or the set has legacy database
+ * lanes, which are MariaDB's. */
+bool lanes_on_engine(unsigned lanes, const char *engine,
+    unsigned *out) mw_must_check;
 
 #endif

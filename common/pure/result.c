@@ -13,6 +13,7 @@
 
 #define VALID_MIN 6 /* fewer cannot carry a 95 % interval of the median */
 #define SECONDS_MAX 86400.0
+#define MS_MAX (SECONDS_MAX * 1000)
 
 static const struct kind_info kinds[KIND_COUNT] = {
 	[KIND_CPUS] = { "cpus", "events/s", true, true, 1e6,
@@ -45,6 +46,18 @@ static const char *const validity_names[RESULT_VALIDITY_COUNT] = {
 	[RESULT_TOO_FEW] = "tooFew",
 	[RESULT_FAILED] = "failed",
 };
+
+static const char *const convergence_names[RESULT_CONVERGENCE_COUNT] = {
+	[RESULT_CONVERGED] = "converged",
+	[RESULT_UNCONVERGED] = "unconverged",
+	[RESULT_CONV_NONE] = "notApplicable",
+};
+
+static const char *const result_flag_names[RESULT_F_COUNT] = { "quota",
+	"cacheSuspect", "cached", "overlay", "slope", "rawTruncated" };
+
+static const char *const sample_flag_names[SAMPLE_F_COUNT] = { "share", "tail",
+	"otherBusy", "psi", "stolen", "quota" };
 
 const struct kind_info *
 kind_info(enum kind k)
@@ -82,6 +95,60 @@ result_validity_parse(const char *name, enum result_validity *out)
 	return false;
 }
 
+const char *
+result_convergence_name(enum result_convergence c)
+{
+	assert((unsigned)c < RESULT_CONVERGENCE_COUNT);
+	return convergence_names[c];
+}
+
+bool
+result_convergence_parse(const char *name, enum result_convergence *out)
+{
+	for (unsigned i = 1; i < RESULT_CONVERGENCE_COUNT; i++)
+		if (strcmp(name, convergence_names[i]) == 0) {
+			*out = (enum result_convergence)i;
+			return true;
+		}
+	return false;
+}
+
+const char *
+result_flag_name(size_t i)
+{
+	assert(i < RESULT_F_COUNT);
+	return result_flag_names[i];
+}
+
+const char *
+sample_flag_name(size_t i)
+{
+	assert(i < SAMPLE_F_COUNT);
+	return sample_flag_names[i];
+}
+
+/* Events per second of own CPU time: what is left of a rate that neighbours
+ * cut short. The median over what the value stands for. */
+static double
+per_own_cpu(const struct result *r, bool all)
+{
+	double v[RESULT_MAX_SAMPLES];
+	struct quant q;
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->nsamples; i++) {
+		const struct result_sample *s = &r->samples[i];
+
+		if (!s->warmup && (all || !s->contended) && s->cpu_s > 0)
+			v[n++] = s->value * s->wall_s / s->cpu_s;
+	}
+	/* Files and databases wait: their CPU time says little. */
+	if (r->kind > KIND_MEMW)
+		n = 0;
+	quant_of(v, n, &q);
+	return q.median;
+}
+
 static void
 count_samples(const struct result *r, size_t *n, size_t *n_contended)
 {
@@ -110,6 +177,7 @@ result_fold(struct result *r)
 		if (!r->samples[i].warmup && (all || !r->samples[i].contended))
 			v[nv++] = r->samples[i].value;
 	quant_of(v, nv, &r->q);
+	r->per_own_cpu_s = per_own_cpu(r, all);
 	r->has_value = nv > 0;
 	r->value = nv > 0 ? r->q.median : 0;
 	if (nv == 0) {
@@ -135,6 +203,12 @@ in_range(double v, double min, double max)
 	return v >= min && v <= max; /* false for NaN */
 }
 
+static bool
+unknown_or(double v, double max)
+{
+	return isnan(v) || in_range(v, 0, max);
+}
+
 /* Printable text; UTF-8 passes, control bytes do not. */
 static bool
 text_ok(const char *s)
@@ -148,6 +222,7 @@ text_ok(const char *s)
 static bool
 check_texts(const struct result *r, struct mw_err *err)
 {
+	const struct result_env *e = &r->env;
 	const struct {
 		const char *pointer, *text;
 		size_t size;
@@ -161,6 +236,22 @@ check_texts(const struct result *r, struct mw_err *err)
 		{ "/tool", r->tool, sizeof r->tool, true },
 		{ "/toolVersion", r->tool_version, sizeof r->tool_version,
 		    false },
+		{ "/argv", r->argv, sizeof r->argv, false },
+		{ "/rawRef", r->raw.hash, sizeof r->raw.hash, false },
+		{ "/env/kernel", e->kernel, sizeof e->kernel, false },
+		{ "/env/cpuModel", e->cpu_model, sizeof e->cpu_model, false },
+		{ "/env/virt", e->virt, sizeof e->virt, false },
+		{ "/env/fs", e->fs, sizeof e->fs, false },
+		{ "/env/disk", e->disk, sizeof e->disk, false },
+		{ "/env/ioScheduler", e->io_scheduler, sizeof e->io_scheduler,
+		    false },
+		{ "/env/thp", e->thp, sizeof e->thp, false },
+		{ "/env/governor", e->governor, sizeof e->governor, false },
+		{ "/env/clockSource", e->clock_source, sizeof e->clock_source,
+		    false },
+		{ "/env/bootId", e->boot_id, sizeof e->boot_id, false },
+		{ "/env/agentVersion", e->agent_version,
+		    sizeof e->agent_version, false },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
@@ -188,7 +279,11 @@ check_samples(const struct result *r, struct mw_err *err)
 		    !in_range(s->cpu_s, 0, SECONDS_MAX * 4096) ||
 		    !in_range(s->share, 0, 4096) ||
 		    !in_range(s->steal_pct, 0, 100) ||
-		    !in_range(s->other_busy_pct, 0, 100) || s->at_wall_ns < 0) {
+		    !in_range(s->other_busy_pct, 0, 100) ||
+		    !unknown_or(s->psi_pct, 100) ||
+		    !unknown_or(s->min_ms, MS_MAX) ||
+		    !unknown_or(s->p99_ms, MS_MAX) || s->events < 0 ||
+		    s->flags >= 1u << SAMPLE_F_COUNT || s->at_wall_ns < 0) {
 			bad(err, "/samples", "hold a number out of range");
 			return err_pointer(err, "/samples/%zu", i);
 		}
@@ -240,6 +335,42 @@ check_quant(const struct result *r, struct mw_err *err)
 	return true;
 }
 
+/* "", or "sha256:" and 64 hex digits in lower case. */
+static bool
+hash_ok(const char *s)
+{
+	if (*s == '\0')
+		return true;
+	return str_starts(s, "sha256:") && strlen(s) == 71 &&
+	    strspn(s + 7, "0123456789abcdef") == 64;
+}
+
+static bool
+check_extras(const struct result *r, struct mw_err *err)
+{
+	const struct result_latency *l = &r->latency;
+	const double ms[] = { l->min, l->avg, l->p50, l->p95, l->p99, l->max };
+	const struct result_env *e = &r->env;
+
+	if ((unsigned)r->convergence >= RESULT_CONVERGENCE_COUNT)
+		return bad(err, "/convergence", "is unknown");
+	if (r->flags >= 1u << RESULT_F_COUNT)
+		return bad(err, "/flags", "are unknown");
+	for (size_t i = 0; r->has_latency && i < ARRAY_LEN(ms); i++)
+		if (!unknown_or(ms[i], MS_MAX))
+			return bad(err, "/latencyMs", "is out of range");
+	if (!unknown_or(r->per_own_cpu_s, 1e12))
+		return bad(err, "/perOwnCpuS", "is out of range");
+	if (!hash_ok(r->raw.hash) || r->raw.bytes < 0 ||
+	    r->raw.bytes > RESULT_RAW_MAX)
+		return bad(err, "/rawRef", "is no sha256 of a text");
+	if (r->has_env &&
+	    (!(unknown_or(e->cpu_mhz, 1e6)) || !unknown_or(e->cpu_quota, 1e6) ||
+		e->vcpus > 65536 || e->smt > 1))
+		return bad(err, "/env", "holds a number out of range");
+	return true;
+}
+
 bool
 result_validate(const struct result *r, struct mw_err *err)
 {
@@ -248,7 +379,8 @@ result_validate(const struct result *r, struct mw_err *err)
 	if ((unsigned)r->validity >= RESULT_VALIDITY_COUNT)
 		return bad(err, "/validity", "is unknown");
 	if (!check_texts(r, err) || !check_counts(r, err) ||
-	    !check_samples(r, err) || !check_quant(r, err))
+	    !check_samples(r, err) || !check_quant(r, err) ||
+	    !check_extras(r, err))
 		return false;
 	if (r->has_value != (r->validity != RESULT_FAILED))
 		return bad(err, "/value",

@@ -463,6 +463,98 @@ def test_rtt(lab, co):
     assert t["alive"]["n"] == 3 and t["alive"]["p50Ms"] > 0, t
     assert t["dead"]["why"] == "noAnswer" and t["dead"]["minMs"] is None, t
     assert t["meta"]["why"] == "refused" and t["meta"]["n"] == 0, t
+    # A new network namespace permits nobody an ICMP datagram socket.
+    assert t["alive"]["method"] == "icmpRaw", t
+
+
+def sysctl(i, name, value):
+    run("ip", "netns", "exec", ns(i), "sh", "-c",
+        "echo '%s' >/proc/sys/net/ipv4/%s" % (value, name))
+
+
+class Neighbour:
+    """In a VM's network: a UDP port that never answers, as a firewall would
+    make it, and an open TCP port."""
+    CODE = ("import socket as s,sys;u=s.socket(s.AF_INET,s.SOCK_DGRAM);"
+            "u.bind(('',9999));t=s.create_server(('',2222),backlog=64);"
+            "print('up',flush=True);sys.stdin.read()")
+
+    def __init__(self, i):
+        self.child = subprocess.Popen(
+            ["ip", "netns", "exec", ns(i), sys.executable, "-c", self.CODE],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self.child.stdout.readline() == b"up\n"
+
+    def close(self):
+        self.child.communicate()
+
+
+def rtt(co, job, **target):
+    co.links[1].send({
+        "type": "job", "jobId": job, "kind": "rtt", "count": 4, "gapMs": 50,
+        "timeoutMs": 300, "deadlineMs": 30000,
+        "targets": [dict(target=job, ip=ip(2), **target)]})
+    m = co.wait("rtt", lambda: co.result(
+        1, lambda m: m.get("rtt", {}).get("jobId") == job))
+    return m["rtt"]["targets"][0]
+
+
+def test_rtt_methods(lab, co):
+    """ICMP datagram sockets where the kernel permits them, the TCP handshake
+    where ICMP is blocked; never another one than was asked for."""
+    sysctl(1, "ping_group_range", "0 2147483647")
+    there = Neighbour(2)
+    t = rtt(co, "j-dgram", tcpPort=2222)
+    assert (t["method"], t["n"], t["flags"]) == ("icmp", 4, 0), t
+    t = rtt(co, "j-raw", methods=["icmpRaw"])
+    assert (t["method"], t["n"]) == ("icmpRaw", 4), t
+    t = rtt(co, "j-tcp", tcpPort=2222, methods=["tcpInfo"])
+    assert (t["method"], t["n"], t["flags"]) == ("tcpInfo", 4, 0), t
+    sysctl(2, "icmp_echo_ignore_all", 1)
+    t = rtt(co, "j-blocked", tcpPort=2222)
+    assert (t["method"], t["n"], t["flags"]) == ("tcpInfo", 4, 32), t
+    t = rtt(co, "j-only", methods=["icmp"])
+    assert (t["n"], t["lost"], t["why"]) == (0, 4, "noAnswer"), t
+    t = rtt(co, "j-closed", tcpPort=2223)
+    assert (t["n"], t["why"]) == (0, "refused"), t
+    sysctl(2, "icmp_echo_ignore_all", 0)
+    there.close()
+
+
+def blocked_cell(co, name, absent=()):
+    """A round of agent 1 in which UDP does not reach member 2."""
+    members = [[ip(1), 7472], [ip(2), 9999], [ip(3), 7472]]
+    for i in (1, 3):
+        co.links[i].send({"type": "arm", "roundId": name, "index": i - 1,
+                          "key": "cd" * 32, "members": members, "k": 3,
+                          "windowMs": 200, "lateMs": 100, "seed": 1,
+                          "extraMs": 1500, "sshPorts": [22, 2222, 22]})
+        co.wait_msg(i, "armed", lambda m: m["type"] == "armed" and
+                    m["roundId"] == name)
+    for i in (1, 3):
+        co.links[i].send({"type": "go", "roundId": name, "delayMs": 0,
+                          "absent": list(absent)})
+    cells = row(co, 1, name)["cells"]
+    assert cells[2][7] == "udpEcho" and cells[2][8] & 0x70 == 0, cells
+    return cells[1]
+
+
+def test_matrix_blocked(lab, co):
+    """A cell says which method it is from, and what was blocked."""
+    there = Neighbour(2)
+    c = blocked_cell(co, "r-icmp")
+    assert (c[0], c[1], c[7]) == (3, 0, "icmp") and c[8] & 0x70 == 0x10, c
+    sysctl(1, "ping_group_range", "1 0")
+    c = blocked_cell(co, "r-raw")
+    assert (c[0], c[7]) == (3, "icmpRaw") and c[8] & 0x70 == 0x10, c
+    sysctl(2, "icmp_echo_ignore_all", 1)
+    c = blocked_cell(co, "r-tcp")
+    assert (c[0], c[7]) == (3, "tcpInfo") and c[8] & 0x70 == 0x30, c
+    # Nobody armed there: it may run a benchmark, so nothing speaks for it.
+    c = blocked_cell(co, "r-absent", [1])
+    assert c["why"] == "noAnswer" and c["lost"] == 3, c
+    sysctl(2, "icmp_echo_ignore_all", 0)
+    there.close()
 
 
 def test_replay(lab, co):
@@ -627,7 +719,8 @@ def test_stop(lab, co):
 
 TESTS = [test_enroll, test_hello, test_unprivileged, test_bench, test_cancel,
          test_deadline, test_refusals, test_matrix, test_matrix_hole,
-         test_echo_is_silent, test_rtt, test_renewal, test_replay,
+         test_echo_is_silent, test_rtt, test_rtt_methods,
+         test_matrix_blocked, test_renewal, test_replay,
          test_started_without_root, test_wrong_coordinator, test_stop,
          test_all_kinds_locally, test_memory_is_no_disk, test_missing_tool,
          test_replayed_numbers]

@@ -45,10 +45,11 @@ class Coordinator:
         self.dir, self.proc = dir, None
         self.log = os.path.join(dir, "log")
 
-    def start(self):
+    def start(self, *settings):
         self.proc = subprocess.Popen(
             [BUILD + "/milkywayd", "--state-dir", self.dir + "/state", "--set", "api.port=0", "--set", "link.port=0",
-             "--set", "link.address=127.0.0.1", "--set", "agent.ttl_ms=500", "--set", "matrix.window_ms=200"],
+             "--set", "link.address=127.0.0.1", "--set", "agent.ttl_ms=500", "--set", "matrix.window_ms=200",
+             *settings],
             stderr=open(self.log, "a"))
         self.port = self.link_port = None
         mark = os.path.getsize(self.log) if False else 0
@@ -534,4 +535,5 @@ def main():
     sys.exit(failed > 0)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -133,6 +133,7 @@ report(struct client *c, const struct remote_end *e, json_t *j)
 	json_put_str(j, "user", e->user);
 	json_put_str(j, "hostKey", e->host_key);
 	json_put_str(j, "message", e->err.msg);
+	json_put_str(j, "packages", e->packages ? e->packages : "");
 	json_put_num(j, "atS", (double)(clock_mono_ns() - c->begin_ns) / 1e9);
 	text = json_text(j, true);
 	fputs(text, stdout);
@@ -193,7 +194,10 @@ start(struct client *c, const struct remote_target *t)
 	if (strcmp(c->op, "install") == 0)
 		return remote_install(c->remote, &req);
 	if (strcmp(c->op, "uninstall") == 0)
-		return remote_uninstall(c->remote, t, done, c);
+		return remote_uninstall(c->remote, t,
+		    get_int(c, "removeTools", 0) != 0, done, c);
+	if (strcmp(c->op, "tools") == 0)
+		return remote_tools(c->remote, t, done, c);
 	return remote_exec(c->remote, t, get(c, "command", "true"),
 	    get_int(c, "timeoutMs", 60000), exec_done, c);
 }

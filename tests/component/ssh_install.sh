@@ -268,6 +268,95 @@ remote install port=2201
 check "no sudo" 'not r["ok"] and r["definite"] and r["reason"] == "noSudo"'
 echo "cb-user ALL=(ALL) NOPASSWD: ALL" >a/etc/sudoers.d/cb
 
+# tools: a distribution without them, its package manager one that only says
+# what it was told to do
+cp "$build/milkyway-dblite" agent/
+cat >fake-apt-get <<'SH'
+#!/bin/sh
+echo "$DEBIAN_FRONTEND apt-get $*" >>/var/lib/apt.log
+if [ -e /var/lib/apt.broken ]; then
+	echo "E: Unable to locate package sysbench" >&2
+	exit 100
+fi
+case "$*" in
+*install*) printf "%s\n" sysbench libluajit-5.1-2 mariadb-server-core >>/var/lib/packages ;;
+esac
+SH
+cat >fake-dpkg-query <<'SH'
+#!/bin/sh
+if [ $# = 4 ]; then
+	grep -qx "$4" /var/lib/packages && printf "ii "
+	exit 0
+fi
+sed "s/^/ii  /" /var/lib/packages
+SH
+cat >fake-dpkg <<'SH'
+#!/bin/sh
+echo "dpkg $*" >>/var/lib/apt.log
+shift
+for p in "$@"; do sed -i "/^$p\$/d" /var/lib/packages; done
+SH
+chmod 755 fake-*
+for f in apt-get dpkg-query dpkg; do
+	mount --bind fake-$f a/usr/bin/$f
+done
+for f in bin/sysbench sbin/mariadbd; do
+	[ -e a/usr/$f ] && mount --bind /dev/null a/usr/$f
+done
+printf "%s\n" base-files coreutils >a/var/lib/packages
+remote install port=2201
+is "the agent runs" until_true running a
+pid=$(chroot a pgrep -u milkyway-agent milkyway-agent)
+added="libluajit-5.1-2 mariadb-server-core sysbench"
+remote tools port=2201
+check "tools are installed, and what was added is told" \
+	'r["ok"] and r["changed"] and r["packages"] == "milkyway-dblite '"$added"'"'
+is "apt-get was told exactly that" test "$(cat a/var/lib/apt.log)" = \
+	"noninteractive apt-get -o DPkg::Lock::Timeout=120 install -y --no-install-recommends sysbench mariadb-server-core"
+is "milkyway-dblite is there" cmp agent/milkyway-dblite a/opt/milkyway/bin/milkyway-dblite
+restarted() { running a && [ "$(chroot a pgrep -u milkyway-agent milkyway-agent)" != "$pid" ]; }
+is "the agent looks for them again" until_true restarted
+touch a/var/lib/apt.broken
+remote tools port=2201
+check "a manager that fails is quoted" \
+	'not r["ok"] and r["definite"] and r["step"] == "tools" and r["reason"] == "packages" and "E: Unable to locate package sysbench" in r["message"]'
+is "after a look for newer lists" test "$(tail -n 1 a/var/lib/apt.log)" = \
+	"noninteractive apt-get -o DPkg::Lock::Timeout=120 update"
+is "the agent runs on" until_true running a
+rm a/var/lib/apt.broken
+mount --bind /dev/null a/usr/bin/apt-get
+remote tools port=2201
+check "no package manager" 'not r["ok"] and r["reason"] == "noManager" and "apt-get" in r["message"]'
+umount a/usr/bin/apt-get
+mv a/etc/os-release os-release
+echo ID=strange >a/etc/os-release
+remote tools port=2201
+check "an unknown distribution" 'not r["ok"] and r["reason"] == "noPackage" and "strange" in r["message"]'
+mv os-release a/etc/os-release
+rm a/etc/sudoers.d/cb
+remote tools port=2201
+check "tools need root" 'not r["ok"] and r["definite"] and r["reason"] == "noSudo"'
+echo "cb-user ALL=(ALL) NOPASSWD: ALL" >a/etc/sudoers.d/cb
+remote uninstall port=2201
+check "an uninstall names the packages that stay" 'r["ok"] and r["packages"] == "'"$added"'"'
+is "they do" test "$(wc -l <a/var/lib/packages)" = 5
+rm a/var/lib/apt.log
+printf "%s\n" base-files coreutils >a/var/lib/packages
+remote install port=2201
+remote tools port=2201
+remote uninstall port=2201 removeTools=1
+check "or takes them away" 'r["ok"] and r["packages"] == ""'
+is "exactly those" test "$(tail -n 1 a/var/lib/apt.log)" = "dpkg --purge $added"
+is "and no other" test "$(cat a/var/lib/packages)" = "$(printf "base-files\ncoreutils")"
+umount a/usr/bin/sysbench a/usr/sbin/mariadbd a/usr/bin/{apt-get,dpkg-query,dpkg}
+rm a/var/lib/{apt.log,packages} agent/milkyway-dblite
+if [ -x /usr/bin/sysbench ] && [ -x /usr/sbin/mariadbd ]; then
+	remote tools port=2201
+	check "tools that are there stay as they are" 'r["ok"] and not r["changed"] and r["packages"] == ""'
+else
+	echo "skip - tools that are there stay as they are, there are none here"
+fi
+
 # cuts: a proxy that breaks the first connections after so many bytes
 cat >proxy.py <<'PY'
 import socket, sys, threading

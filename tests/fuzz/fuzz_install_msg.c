@@ -16,11 +16,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char line[SSH_HOST_KEY_MAX], print[SSH_FINGERPRINT_LEN], code[32];
 	struct mw_err err = MW_ERR_INIT;
 	struct install_probe p;
+	struct tools_probe tools;
 	const char *rest;
 
 	(void)!install_probe_parse(text, &p, &err);
 	if (install_fail_parse(text, code, &rest))
 		(void)!install_fail_definite(code);
+	(void)!tools_probe_parse(text, &tools, &err);
+	if (install_package_parse(text, "added", &rest) && strlen(rest) >= 64)
+		__builtin_trap();
 	(void)!ssh_key_fingerprint(text, print, &err);
 	(void)!ssh_key_equal(text, text);
 	if (ssh_key_line(data, size, line, &err) &&

@@ -2,7 +2,7 @@
 # The main job, end to end: 17 VMs over 3 CSPs, agents, benchmarks, the latency
 # matrix, placement questions, the best answer created and verified, and all of
 # it ended again. Usage, as root: tests/stories/demo17.sh BUILD_DIR OUT_DIR
-# Leaves benchmarks.json matrix.json placements.json report.html demo.log.
+# Leaves benchmarks.json eval.json matrix.json placements.json report.html demo.log.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 bin=$(realpath "$1")
@@ -59,10 +59,16 @@ say agent list demo17
 step "benchmarks from inside"
 say bench run demo17 --profile quick
 milkyway bench show demo17 -o json >"$out/benchmarks.json"
+say eval demo17
+milkyway eval demo17 -o json >"$out/eval.json"
 
 step "the 17 x 17 latency matrix, beside the world's true values"
 say matrix demo17 --run --window 5000 --truth "$MILKYWAY_DIR/twin.sock"
 milkyway matrix demo17 --truth "$MILKYWAY_DIR/twin.sock" -o json >"$out/matrix.json"
+
+step "the same as tables, beside the published ones of 2020"
+say report tables demo17
+say report tables --deck --table matrix
 
 step "where would you put ..."
 ask() { # FILE QUESTION EXPECTED_STATUS
@@ -105,7 +111,7 @@ say mcis list
 
 step "the report"
 milkyway report --title "Milkyway: 17 VMs over 3 CSPs" --mcis "$MILKYWAY_DIR/mcis.json" \
-	--bench "$out/benchmarks.json" --matrix "$out/matrix.json" \
+	--bench "$out/benchmarks.json" --eval "$out/eval.json" --matrix "$out/matrix.json" \
 	--placements "$out/placements.json" --chosen "$MILKYWAY_DIR/best.json" \
 	--out "$out/report.html"
 ls -l "$out"

@@ -18,6 +18,7 @@
 #include "coordinator/agents.h"
 #include "coordinator/bench_int.h"
 #include "coordinator/conns.h"
+#include "coordinator/db_bench.h"
 #include "coordinator/coord.h"
 #include "coordinator/events.h"
 #include "coordinator/link.h"
@@ -381,6 +382,12 @@ all_acked(void)
 	return acks >= 1;
 }
 
+static bool
+two_acked(void)
+{
+	return acks >= 2;
+}
+
 static void
 a_host_gives_no_more_than_its_slots(void **state)
 {
@@ -508,6 +515,97 @@ a_restart_goes_on_with_what_is_missing(void **state)
 	assert_string_equal(outcome, "ok");
 }
 
+/* Variants of a kind are results of their own, before and after a restart. */
+static void
+variants_are_counted_apart(void **state)
+{
+	struct result r = { .kind = KIND_FIOR,
+		.has_value = true,
+		.value = 10,
+		.validity = RESULT_OK };
+	char run[24];
+
+	(void)state;
+	for (size_t i = 1; i < VMS; i++)
+		slots[i].status = LC_SUSPENDED;
+	start(LANE_BIT(KIND_FIOR) | LANE_BIT(LANE_FIOR_SEQ), run);
+	assert_string_equal(last_kinds[0], "[\"fioR\",\"fioR.seq\"]");
+	str_copy(r.run_id, sizeof r.run_id, run);
+	str_copy(r.variant, sizeof r.variant, "seq");
+	bench_on_result(coord.bench, 1, 1, "ab", 1, &r, on_ack, NULL);
+	close_all();
+	assert_int_equal(acks, 1);
+	open_all();
+	settle();
+	assert_string_equal(last_kinds[0], "[\"fioR\"]");
+	give(1, run, KIND_FIOR, 2);
+	say(1, run, "done");
+	wait_for(is_over);
+	assert_string_equal(outcome, "ok");
+}
+
+static bool
+read_back(struct db *db, void *arg, struct mw_err *err)
+{
+	struct str *out = arg;
+	struct db_result_filter f = { .ns = "default",
+		.mcis = "m",
+		.kind = -1,
+		.latest = true,
+		.limit = 10 };
+
+	return db_result_list(db, &f, out, err);
+}
+
+/* What is taken apart for the store is one object again when it is read. */
+static void
+the_environment_comes_back(void **state)
+{
+	struct result r = { .kind = KIND_FIOR,
+		.has_value = true,
+		.value = 10,
+		.validity = RESULT_OK,
+		.has_env = true };
+	struct mw_err err = MW_ERR_INIT;
+	struct str out = STR_INIT;
+	const char *s;
+	json_t *j, *env;
+	char run[24];
+
+	(void)state;
+	start(LANE_BIT(KIND_FIOR), run);
+	str_copy(r.run_id, sizeof r.run_id, run);
+	str_copy(r.env.kernel, sizeof r.env.kernel, "6.1");
+	str_copy(r.env.boot_id, sizeof r.env.boot_id, "b1");
+	bench_on_result(coord.bench, 1, 1, "ab", 1, &r, on_ack, NULL);
+	str_copy(r.env.boot_id, sizeof r.env.boot_id, "b2");
+	bench_on_result(coord.bench, 2, 1, "ab", 1, &r, on_ack, NULL);
+	wait_for(two_acked);
+	assert_true(store_run_now(coord.store, read_back, &out, &err));
+	s = str_cstr(&out);
+	for (int i = 0; i < 2; i++) {
+		size_t used = 0;
+		json_error_t at;
+
+		j = json_loads(s, JSON_DISABLE_EOF_CHECK, &at);
+		assert_non_null(j);
+		used = (size_t)at.position;
+		env = json_object_get(j, "env");
+		assert_string_equal(json_string_value(
+					json_object_get(env, "kernel")),
+		    "6.1");
+		assert_string_equal(json_string_value(
+					json_object_get(env, "bootId")),
+		    i == 0 ? "b1" : "b2");
+		assert_int_equal(strlen(json_string_value(
+				     json_object_get(j, "envHash"))),
+		    71);
+		json_decref(j);
+		s += used + 1;
+	}
+	str_free(&out);
+}
+
 static void
 rounds_and_runs_wait_for_each_other(void **state)
 {
@@ -574,6 +672,8 @@ main(void)
 		T(late_lost_and_absent_agents_fail_alone),
 		T(a_lost_link_that_comes_back_gets_its_job_again),
 		T(a_restart_goes_on_with_what_is_missing),
+		T(variants_are_counted_apart),
+		T(the_environment_comes_back),
 		T(rounds_and_runs_wait_for_each_other),
 		T(cancel_tells_the_agents_that_work),
 		T(without_an_agent_a_vm_fails_at_once),

@@ -32,6 +32,24 @@
 	"57.671}],[{\"rttMedianMs\":null,\"reason\":\"timeout\"},null]]}"
 
 /* code MW_OK: body is the answer; else the error. */
+#define EVAL_ITEM(kind, value)                                               \
+	"{\"csp\":\"aws\",\"region\":\"x\",\"spec\":\"c5\",\"kind\":\"" kind \
+	"\",\"variant\":\"std\",\"profile\":\"quick\"," value                \
+	",\"nVms\":5,\"nResults\":9,\"newestAt\":\"2026-01-05T03:00:00Z\"}"
+#define EVAL                                                                                                           \
+	"{\"evaluatedAt\":\"2026-01-05T05:00:00Z\",\"items\":[" EVAL_ITEM(                                             \
+	    "cpus",                                                                                                    \
+	    "\"value\":100,\"flags\":[\"mixedEnv\"]") "," EVAL_ITEM("cpum",                                            \
+	    "\"value\":null,\"flaggedValue\":400") "],\"specs\":[{\"csp\":\"aws\",\"region\":\"x\",\"spec\":\"c5\","   \
+						   "\"vcpu\":8,\"costPerHourMicros\":null,\"effectiveCores\":4,"       \
+						   "\"efficiency\":0.5,\"cores\":\"8 vCPU here are 4 cores\","         \
+						   "\"values\":{\"cpus\":{\"value\":100,\"flagged\":false},"           \
+						   "\"cpum\":{\"value\":400,\"flagged\":true}}}],\"lemons\":[{"        \
+						   "\"vmId\":\"vm-2\",\"specId\":\"aws+x+c5\",\"rerollCostMicros\":"   \
+						   "170000,\"kinds\":[{\"kind\":\"cpum\",\"value\":70,"                \
+						   "\"siblingsMedian\":101,\"worsePct\":30.7,\"z\":-14,\"nSiblings\":" \
+						   "5,\"otherEnv\":true}]}]}"
+
 static const struct {
 	const char *method, *path;
 	enum mw_code code;
@@ -81,6 +99,11 @@ static const struct {
 	{ "GET", NS "/demo/results?latest=1", MW_OK,
 	    "{\"items\":[{\"vmId\":\"vm-1\",\"kind\":\"cpus\",\"value\":null,"
 	    "\"valueReason\":\"late\"}]}" },
+	{ "GET", NS "/demo/evaluations", MW_OK, EVAL },
+	{ "GET", "/v1/evaluations?kind=cpum&csp=a%26b", MW_OK, EVAL },
+	{ "GET", NS "/empty/evaluations", MW_OK,
+	    "{\"items\":[],\"specs\":[],\"lemons\":[]}" },
+	{ "GET", NS "/empty/matrix", MW_NOT_FOUND, "no matrix" },
 	{ "GET", NS "/demo/matrix", MW_OK, MATRIX },
 	{ "POST", NS "/demo/matrix", MW_OK,
 	    ACTION("a1", "\"state\":\"done\"") },
@@ -258,6 +281,41 @@ static const struct {
 	{ "place --from demo --vms 2 --csps 0", 2, NULL, "a limit of 0", NULL },
 	{ "place --from demo", 2, NULL, "give --vms N", NULL },
 	{ "report --mcis a", 2, NULL, "are needed", NULL },
+	{ "eval demo", 0, "c5    aws-x      8  100.0~  400.0*    4.0     -",
+	    NULL, NULL },
+	{ "eval demo", 0, "aws-x c5: 8 vCPU here are 4 cores", NULL, NULL },
+	{ "eval demo", 0, "5  2 h\n", NULL, NULL },
+	{ "eval --kind cpum --csp a&b -o csv", 0,
+	    "c5,aws-x,cpus,std,quick,100.0,", NULL, NULL },
+	{ "eval empty", 0, NULL, "way out: milkyway bench run empty", NULL },
+	{ "eval lemons demo", 0, "31  -14.0   5", "terminate demo --vm vm-2",
+	    NULL },
+	{ "eval lemons empty", 0, "no lemons", NULL, NULL },
+	{ "eval a b", 2, NULL, NULL, NULL },
+	{ "report tables", 2, NULL, "give an MCIS, or --deck", NULL },
+	{ "report tables demo --deck", 2, NULL, "or --deck", NULL },
+	{ "report tables --deck --table disk", 2, NULL, "cpu, rtt", NULL },
+	{ "report tables --deck --table cpu", 0, "41.52  284.36", NULL, NULL },
+	{ "report tables --deck --table rtt", 0,
+	    "mean                                 119.18\n", NULL, NULL },
+	{ "report tables --deck --table rtt", 0,
+	    "m4.xlarge stands twice, rows 12 and 16: 210.729 and 222.144", NULL,
+	    NULL },
+	{ "report tables --deck", 0, "rtt: aws-us-east-1-m4.4xlarge is missing",
+	    NULL, NULL },
+	{ "report tables --deck", 0, "5 pairs differ by > 20 %", NULL, NULL },
+	{ "report tables --deck --table rtt -o csv", 0,
+	    "spec,rttMs\nazure-koreacentral-Standard_D11_v2,2.321\n", NULL,
+	    NULL },
+	{ "report tables --data /nowhere", 3, NULL, "/nowhere/deck-cpu.csv",
+	    NULL },
+	{ "report tables demo", 0, "aws-x-c5     8  100.00  400.00*    4.0",
+	    NULL, NULL },
+	{ "report tables demo --table matrix -o csv", 0,
+	    "from,aws,gcp\naws,,57.671\ngcp,,\n", NULL, NULL },
+	{ "report tables demo --from vm-9", 3, NULL, "no VM vm-9", NULL },
+	{ "report tables empty", 0, "none: no matrix was measured yet", NULL,
+	    NULL },
 	{ "completion tcsh", 2, NULL, "no shell \"tcsh\"", NULL },
 	{ "completion bash", 0, "complete -o default", NULL, NULL },
 	{ "completion zsh", 0, "'mcis create '*) words='--file", NULL, NULL },
@@ -292,7 +350,9 @@ json_is_the_answer_itself(void **state)
 		"mcis show demo -o json", "bench show demo -o json",
 		"matrix demo -o json", "agent list -o json",
 		"connection list -o json", "placement pl-1 -o json",
-		"doctor -o json" };
+		"doctor -o json", "eval demo -o json",
+		"eval lemons demo -o json", "report tables --deck -o json",
+		"report tables demo -o json", "report tables empty -o json" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(all); i++) {

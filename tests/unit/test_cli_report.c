@@ -66,12 +66,13 @@ static struct report_input
 input(void)
 {
 	return (struct report_input){
-		.mcis = parse("{\"vms\":[{\"vmId\":\"vm-1\",\"connection\":"
-			      "\"c\",\"spec\":\"s\",\"status\":\"Running\","
-			      "\"nativeStatus\":\"running\",\"publicIp\":"
-			      "\"10.0.0.1\",\"specId\":\"a+b+c\",\"lat\":37.5,"
-			      "\"lon\":127.0,\"vcpu\":null,"
-			      "\"costPerHourMicros\":null}]}"),
+		.mcis = parse(
+		    "{\"vms\":[{\"vmId\":\"vm-1\",\"connection\":"
+		    "\"c\",\"spec\":\"s\",\"status\":\"Running\","
+		    "\"driver\":\"ec2\",\"nativeStatus\":\"running\",\"publicIp\":"
+		    "\"10.0.0.1\",\"specId\":\"a+b+c\",\"lat\":37.5,"
+		    "\"lon\":127.0,\"vcpu\":null,"
+		    "\"costPerHourMicros\":null}]}"),
 		.bench = parse(
 		    "{\"results\":[{\"vmId\":\"vm-1\",\"specId\":\"a+b+c\","
 		    "\"kind\":\"cpus\",\"unit\":\"events/s\",\"value\":null,"
@@ -79,6 +80,14 @@ input(void)
 		    "{\"vmId\":\"vm-2\",\"specId\":\"a+b+c\",\"kind\":\"cpus\","
 		    "\"unit\":\"events/s\",\"value\":20.5,\"ciLow\":null,"
 		    "\"ciHigh\":null,\"validity\":\"ok\"}]}"),
+		.eval = parse(
+		    "{\"items\":[],\"specs\":[{\"csp\":\"a\",\"region\":\"b\","
+		    "\"spec\":\"c\",\"vcpu\":null,\"cores\":\"words\","
+		    "\"effectiveCores\":null,\"costPerHourMicros\":null,"
+		    "\"values\":{\"cpum\":{\"value\":123.4,\"flagged\":true,"
+		    "\"nVms\":2},\"cpus\":{\"value\":null}}}],\"lemons\":[{"
+		    "\"vmId\":\"vm-2\",\"spec\":\"c\",\"kinds\":[{\"kind\":"
+		    "\"cpum\",\"value\":1.5,\"worsePct\":null}]}]}"),
 		.matrix = parse(
 		    "{\"measuredAt\":\"2026-01-01T00:00:00Z\",\"vms\":[{"
 		    "\"vmId\":\"vm-1\",\"site\":\"x\"},{\"vmId\":\"vm-2\"}],"
@@ -103,6 +112,7 @@ input_free(struct report_input *in)
 {
 	json_decref(in->mcis);
 	json_decref(in->bench);
+	json_decref(in->eval);
 	json_decref(in->matrix);
 	json_decref(in->placements);
 	json_decref(in->chosen);
@@ -117,6 +127,7 @@ foreign_text_is_escaped_everywhere(void **state)
 	(void)state;
 	poison(in.mcis);
 	poison(in.bench);
+	poison(in.eval);
 	poison(in.matrix);
 	poison(in.placements);
 	poison(in.chosen);
@@ -139,6 +150,8 @@ unknown_is_no_number(void **state)
 	assert_null(strstr(out.p, "nan"));
 	assert_null(strstr(out.p, "0.000"));
 	assert_non_null(strstr(out.p, "TOOL_MISSING"));
+	assert_non_null(strstr(out.p, "<td class=\"r\">123*</td>"));
+	assert_non_null(strstr(out.p, "<h3>Lemons</h3>"));
 	assert_non_null(strstr(out.p, "1 to 2: unknown"));
 	assert_non_null(strstr(out.p, "2 to 1: 57.671 ms"));
 	assert_non_null(strstr(out.p, "<td class=\"r\">-</td>"));
@@ -159,6 +172,31 @@ missing_parts_leave_a_whole_page(void **state)
 	assert_non_null(strstr(out.p, "</body></html>"));
 	assert_null(strstr(out.p, "nan"));
 	str_free(&out);
+}
+
+/* Real clouds are not called emulated. */
+static void
+emulation_is_told_if_there_is_one(void **state)
+{
+	struct report_input in = input();
+	struct str out = STR_INIT;
+
+	(void)state;
+	report_html(&in, &out);
+	assert_null(strstr(out.p, "Emulated"));
+	str_reset(&out);
+	json_object_set_new(json_array_get(json_object_get(in.mcis, "vms"), 0),
+	    "driver", json_string("twin"));
+	report_html(&in, &out);
+	assert_non_null(strstr(out.p, "Emulated"));
+	str_free(&out);
+	input_free(&in);
+	in = input();
+	json_object_set_new(json_array_get(json_object_get(in.bench, "results"),
+				0),
+	    "provenance", json_string("replay"));
+	assert_true(report_emulated(&in));
+	input_free(&in);
 }
 
 static void
@@ -190,6 +228,7 @@ main(void)
 		cmocka_unit_test(foreign_text_is_escaped_everywhere),
 		cmocka_unit_test(unknown_is_no_number),
 		cmocka_unit_test(missing_parts_leave_a_whole_page),
+		cmocka_unit_test(emulation_is_told_if_there_is_one),
 		cmocka_unit_test(bars_fit_their_picture),
 	};
 

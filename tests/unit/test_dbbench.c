@@ -11,12 +11,15 @@
 
 #include "agent/confine.h"
 #include "agent/dbbench.h"
-#include "common/clock.h"
+#include "agent/sweep.h"
+#include "common/file.h"
+#include "common/pure/lane.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/shm.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,7 +27,20 @@ struct seen {
 	struct loop *loop;
 	struct dbbench *db;
 	bool ready, failed, gone;
+	const char *kill_file; /* holds the server's pid; NULL: do not */
 };
+
+static void
+kill_server(const char *pid_file)
+{
+	FILE *f = fopen(pid_file, "re");
+	int pid = 0;
+
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%d", &pid), 1);
+	fclose(f);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+}
 
 static void
 on_ready(void *arg)
@@ -32,7 +48,10 @@ on_ready(void *arg)
 	struct seen *s = arg;
 
 	s->ready = true;
-	dbbench_stop(s->db);
+	if (s->kill_file != NULL)
+		kill_server(s->kill_file);
+	else
+		dbbench_stop(s->db);
 }
 
 static void
@@ -87,10 +106,11 @@ shared_memory(void)
 	return n;
 }
 
+/* pid_file: the server is killed when it is ready; its pid is in there. */
 static void
-run(const char *engine, bool early)
+run(const char *engine, bool early, const char *pid_file)
 {
-	char dir[] = "/var/tmp/test-dbbench-XXXXXX", path[64];
+	char dir[] = "/var/tmp/test-dbbench-XXXXXX", path[64], pids[96];
 	struct seen s = { .loop = loop_new() };
 	struct mw_err err = MW_ERR_INIT;
 	struct stat st;
@@ -107,14 +127,16 @@ run(const char *engine, bool early)
 		skip();
 	}
 	assert_true(start(&s, engine, dir, &err));
-	snprintf(path, sizeof path, "%s/db", dir);
+	snprintf(path, sizeof path, "%s/%s", dir, engine);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0700);
+	snprintf(pids, sizeof pids, "%s/%s", path, pid_file ? pid_file : "");
+	s.kill_file = pid_file ? pids : NULL;
 	if (early)
 		dbbench_stop(s.db);
 	loop_run(s.loop);
 	assert_true(s.gone);
-	assert_false(s.failed);
+	assert_true(s.failed == (pid_file != NULL));
 	assert_true(s.ready || early);
 	assert_int_equal(rmdir(dir), 0); /* nothing is in it */
 	assert_int_equal(shared_memory(), shm);
@@ -125,35 +147,49 @@ static void
 mariadb(void **state)
 {
 	(void)state;
-	run("mariadb", false);
+	run("mariadb", false, NULL);
 }
 
 static void
 pgsql(void **state)
 {
 	(void)state;
-	run("pgsql", false);
+	run("pgsql", false, NULL);
 }
 
 static void
 pgsql_stopped_while_made(void **state)
 {
 	(void)state;
-	run("pgsql", true);
+	run("pgsql", true, NULL);
+}
+
+static void
+mariadb_killed(void **state)
+{
+	(void)state;
+	run("mariadb", false, "pid");
+}
+
+static void
+pgsql_killed(void **state)
+{
+	(void)state;
+	run("pgsql", false, "data/postmaster.pid");
 }
 
 static void
 lite_has_no_server(void **state)
 {
 	(void)state;
-	run("lite", false);
+	run("lite", false, NULL);
 }
 
 static void
 mariadb_stopped_at_once(void **state)
 {
 	(void)state;
-	run("mariadb", true);
+	run("mariadb", true, NULL);
 }
 
 static void
@@ -166,6 +202,34 @@ engines_have_names(void **state)
 	assert_string_equal(dbengine_find("lite")->variant, "lite");
 	assert_null(dbengine_find("oracle"));
 	assert_null(dbengine_find(""));
+}
+
+/* What a request names and what a result says are the same engine. */
+static void
+engines_are_variants(void **state)
+{
+	static const char *const names[] = { "mariadb", "pgsql", "lite" };
+	unsigned db = 1u << KIND_DBR | 1u << KIND_DBW, cpu = 1u << KIND_CPUS;
+	unsigned set, lane;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		const char *variant = dbengine_find(names[i])->variant;
+
+		assert_true(lanes_on_engine(db | cpu, names[i], &set));
+		assert_true(lane_find(KIND_DBR, variant, &lane));
+		assert_true(set & LANE_BIT(lane));
+		assert_true(lane_find(KIND_DBW, variant, &lane));
+		assert_true(set & LANE_BIT(lane));
+		assert_int_equal(__builtin_popcount(set), 3);
+		assert_true(set & cpu);
+		assert_true(lanes_on_engine(cpu, names[i], &set));
+		assert_int_equal(set, cpu);
+	}
+	assert_false(lanes_on_engine(db, "oracle", &set));
+	assert_true(lanes_on_engine(LANES_LEGACY, "mariadb", &set));
+	assert_int_equal(set, LANES_LEGACY);
+	assert_false(lanes_on_engine(LANES_LEGACY, "pgsql", &set));
 }
 
 static void
@@ -181,6 +245,34 @@ long_folders_are_refused(void **state)
 	assert_false(start(&s, "mariadb", dir, &err));
 	assert_int_equal(err.code, MW_INVALID);
 	loop_free(s.loop);
+}
+
+/* As after a kill -9 of the agent: folders, and a page of shared memory. */
+static void
+leftovers_go(void **state)
+{
+	char dir[] = "/var/tmp/test-dbbench-XXXXXX", path[128], text[128];
+	struct mw_err err = MW_ERR_INIT;
+	unsigned shm = shared_memory();
+	int id = shmget(IPC_PRIVATE, 4096, IPC_CREAT | 0600);
+
+	(void)state;
+	assert_true(id >= 0);
+	assert_int_equal(shared_memory(), shm + 1);
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof path, "%s/milkyway-bench-abcdef/pgsql/data", dir);
+	assert_true(file_mkdirs(path, 0700, &err));
+	snprintf(path, sizeof path,
+	    "%s/milkyway-bench-abcdef/pgsql/data/postmaster.pid", dir);
+	snprintf(text, sizeof text, "1\n2\n3\n4\n5\n6\n  1 %d\n", id);
+	assert_true(file_write(path, text, strlen(text), 0600, &err));
+	snprintf(path, sizeof path, "%s/milkyway-bench-mine", dir);
+	assert_true(file_mkdirs(path, 0700, &err));
+	assert_int_equal(sweep_leftovers(dir), 1);
+	assert_int_equal(shared_memory(), shm);
+	assert_int_equal(rmdir(path), 0); /* not one of ours: still there */
+	assert_int_equal(rmdir(dir), 0);
+	assert_int_equal(sweep_leftovers(dir), 0);
 }
 
 static void
@@ -240,21 +332,43 @@ become_nobody(void)
 		abort();
 }
 
+/* Our own programs lie two folders above the test. */
+static void
+look_into_build(void)
+{
+	char self[200], path[600];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+	const char *old = getenv("PATH");
+
+	if (n <= 0)
+		return;
+	self[n] = '\0';
+	for (int i = 0; i < 3 && strrchr(self, '/') != NULL; i++)
+		*strrchr(self, '/') = '\0';
+	snprintf(path, sizeof path, "%s:%s", self, old != NULL ? old : "");
+	setenv("PATH", path, 1);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(engines_have_names),
+		cmocka_unit_test(engines_are_variants),
 		cmocka_unit_test(long_folders_are_refused),
 		cmocka_unit_test(postmaster_pid_is_read),
 		cmocka_unit_test(stat_is_read),
+		cmocka_unit_test(leftovers_go),
 		cmocka_unit_test(mariadb),
 		cmocka_unit_test(mariadb_stopped_at_once),
 		cmocka_unit_test(pgsql),
 		cmocka_unit_test(pgsql_stopped_while_made),
+		cmocka_unit_test(mariadb_killed),
+		cmocka_unit_test(pgsql_killed),
 		cmocka_unit_test(lite_has_no_server),
 	};
 
+	look_into_build();
 	become_nobody();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -664,10 +664,88 @@ serves_pipelined_and_many_connections(void **state)
 	stop(&f);
 }
 
+static bool
+nobody(uint32_t ip, void *ctx)
+{
+	of(ctx)->calls++;
+	assert_int_equal(ip, INADDR_LOOPBACK);
+	return false;
+}
+
+static void
+closes_a_peer_that_may_not_connect(void **state)
+{
+	struct httpd_conf conf = base_conf;
+	struct fixture f;
+
+	(void)state;
+	conf.accept = nobody;
+	start(&f, &conf);
+	assert_string_equal(
+	    ask(&f, "GET /v1/things/special HTTP/1.1\r\n" HOST "\r\n"), "");
+	assert_int_equal(f.calls, 1);
+	stop(&f);
+}
+
+static char *
+own_words(struct httpd_req *req, int status, const struct mw_err *err,
+    const char **type, void *ctx)
+{
+	(void)ctx;
+	assert_int_not_equal(err->code, MW_OK);
+	*type = "text/plain";
+	httpd_reply_header(req, "X-Own", "yes");
+	return xasprintf("own %d", status);
+}
+
+static void
+words_its_own_errors(void **state)
+{
+	struct httpd_conf conf = base_conf;
+	struct fixture f;
+	const char *r;
+
+	(void)state;
+	conf.problem = own_words;
+	start(&f, &conf);
+	r = ask(&f, "GET /v1/nothing HTTP/1.1\r\n" HOST "\r\n");
+	assert_true(str_starts(r, "HTTP/1.1 404 "));
+	assert_non_null(strstr(r, "\r\n\r\nown 404"));
+	assert_non_null(strstr(r, "Content-Type: text/plain"));
+	assert_non_null(strstr(r, "X-Own: yes"));
+	r = ask(&f, "PUT /v1/late HTTP/1.1\r\n" HOST "\r\n");
+	assert_non_null(strstr(r, "\r\n\r\nown 405"));
+	r = ask(&f, "GET /v1/late HTTP/1.1\r\n" HOST "\r\n");
+	assert_non_null(strstr(r, "\r\n\r\nown 504"));
+	httpd_reply(f.late, 200, NULL, NULL, 0);
+	stop(&f);
+}
+
+static void
+tells_whether_the_client_left(void **state)
+{
+	struct fixture f;
+	int fd;
+
+	(void)state;
+	start(&f, &base_conf);
+	fd = dial(&f);
+	send_text(fd, "GET /v1/late HTTP/1.1\r\n" HOST "\r\n");
+	AWAIT(&f, f.late != NULL);
+	assert_false(httpd_left(f.late));
+	close(fd);
+	AWAIT(&f, httpd_left(f.late));
+	httpd_reply(f.late, 200, NULL, NULL, 0);
+	stop(&f);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(closes_a_peer_that_may_not_connect),
+		cmocka_unit_test(words_its_own_errors),
+		cmocka_unit_test(tells_whether_the_client_left),
 		cmocka_unit_test(routes_by_method_path_and_letter),
 		cmocka_unit_test(refuses_bad_targets_and_framing),
 		cmocka_unit_test(limits_bodies),

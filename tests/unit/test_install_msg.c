@@ -12,6 +12,7 @@
 #include "coordinator/exec_text.h"
 #include "coordinator/install.sh.h"
 #include "coordinator/install_msg.h"
+#include "coordinator/tools.sh.h"
 #include "coordinator/uninstall.sh.h"
 
 #include <string.h>
@@ -63,6 +64,34 @@ lies_are_refused(void **state)
 }
 
 static void
+tools_are_read(void **state)
+{
+	static const char *const bad[] = { "", "mw tools",
+		"mw tools sysbench=1 mariadb=0",
+		"mw tools sysbench=2 mariadb=0 lite=-",
+		"mw tools sysbench=1 mariadb=0 lite=abc",
+		"mw probe sysbench=1 mariadb=0 lite=-" };
+	struct mw_err err = MW_ERR_INIT;
+	struct tools_probe p;
+	const char *name;
+
+	(void)state;
+	assert_true(tools_probe_parse("mw tools sysbench=1 mariadb=0 lite=-",
+	    &p, &err));
+	assert_true(p.sysbench && !p.mariadb);
+	assert_string_equal(p.lite, "-");
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_false(tools_probe_parse(bad[i], &p, &err));
+	assert_true(install_package_parse("mw added libc6", "added", &name));
+	assert_string_equal(name, "libc6");
+	assert_false(install_package_parse("mw kept libc6", "added", &name));
+	assert_false(install_package_parse("mw added", "added", &name));
+	assert_false(install_package_parse("mw added ", "added", &name));
+	assert_false(install_package_parse("mw added a b", "added", &name));
+	assert_false(install_package_parse("mw added \x1b[2J", "added", &name));
+}
+
+static void
 failures_have_codes(void **state)
 {
 	const char *text;
@@ -84,8 +113,8 @@ failures_have_codes(void **state)
 static void
 scripts_fit_between_quotes(void **state)
 {
-	static const char *const texts[] = { install_sh, uninstall_sh,
-		exec_sh };
+	static const char *const texts[] = { install_sh, uninstall_sh, exec_sh,
+		tools_sh };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
@@ -145,6 +174,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(probes_are_read),
 		cmocka_unit_test(lies_are_refused),
+		cmocka_unit_test(tools_are_read),
 		cmocka_unit_test(failures_have_codes),
 		cmocka_unit_test(scripts_fit_between_quotes),
 		cmocka_unit_test(templates_are_filled_in),

@@ -43,6 +43,33 @@ example(void)
 	str_copy(r.tool, sizeof r.tool, "sysbench");
 	str_copy(r.tool_version, sizeof r.tool_version, "1.0.20");
 	str_copy(r.detail, sizeof r.detail, "one \"quoted\" word");
+	str_copy(r.argv, sizeof r.argv, "sysbench memory --time=3 run");
+	str_copy(r.raw.hash, sizeof r.raw.hash,
+	    "sha256:0123456789abcdef0123456789abcdef"
+	    "0123456789abcdef0123456789abcdef");
+	r.raw.bytes = 12;
+	r.raw.base64 = "eJwDAAAAAAE=";
+	r.samples[4].flags = SAMPLE_SHARE | SAMPLE_STOLEN;
+	r.samples[4].psi_pct = NAN;
+	r.samples[4].p99_ms = .5;
+	r.samples[4].events = 77;
+	r.flags = RESULT_F_QUOTA | RESULT_F_CACHED;
+	r.convergence = RESULT_UNCONVERGED;
+	r.seed = 7;
+	r.has_latency = true;
+	r.latency = (struct result_latency){ .1, .2, .3, .4, .5, NAN };
+	r.has_env = true;
+	r.env = (struct result_env){ .cpu_mhz = 2500,
+		.cpu_quota = .5,
+		.vcpus = 2,
+		.smt = -1,
+		.numa_nodes = 1,
+		.l3_kib = -1,
+		.memory_mib = 3900,
+		.uptime_s = 812,
+		.file_mib = -1 };
+	str_copy(r.env.kernel, sizeof r.env.kernel, "6.1.0");
+	str_copy(r.env.fs, sizeof r.env.fs, "ext4");
 	result_fold(&r);
 	return r;
 }
@@ -82,6 +109,25 @@ results_round_trip(void **state)
 	assert_true(b.at_wall_ns == a.at_wall_ns);
 	assert_string_equal(b.detail, a.detail);
 	assert_string_equal(b.tool_version, "1.0.20");
+	assert_string_equal(b.argv, a.argv);
+	assert_string_equal(b.raw.hash, a.raw.hash);
+	assert_string_equal(b.raw.base64, a.raw.base64);
+	assert_int_equal(b.raw.bytes, 12);
+	assert_int_equal(b.samples[4].flags, a.samples[4].flags);
+	assert_int_equal(b.samples[4].events, 77);
+	assert_true(isnan(b.samples[4].psi_pct));
+	assert_true(near(b.samples[4].p99_ms, .5));
+	assert_int_equal(b.flags, a.flags);
+	assert_int_equal(b.convergence, RESULT_UNCONVERGED);
+	assert_int_equal(b.seed, 7);
+	assert_true(
+	    b.has_latency && near(b.latency.p50, .3) && isnan(b.latency.max));
+	assert_true(b.has_env && near(b.env.cpu_quota, .5));
+	assert_int_equal(b.env.smt, -1);
+	assert_int_equal(b.env.l3_kib, -1);
+	assert_int_equal(b.env.uptime_s, 812);
+	assert_string_equal(b.env.kernel, "6.1.0");
+	assert_string_equal(b.env.disk, "");
 	free(text);
 	json_decref(j);
 	json_decref(again);
@@ -140,6 +186,21 @@ decoder_refuses_each_broken_field(void **state)
 		{ "tool", "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"",
 		    "/tool" },
 		{ "surprise", "1", "/surprise" },
+		{ "flags", "[\"lucky\"]", "/flags/0" },
+		{ "flags", "[\"warmup\"]", "/flags/0" },
+		{ "convergence", "\"soon\"", "/convergence" },
+		{ "ciMethod", "\"bootstrap\"", "/ciMethod" },
+		{ "argv", "[\"a b\"]", "/argv/0" },
+		{ "argv", "[5]", "/argv/0" },
+		{ "argv", "[\"\"]", "/argv/0" },
+		{ "rawRef", "\"sha256:xyz\"", "/rawRef" },
+		{ "raw", "{\"bytes\":0,\"deflate\":\"\"}", "/raw/bytes" },
+		{ "raw", "{\"bytes\":1}", "/raw/deflate" },
+		{ "env", "[]", "/env" },
+		{ "env", "{\"vcpus\":-1}", "/env/vcpus" },
+		{ "env", "{\"fs\":\"a\\nb\"}", "/env/fs" },
+		{ "latencyMs", "{\"p50\":-1}", "/latencyMs/p50" },
+		{ "seed", "-1", "/seed" },
 	};
 	struct result a = example(), b;
 	struct mw_err err;
@@ -157,6 +218,68 @@ decoder_refuses_each_broken_field(void **state)
 			    err.msg, err.pointer);
 		json_decref(j);
 	}
+}
+
+/* What the first version of the agent sent is still a result. */
+static void
+results_of_older_agents_are_read(void **state)
+{
+	static const char *const younger[] = { "flags", "latencyMs",
+		"convergence", "ciMethod", "perOwnCpuS", "seed", "argv",
+		"rawRef", "raw", "env" };
+	static const char *const younger_samples[] = { "psiCpuPct", "minMs",
+		"p99Ms", "events" };
+	struct result a = example(), b;
+	struct mw_err err = MW_ERR_INIT;
+	json_t *j, *s;
+	size_t i;
+
+	(void)state;
+	a.samples[4].flags = 0;
+	j = proto_result_encode(&a);
+	for (i = 0; i < ARRAY_LEN(younger); i++)
+		json_object_del(j, younger[i]);
+	json_array_foreach(json_object_get(j, "samples"), i,
+	    s) for (size_t k = 0; k < ARRAY_LEN(younger_samples); k++)
+	    json_object_del(s, younger_samples[k]);
+	if (!proto_result_decode(j, &b, &err))
+		fail_msg("%s at %s", err.msg, err.pointer);
+	assert_true(near(b.value, a.value));
+	assert_false(b.has_env || b.has_latency);
+	assert_int_equal(b.convergence, RESULT_CONV_UNKNOWN);
+	assert_true(isnan(b.samples[3].psi_pct));
+	assert_null(b.raw.base64);
+	json_decref(j);
+}
+
+/* The largest result that an agent can make fits into a frame. */
+static void
+the_largest_result_fits(void **state)
+{
+	struct result a = example();
+	size_t n = RESULT_RAW_PACKED_MAX / 3 * 4;
+	char *raw = xmalloc(n + 1), *text;
+	json_t *j;
+
+	(void)state;
+	memset(raw, 'A', n);
+	raw[n] = '\0';
+	a.raw.base64 = raw;
+	a.nsamples = RESULT_MAX_SAMPLES;
+	for (size_t i = 0; i < a.nsamples; i++) {
+		a.samples[i] = a.samples[4];
+		a.samples[i].value = 1e8 / 3;
+		a.samples[i].flags = (1u << SAMPLE_F_COUNT) - 1;
+	}
+	memset(a.detail, 'd', sizeof a.detail - 1);
+	memset(a.argv, 'x', sizeof a.argv - 1);
+	result_fold(&a);
+	j = proto_result_encode(&a);
+	text = json_text(j, false);
+	assert_true(strlen(text) < 900 * 1024); /* SPOOL_BODY_MAX */
+	free(text);
+	free(raw);
+	json_decref(j);
 }
 
 static void
@@ -288,6 +411,8 @@ main(void)
 		cmocka_unit_test(results_round_trip),
 		cmocka_unit_test(failures_carry_null_and_reason),
 		cmocka_unit_test(decoder_refuses_each_broken_field),
+		cmocka_unit_test(results_of_older_agents_are_read),
+		cmocka_unit_test(the_largest_result_fits),
 		cmocka_unit_test(rows_round_trip),
 		cmocka_unit_test(row_decoder_is_strict),
 		cmocka_unit_test(identities),

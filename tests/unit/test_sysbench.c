@@ -15,9 +15,9 @@
 #include <string.h>
 
 static struct sysbench_plan
-plan(enum kind k, enum sysbench_dialect d)
+plan(unsigned k, enum sysbench_dialect d)
 {
-	return (struct sysbench_plan){ .kind = k,
+	return (struct sysbench_plan){ .lane = k,
 		.dialect = d,
 		.step = SYSBENCH_RUN,
 		.threads = 3,
@@ -171,6 +171,93 @@ argv_is_as_documented(void **state)
 }
 
 static void
+variants_have_their_own_commands(void **state)
+{
+	static const struct {
+		unsigned lane;
+		const char *arg;
+	} t[] = {
+		{ LANE_FIOR_SEQ, "--file-block-size=1M" },
+		{ LANE_FIOR_SEQ, "--file-test-mode=seqrd" },
+		{ LANE_FIOW_SEQ, "--file-test-mode=seqrewr" },
+		{ LANE_FIOW_SEQ, "--threads=1" },
+		{ LANE_MEMR_N, "--threads=3" },
+		{ LANE_CPUM_2N, "--threads=6" },
+		{ LANE_CPUM_SUSTAINED, "--report-interval=1" },
+		{ LANE_DBR_PGSQL, "--pgsql-host=/d/s" },
+		{ LANE_DBW_LITE, "--db-file=/d/s" },
+		{ LANE_DBW_LITE, "--threads=1" },
+		{ LANE_LEGACY + KIND_CPUM, "--cpu-max-prime=100000" },
+		{ LANE_LEGACY + KIND_MEMW, "--memory-total-size=10G" },
+		{ LANE_LEGACY + KIND_FIOR, "--time=30" },
+	};
+	struct mw_err err = MW_ERR_INIT;
+	struct sysbench_argv a;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		struct sysbench_plan p = plan(t[i].lane, SYSBENCH_1_0);
+
+		assert_true(sysbench_argv(&p, &a, &err));
+		if (!has_arg(&a, t[i].arg))
+			fail_msg("no %s", t[i].arg);
+	}
+	/* the old commands, no more and no less */
+	assert_int_equal(a.n, 7);
+	assert_string_equal(a.v[1], "fileio");
+}
+
+static void
+seconds_of_a_long_run(void **state)
+{
+	static const char cpu[] =
+	    "[ 1s ] thds: 2 eps: 1905.41 lat (ms,99%): 8.43\n"
+	    "[ 2s ] thds: 2 eps: 1800.00 lat (ms,99%): 8.43\n"
+	    "    total time: 2.0s\n[ 3s ] thds: 2 eps: x lat\n[";
+	static const char fio[] =
+	    "[ 1s ] reads: 0.00 MiB/s writes: 12.50 MiB/s fsyncs: 0.00/s "
+	    "latency (ms,99%): 0.10\n";
+	double v[4];
+
+	(void)state;
+	assert_int_equal(sysbench_intervals(LANE_CPUM_SUSTAINED, cpu,
+			     sizeof cpu - 1, v, 4),
+	    2);
+	assert_true(fabs(v[0] - 1905.41) < 1e-9 && fabs(v[1] - 1800) < 1e-9);
+	assert_int_equal(sysbench_intervals(LANE_CPUM_SUSTAINED, cpu,
+			     sizeof cpu - 1, v, 1),
+	    1);
+	assert_int_equal(sysbench_intervals(LANE_FIOW_SUSTAINED, fio,
+			     sizeof fio - 1, v, 4),
+	    1);
+	assert_true(fabs(v[0] - 12.5) < 1e-9);
+}
+
+static void
+histograms_add_up(void **state)
+{
+	struct sysbench_hist a = { .value = { 1, 2, 4 },
+		.count = { 1, 1, 1 },
+		.n = 3,
+		.total = 3 };
+	struct sysbench_hist b = { .value = { 2, 3 },
+		.count = { 5, 2 },
+		.n = 2,
+		.total = 7 };
+
+	(void)state;
+	assert_true(
+	    isnan(sysbench_hist_pct(&(struct sysbench_hist){ .n = 0 }, 50)));
+	sysbench_hist_add(&a, &b);
+	assert_int_equal(a.n, 4);
+	assert_int_equal(a.total, 10);
+	assert_int_equal(a.count[1], 6);
+	assert_true(fabs(sysbench_hist_pct(&a, 50) - 2) < 1e-9);
+	assert_true(fabs(sysbench_hist_pct(&a, 90) - 3) < 1e-9);
+	assert_true(fabs(sysbench_hist_pct(&a, 99) - 4) < 1e-9);
+}
+
+static void
 version_tells_the_dialect(void **state)
 {
 	struct mw_err err = MW_ERR_INIT;
@@ -197,6 +284,9 @@ main(void)
 		cmocka_unit_test(no_complete_result_is_no_value),
 		cmocka_unit_test(cut_output_never_changes_the_value),
 		cmocka_unit_test(argv_is_as_documented),
+		cmocka_unit_test(variants_have_their_own_commands),
+		cmocka_unit_test(seconds_of_a_long_run),
+		cmocka_unit_test(histograms_add_up),
 		cmocka_unit_test(version_tells_the_dialect),
 	};
 
