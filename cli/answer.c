@@ -274,8 +274,31 @@ print_worst(struct cli *c, const json_t *r, const json_t *query)
 		    jnum(w, "rttMs", NAN));
 		pair_facts(w, &s);
 		str_addc(&s, ')');
+		if (!isnan(jnum(r, "flipDistanceMs", NAN)))
+			str_addf(&s,
+			    "; another group ranks first once times or limit "
+			    "move by %.3f ms",
+			    jnum(r, "flipDistanceMs", NAN));
 	} else if (json_array_size(ja(r, "members")) > 1) {
 		str_add(&s, "worst pair of #1: unknown, no limit needs it");
+	}
+	if (s.len) {
+		cli_wrap(str_cstr(&s), 0, c->width);
+		putchar('\n');
+	}
+	str_reset(&s);
+	json_array_foreach(ja(r, "users"), i, b)
+	{
+		str_addf(&s, "%s%s ",
+		    i ? ", " : "users of #1: ", js(b, "name"));
+		if (!js(b, "vm")[0])
+			str_add(&s, "by nobody");
+		else
+			str_addf(&s, "by %s in %.3f ms", js(b, "vm"),
+			    jnum(b, "rttMs", NAN));
+		if (jb(b, "estimated"))
+			str_addf(&s, " (estimated, +-%.0f)",
+			    jnum(b, "errorMs", NAN));
 	}
 	if (s.len) {
 		cli_wrap(str_cstr(&s), 0, c->width);

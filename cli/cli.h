@@ -50,8 +50,8 @@ struct cli_cmd {
 
 /* ---- commands, by file ---- */
 extern const struct cli_cmd cmds_up[], cmds_mcis[], cmds_bench[], cmds_matrix[],
-    cmds_host[], cmds_eval[], cmds_place[], cmds_exec[], cmds_agent[], cmds_sys[],
-    cmds_report[], cmds_schedule[], cmds_completion[];
+    cmds_host[], cmds_eval[], cmds_place[], cmds_curve[], cmds_exec[],
+    cmds_agent[], cmds_sys[], cmds_report[], cmds_schedule[], cmds_completion[];
 
 struct cli_room {
 	const char *title;
@@ -218,6 +218,8 @@ bool report_emulated(const struct report_input *in);
 void svg_heat(const json_t *matrix, struct str *out);
 void svg_map(const json_t *mcis, const json_t *chosen, const json_t *matrix,
     struct str *out);
+/* A what-if curve or Pareto front, a file of its own. */
+void svg_curve(const json_t *answer, struct str *out);
 void svg_bars(const json_t *bench, const char *kind, struct str *out);
 
 #endif

@@ -17,6 +17,7 @@ const struct cli_room cli_rooms[] = {
 	{ "latency", cmds_matrix },
 	{ "load", cmds_host },
 	{ "place", cmds_place },
+	{ "place: what if", cmds_curve },
 	{ "run on VMs", cmds_exec },
 	{ "agents", cmds_agent },
 	{ "look and mend", cmds_sys },

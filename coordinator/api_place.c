@@ -22,6 +22,9 @@
 #define MCIS_MAX 64
 #define KEEP_MEMBERS 200
 #define LIST_MAX 200
+#define CURVE_MS 5000
+
+#define ASK_GROUPS (-1)
 
 struct kept { /* members of one stored answer */
 	int64_t id;
@@ -45,6 +48,7 @@ struct ask {
 	bool by_spec;
 	struct place_scores scores;
 	struct place_snapshot *snap;
+	int what; /* enum place_io_what, or ASK_GROUPS */
 	json_t *answer;
 	char *query, *text, *members;
 	int64_t id, at, until_ns;
@@ -54,6 +58,7 @@ struct ask {
 };
 
 static bool ask_from(struct ask *a, struct mw_err *err);
+static bool ask_sides(struct ask *a, struct mw_err *err);
 static void ask_end(struct ask *a, bool ok, const struct mw_err *err);
 static void ask_free(struct ask *a);
 static bool scores_run(struct db *db, struct store_job *job,
@@ -168,12 +173,12 @@ out:
 /* POST /v1/placements ------------------------------------------------------ */
 
 static void
-post(struct httpd_req *req, void *ctx)
+ask_new(struct httpd_req *req, struct coord *c, int what)
 {
-	struct coord *c = ctx;
 	struct ask *a = xcalloc(1, sizeof *a);
 	json_t *body;
 
+	a->what = what;
 	a->p = c->places;
 	a->req = req;
 	a->p->pending++;
@@ -189,13 +194,104 @@ post(struct httpd_req *req, void *ctx)
 		ask_end(a, false, &a->err);
 		return;
 	}
-	if (!ask_from(a, &a->err)) {
+	if (!ask_from(a, &a->err) || !ask_sides(a, &a->err)) {
 		ask_end(a, false, &a->err);
 		return;
 	}
 	a->at = clock_wall_ns();
 	a->store = (struct store_job){ .run = scores_run, .done = scores_done };
 	store_submit(c->store, &a->store);
+}
+
+static void
+post(struct httpd_req *req, void *ctx)
+{
+	ask_new(req, ctx, ASK_GROUPS);
+}
+
+static void
+post_whatif(struct httpd_req *req, void *ctx)
+{
+	ask_new(req, ctx, PLACE_IO_WHATIF);
+}
+
+static void
+post_pareto(struct httpd_req *req, void *ctx)
+{
+	ask_new(req, ctx, PLACE_IO_PARETO);
+}
+
+static void
+post_sizes(struct httpd_req *req, void *ctx)
+{
+	ask_new(req, ctx, PLACE_IO_SIZES);
+}
+
+static void
+post_moves(struct httpd_req *req, void *ctx)
+{
+	ask_new(req, ctx, PLACE_IO_MOVES);
+}
+
+static void
+post_compare(struct httpd_req *req, void *ctx)
+{
+	ask_new(req, ctx, PLACE_IO_COMPARE);
+}
+
+/* A stored group as members that name connection and spec. */
+static json_t *
+stored_side(struct places *p, const struct json_at *at, struct mw_err *err)
+{
+	static const char *const known[] = { "placementId", "rank", NULL };
+	struct places_member *m;
+	const char *name;
+	json_t *list;
+	int64_t rank;
+	size_t n;
+
+	if (!json_no_others(at, known, err) ||
+	    !json_get_str(at, "placementId", true, 31, &name, err) ||
+	    !json_get_int(at, "rank", true, 1, 1, 1000, &rank, err) ||
+	    !places_members(p, name, rank, &m, &n, err))
+		return NULL;
+	list = json_array();
+	for (size_t i = 0; i < n; i++) {
+		json_t *o = json_object();
+
+		json_put_str(o, "group", m[i].group);
+		json_put_str(o, "connection", m[i].connection);
+		json_put_str(o, "spec", m[i].spec);
+		json_array_append_new(list, o);
+	}
+	free(m);
+	return list;
+}
+
+/* In a comparison {"placementId","rank"} stands for its members; the groups
+ * of the question are then those that the members name. */
+static bool
+ask_sides(struct ask *a, struct mw_err *err)
+{
+	static const char *const sides[] = { "a", "b" };
+	struct json_at root, both, at;
+
+	if (a->what != PLACE_IO_COMPARE)
+		return true;
+	if (!json_at_root(&root, a->body, err) ||
+	    !json_at_key(&both, &root, "compare", true, err))
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(sides); i++) {
+		json_t *list;
+
+		if (!json_is_object(json_object_get(both.obj, sides[i])))
+			continue;
+		if (!json_at_key(&at, &both, sides[i], true, err) ||
+		    (list = stored_side(a->p, &at, err)) == NULL)
+			return false;
+		json_object_set_new(both.obj, sides[i], list);
+	}
+	return true;
 }
 
 /* Takes "from" out of the body: the rest is the query. */
@@ -262,10 +358,56 @@ scores_done(struct store_job *job, bool ok, const struct mw_err *err)
 		ask_end(a, false, &a->err);
 }
 
+/* Members by connection and spec become members by site and specId. */
+static void
+resolve_side(json_t *list, const struct place_snapshot *s)
+{
+	json_t *m;
+	size_t i;
+
+	json_array_foreach(list, i, m)
+	{
+		const char *conn =
+		    json_string_value(json_object_get(m, "connection"));
+		const char *spec =
+		    json_string_value(json_object_get(m, "spec"));
+
+		for (size_t o = 0; conn && spec && o < s->world.noffers; o++) {
+			const struct place_offer *f = &s->world.offers[o];
+
+			if (!str_eq(s->offer_connection[o], conn) ||
+			    !str_eq(s->offer_spec[o], spec))
+				continue;
+			json_put_str(m, "site", s->world.sites[f->site].id);
+			json_put_str(m, "specId", f->spec_id);
+			json_object_del(m, "connection");
+			json_object_del(m, "spec");
+			break;
+		}
+	}
+}
+
 static bool
 past(void *arg)
 {
 	return clock_mono_ns() > *(int64_t *)arg;
+}
+
+/* A curve solves many times: without a deadline of its own it has more. */
+static void
+curve_run(struct ask *a, const struct json_at *at)
+{
+	json_t *both = json_object_get(a->body, "compare");
+	int64_t ms;
+
+	if (!json_get_int(at, "deadlineMs", true, CURVE_MS, 1, 60000, &ms,
+		&a->err))
+		return;
+	resolve_side(json_object_get(both, "a"), a->snap);
+	resolve_side(json_object_get(both, "b"), a->snap);
+	a->until_ns = clock_mono_ns() + ms * NS_PER_MS;
+	a->answer = place_io_curve((enum place_io_what)a->what, at,
+	    &a->snap->world, a->snap->arena, past, &a->until_ns, &a->err);
 }
 
 /* On a pool thread: touches only the question. */
@@ -278,8 +420,13 @@ solve_run(struct worker_job *job)
 	struct place_query q;
 	struct json_at at;
 
-	if (!json_at_root(&at, a->body, &a->err) ||
-	    !place_io_query(&at, w, a->snap->arena, &q, &a->err))
+	if (!json_at_root(&at, a->body, &a->err))
+		return;
+	if (a->what != ASK_GROUPS) {
+		curve_run(a, &at);
+		return;
+	}
+	if (!place_io_query(&at, w, a->snap->arena, &q, &a->err))
 		return;
 	a->until_ns =
 	    clock_mono_ns() + (q.deadline_ms ? q.deadline_ms : 200) * NS_PER_MS;
@@ -332,6 +479,10 @@ solve_done(struct worker_job *job)
 	a->at = clock_wall_ns();
 	json_put_time(a->answer, "createdAt", a->at);
 	json_put_time(a->answer, "measuredAt", a->snap->measured_at);
+	if (a->what != ASK_GROUPS) { /* nobody creates from it */
+		ask_end(a, true, NULL);
+		return;
+	}
 	json_put(a->answer, "scores", place_scores_json(&a->scores, a->answer));
 	a->text = json_text(a->answer, false);
 	a->store = (struct store_job){ .run = save_run, .done = save_done };
@@ -508,6 +659,11 @@ get_one(struct httpd_req *req, void *ctx)
 
 static const struct httpd_route routes[] = {
 	{ "POST", "/v1/placements", post, ROLE_BENCH },
+	{ "POST", "/v1/placements/whatif", post_whatif, ROLE_BENCH },
+	{ "POST", "/v1/placements/pareto", post_pareto, ROLE_BENCH },
+	{ "POST", "/v1/placements/sizes", post_sizes, ROLE_BENCH },
+	{ "POST", "/v1/placements/moves", post_moves, ROLE_BENCH },
+	{ "POST", "/v1/placements/compare", post_compare, ROLE_BENCH },
 	{ "GET", "/v1/placements", get_list, ROLE_VIEWER },
 	{ "GET", "/v1/placements/{id}", get_one, ROLE_VIEWER },
 };

@@ -163,9 +163,13 @@ enum place_filter_kind pl_offer_refused(const struct place_filter *f,
 bool pl_offer_term(const struct place_query *q, const struct place_world *w,
     const struct place_term *t, const struct place_offer *o, int64_t *v);
 bool pl_users_build(struct pl_model *m, struct mw_err *err) mw_must_check;
-/* Time between user u and a site of the world. */
+/* Time between user u and a site of the world, measured or, where the query
+ * allows it, estimated. */
 uint32_t pl_user_rtt(const struct place_query *q, const struct place_world *w,
     uint32_t u, uint32_t site);
+/* Users in the order of their times, and the weight up to each. */
+uint64_t pl_users_percentile(const struct place_query *q, const uint32_t *d,
+    size_t n, uint32_t pct);
 
 /* A member before it is explained. */
 struct pl_unit {
@@ -268,6 +272,11 @@ pl_cost pl_pairs_bound(struct pl_search *s, const uint32_t *list, size_t n,
 /* All maximal site sets; true: complete. */
 bool pl_groups(const struct pl_model *m, struct pl_ctl *ctl, size_t max,
     struct pl_found **out, size_t *nout, bool *cut_by_max);
+
+/* Solves mode place and says what was found; no explanation. */
+struct place_answer *pl_solve_plain(const struct place_query *q,
+    const struct place_world *w, struct pl_ctl *ctl,
+    struct mw_err *err) mw_must_check;
 
 /* n, age and flags of a pair whose sites are set. */
 void pl_rank_pair(struct place_pair *p, const struct place_query *q,

@@ -348,6 +348,9 @@ set_term_max(const struct pl_model *m)
 			if (d != PLACE_UNKNOWN && d > max)
 				max = d;
 		}
+	if (m->user_term >= 0 &&
+	    m->q->terms[m->user_term].agg == PLACE_AGG_FAIR)
+		return (PLACE_FAIR + 1) * (int64_t)max;
 	return max;
 }
 

@@ -336,14 +336,29 @@ check_users(const struct place_query *q, const struct place_world *w,
 			known = known_site(w, u->site);
 		else if (u->region != NULL)
 			known = known_region(w, u->region);
+		else if (u->has_location)
+			known = u->lat >= -90 && u->lat <= 90 &&
+			    u->lon >= -180 && u->lon <= 180;
 		if (!known) {
 			err_set(err, MW_INVALID, 0,
 			    "userLocation: needs a site or region of the "
-			    "world, or world.userRttMs");
+			    "world, lat and lon, or world.userRttMs");
 			return err_pointer(err, "/users/%zu", i);
 		}
 	}
 	return true;
+}
+
+static const char *
+wrong_agg(const struct place_query *q, const struct place_term *t)
+{
+	if ((int)t->agg < 0 || t->agg >= PLACE_AGG_COUNT)
+		return "unknown agg";
+	if (t->agg == PLACE_AGG_PERCENTILE && (t->pct < 1 || t->pct > 100))
+		return "pct is 1 to 100";
+	if (t->agg == PLACE_AGG_FAIR && !q->lexicographic && q->nterms > 1)
+		return "fair stands alone, or in a lexicographic objective";
+	return NULL;
 }
 
 static bool
@@ -376,8 +391,10 @@ check_terms(const struct place_query *q, const struct place_world *w,
 		else if (!many[t->kind] && seen[t->kind]++)
 			text = "the same term twice";
 		else if (t->kind == PLACE_USER_RTT && q->assign_every &&
-		    t->minimax)
+		    t->agg != PLACE_AGG_SUM)
 			text = "assign every knows sumRtt only";
+		else if (t->kind == PLACE_USER_RTT)
+			text = wrong_agg(q, t);
 		else if (t->kind == PLACE_PAIR_RTT_MEAN &&
 		    q->limits.max_per_site != 1)
 			text = "pairRttMean needs maxPerSite 1";

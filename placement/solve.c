@@ -2,6 +2,7 @@
  * solve.c - place_solve(): check the query, search, verify, explain. Owns the
  * answer and decides its status.
  */
+#include "placement/curve.h"
 #include "placement/internal.h"
 
 #include <stdarg.h>
@@ -10,6 +11,9 @@
 #include <string.h>
 
 #define MAX_WARNINGS 32
+/* What the search for the flip distance may cost beside the solve. */
+#define FLIP_NODES 1000
+#define FLIP_FACTOR 4
 #define DEFAULT_TOPK 5
 #define DEFAULT_SETS 1000
 
@@ -416,6 +420,18 @@ check(struct place_answer *a, const struct place_query *q,
 }
 
 struct place_answer *
+pl_solve_plain(const struct place_query *q, const struct place_world *w,
+    struct pl_ctl *ctl, struct mw_err *err)
+{
+	struct place_answer *a = answer_new(q);
+
+	if (place(a, q, w, ctl, err))
+		return a;
+	place_answer_free(a);
+	return NULL;
+}
+
+struct place_answer *
 place_solve(const struct place_query *q, const struct place_world *w,
     uint64_t max_nodes, bool (*stop)(void *arg), void *stop_arg,
     struct mw_err *err)
@@ -449,6 +465,11 @@ place_solve(const struct place_query *q, const struct place_world *w,
 		    "no objective is given: the groups are in the "
 		    "order of their sites");
 	decorate(a, q, w);
+	if (q->mode == PLACE_PLACE && a->status == PLACE_OPTIMAL &&
+	    ctl.cut == PLACE_NOT_CUT)
+		a->has_flip = place_flip(&a->ranked[0], q, w,
+		    FLIP_NODES + FLIP_FACTOR * ctl.nodes, stop, stop_arg,
+		    &a->flip_us);
 	if (a->status == PLACE_INFEASIBLE &&
 	    (q->mode == PLACE_PLACE ||
 		(q->mode == PLACE_GROUPS && q->nroles == 1)))

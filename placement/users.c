@@ -6,6 +6,9 @@
  */
 #include "placement/internal.h"
 
+#include "common/pure/geo.h"
+
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,12 +31,66 @@ user_site(const struct place_user *u, const struct place_world *w)
 }
 
 uint32_t
+place_estimate_us(double lat1, double lon1, double lat2, double lon2)
+{
+	double km = geo_distance_km(lat1, lon1, lat2, lon2);
+
+	return (uint32_t)ceil(18800 + 16.1 * km);
+}
+
+/* Where the user is, as far as that is known. */
+static bool
+location(const struct place_user *u, const struct place_world *w, uint32_t at,
+    double *lat, double *lon)
+{
+	if (u->has_location) {
+		*lat = u->lat;
+		*lon = u->lon;
+		return true;
+	}
+	if (at == PLACE_NONE || !w->sites[at].has_location)
+		return false;
+	*lat = w->sites[at].lat;
+	*lon = w->sites[at].lon;
+	return true;
+}
+
+static uint32_t
+user_time(const struct place_query *q, const struct place_world *w, uint32_t u,
+    uint32_t at, uint32_t site)
+{
+	const struct place_user *us = &q->users[u];
+	const struct place_site *s = &w->sites[site];
+	uint32_t d = PLACE_UNKNOWN;
+	double lat, lon;
+
+	if (w->user_rtt_us != NULL)
+		d = w->user_rtt_us[(size_t)u * w->nsites + site];
+	else if (at != PLACE_NONE)
+		d = place_pair_rtt(q, w, at, site);
+	/* An estimate satisfies no limit: where there is one it is nothing. */
+	if (d != PLACE_UNKNOWN || q->limits.max_rtt_to_user_us > 0 ||
+	    (!us->has_location &&
+		q->missing_user_rtt != PLACE_MISSING_ESTIMATE) ||
+	    !s->has_location || !location(us, w, at, &lat, &lon))
+		return d;
+	return place_estimate_us(lat, lon, s->lat, s->lon);
+}
+
+static uint32_t
+row_of(const struct place_query *q, const struct place_world *w, uint32_t u)
+{
+	const struct place_user *us = &q->users[u];
+
+	return us->site == NULL && us->region == NULL ? PLACE_NONE
+						      : user_site(us, w);
+}
+
+uint32_t
 pl_user_rtt(const struct place_query *q, const struct place_world *w,
     uint32_t u, uint32_t site)
 {
-	if (w->user_rtt_us != NULL)
-		return w->user_rtt_us[(size_t)u * w->nsites + site];
-	return place_pair_rtt(q, w, user_site(&q->users[u], w), site);
+	return user_time(q, w, u, row_of(q, w, u), site);
 }
 
 bool
@@ -45,24 +102,59 @@ pl_users_build(struct pl_model *m, struct mw_err *err)
 	m->user_rtt =
 	    arena_array(m->arena, m->nusers * m->n + 1, sizeof *m->user_rtt);
 	for (uint32_t u = 0; u < m->nusers; u++) {
-		uint32_t at = m->w->user_rtt_us != NULL
-		    ? 0
-		    : user_site(&q->users[u], m->w);
+		uint32_t at = row_of(q, m->w, u);
 
 		m->user_weight_sum += q->users[u].weight;
 		for (size_t s = 0; s < m->n; s++) {
 			uint32_t *d = &m->user_rtt[u * m->n + s];
 
-			*d = m->w->user_rtt_us != NULL
-			    ? pl_user_rtt(q, m->w, u, m->site[s])
-			    : place_pair_rtt(q, m->w, at, m->site[s]);
-			if (*d == PLACE_UNKNOWN &&
-			    q->missing_user_rtt != PLACE_MISSING_EXCLUDE)
-				m->no_data = "a user's time to a site is not "
-					     "known (missing.userRtt)";
+			*d = user_time(q, m->w, u, at, m->site[s]);
+			if (*d != PLACE_UNKNOWN ||
+			    q->missing_user_rtt == PLACE_MISSING_EXCLUDE ||
+			    q->missing_user_rtt == PLACE_MISSING_ESTIMATE)
+				continue;
+			m->no_data = q->users[u].has_location &&
+				q->limits.max_rtt_to_user_us > 0
+			    ? "a time to a location is only estimated, which "
+			      "satisfies no limit (maxRttToUserMs)"
+			    : "a user's time to a site is not known "
+			      "(missing.userRtt)";
 		}
 	}
 	return true;
+}
+
+struct timed {
+	uint32_t rtt_us, weight;
+};
+
+static int
+timed_cmp(const void *a, const void *b)
+{
+	const struct timed *x = a, *y = b;
+
+	return x->rtt_us < y->rtt_us ? -1 : x->rtt_us > y->rtt_us;
+}
+
+uint64_t
+pl_users_percentile(const struct place_query *q, const uint32_t *d, size_t n,
+    uint32_t pct)
+{
+	struct timed *v = xcalloc(n + 1, sizeof *v);
+	uint64_t all = 0, sum = 0, out = 0;
+
+	for (size_t u = 0; u < n; u++) {
+		v[u].rtt_us = d[u];
+		v[u].weight = q->users[u].weight;
+		all += v[u].weight;
+	}
+	qsort(v, n, sizeof *v, timed_cmp);
+	for (size_t u = 0; u < n && 100 * sum < all * pct; u++) {
+		sum += v[u].weight;
+		out = v[u].rtt_us;
+	}
+	free(v);
+	return out;
 }
 
 /* Time of user u to the nearest chosen element that serves. */
@@ -90,6 +182,7 @@ static pl_cost
 cost_of(const struct pl_search *s, const uint32_t *d)
 {
 	const struct pl_model *m = s->m;
+	const struct place_term *t;
 	uint64_t sum = 0, max = 0, v;
 
 	for (size_t u = 0; u < m->nusers; u++) {
@@ -103,7 +196,14 @@ cost_of(const struct pl_search *s, const uint32_t *d)
 	}
 	if (m->user_term < 0 || m->nusers == 0)
 		return 0;
-	v = m->q->terms[m->user_term].minimax ? max : sum / m->user_weight_sum;
+	t = &m->q->terms[m->user_term];
+	v = sum / m->user_weight_sum;
+	if (t->agg == PLACE_AGG_MINIMAX)
+		v = max;
+	else if (t->agg == PLACE_AGG_PERCENTILE)
+		v = pl_users_percentile(m->q, d, m->nusers, t->pct);
+	else if (t->agg == PLACE_AGG_FAIR)
+		v += max * (uint64_t)PLACE_FAIR;
 	if (m->user_cap_us >= 0 && v > (uint64_t)m->user_cap_us)
 		return PL_INF;
 	return m->coef[m->user_term] * (pl_cost)v;
@@ -227,7 +327,7 @@ pl_users_bound(struct pl_search *s, const uint32_t *list, size_t n, size_t t)
 		return a;
 	if (m->user_limit_us != PLACE_UNKNOWN && !can_cover(s, list, n, t))
 		return PL_INF;
-	if (m->user_term < 0 || m->q->terms[m->user_term].minimax)
+	if (m->user_term < 0 || m->q->terms[m->user_term].agg != PLACE_AGG_SUM)
 		return a;
 	b = by_savings(s, list, n, t);
 	return a > b ? a : b;

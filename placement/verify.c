@@ -3,22 +3,12 @@
  * code with the search, on purpose: reads the matrix and the names itself and
  * counts in the plainest way. What it refuses is never shown.
  */
-#include "placement/placement.h"
+#include "placement/verify.h"
 
 #include <string.h>
 
-struct verify {
-	struct place_ranked *r;
-	const struct place_query *q;
-	const struct place_world *w;
-	struct arena *arena;
-	const char **broken;
-	size_t n, max;
-	bool pair_unknown; /* a talking pair has no time */
-};
-
-static void
-breaks(struct verify *v, const char *text)
+void
+verify_breaks(struct verify *v, const char *text)
 {
 	for (size_t x = 0; x < v->n && x < v->max; x++)
 		if (strcmp(v->broken[x], text) == 0)
@@ -31,7 +21,7 @@ breaks(struct verify *v, const char *text)
 static void
 breaks_at(struct verify *v, const char *before, size_t i, const char *after)
 {
-	breaks(v, arena_printf(v->arena, "%s%zu%s", before, i, after));
+	verify_breaks(v, arena_printf(v->arena, "%s%zu%s", before, i, after));
 }
 
 static const struct place_site *
@@ -160,7 +150,7 @@ pins(struct verify *v)
 				bool tried[PLACE_MAX_VMS] = { false };
 
 				if (!seat(v, r, p, taken, tried))
-					breaks(v,
+					verify_breaks(v,
 					    arena_printf(v->arena,
 						"/groups/%zu/pins/%zu", r, p));
 			}
@@ -249,9 +239,8 @@ cell(const struct verify *v, uint32_t from, uint32_t to)
 	return rtt[at];
 }
 
-/* The larger known direction. *reverse: it was seen from b to a. */
-static uint32_t
-worst_direction(const struct verify *v, uint32_t a, uint32_t b, bool *reverse)
+uint32_t
+verify_pair(const struct verify *v, uint32_t a, uint32_t b, bool *reverse)
 {
 	uint32_t there = cell(v, a, b), back = cell(v, b, a);
 
@@ -318,8 +307,7 @@ pairs(struct verify *v, uint64_t *sum, uint64_t *n)
 			bool talk, reverse;
 			int64_t limit =
 			    limit_of(v, a->role, b->role, &pair, &talk);
-			uint32_t d =
-			    worst_direction(v, a->site, b->site, &reverse);
+			uint32_t d = verify_pair(v, a->site, b->site, &reverse);
 
 			bool over = limit > 0 &&
 			    (d == PLACE_UNKNOWN ||
@@ -329,7 +317,7 @@ pairs(struct verify *v, uint64_t *sum, uint64_t *n)
 				breaks_at(v, "/constraints/pairLimits/", pair,
 				    "");
 			else if (over)
-				breaks(v, "/constraints/maxRttMs");
+				verify_breaks(v, "/constraints/maxRttMs");
 			if (talk) {
 				*sum += d;
 				++*n;
@@ -377,18 +365,18 @@ caps(struct verify *v)
 		csps += first_csp;
 		regions += first_region;
 		if (l->max_per_site > 0 && site > l->max_per_site)
-			breaks(v, "/constraints/maxPerSite");
+			verify_breaks(v, "/constraints/maxPerSite");
 		if (l->max_per_zone > 0 && zone > l->max_per_zone)
-			breaks(v, "/constraints/maxPerZone");
+			verify_breaks(v, "/constraints/maxPerZone");
 		if (l->max_per_region > 0 && region > l->max_per_region)
-			breaks(v, "/constraints/maxPerRegion");
+			verify_breaks(v, "/constraints/maxPerRegion");
 		if (l->max_per_csp > 0 && csp > l->max_per_csp)
-			breaks(v, "/constraints/maxPerCsp");
+			verify_breaks(v, "/constraints/maxPerCsp");
 	}
 	if (csps < l->min_csps)
-		breaks(v, "/constraints/minCsps");
+		verify_breaks(v, "/constraints/minCsps");
 	if (regions < l->min_regions)
-		breaks(v, "/constraints/minRegions");
+		verify_breaks(v, "/constraints/minRegions");
 	v->r->ncsps = csps;
 	v->r->nregions = regions;
 }
@@ -415,98 +403,7 @@ prices(struct verify *v)
 	v->r->cost_per_hour_micros = sum;
 	if (l->has_budget &&
 	    (sum == PLACE_NO_PRICE || sum > l->budget_per_hour_micros))
-		breaks(v, "/constraints/budgetPerHourMicros");
-}
-
-static uint32_t
-user_time(const struct verify *v, size_t u, uint32_t site)
-{
-	const struct place_user *us = &v->q->users[u];
-	uint32_t from = PLACE_NONE;
-	bool reverse;
-
-	if (v->w->user_rtt_us != NULL)
-		return v->w->user_rtt_us[u * v->w->nsites + site];
-	for (uint32_t s = 0; s < v->w->nsites; s++) {
-		const struct place_site *x = &v->w->sites[s];
-
-		if (us->site != NULL ? strcmp(x->id, us->site) != 0
-				     : strcmp(x->region, us->region) != 0)
-			continue;
-		if (from == PLACE_NONE ||
-		    strcmp(x->id, v->w->sites[from].id) < 0)
-			from = s;
-	}
-	return from == PLACE_NONE ? PLACE_UNKNOWN
-				  : worst_direction(v, from, site, &reverse);
-}
-
-static bool
-may_serve(const struct verify *v, size_t member)
-{
-	return v->q->served_by == 0 ||
-	    (v->q->served_by >> v->r->members[member].role & 1);
-}
-
-/* The nearest serving VM of each user, the mean and the worst of them. */
-static void
-users(struct verify *v, uint64_t *mean, uint64_t *worst, bool *known)
-{
-	const struct place_query *q = v->q;
-	uint64_t sum = 0, weights = 0;
-	int64_t limit = q->limits.max_rtt_to_user_us;
-
-	*known = true;
-	*worst = 0;
-	for (size_t u = 0; u < q->nusers; u++) {
-		struct place_served *s = &v->r->served[u];
-
-		s->member = PLACE_NONE;
-		s->rtt_us = PLACE_UNKNOWN;
-		for (uint32_t i = 0; i < v->r->nmembers; i++) {
-			uint32_t d = user_time(v, u, v->r->members[i].site);
-
-			if (may_serve(v, i) && d < s->rtt_us) {
-				s->rtt_us = d;
-				s->member = i;
-			}
-		}
-		if (limit > 0 &&
-		    (s->member == PLACE_NONE ||
-			(q->limits.le ? s->rtt_us > limit
-				      : s->rtt_us >= limit)))
-			breaks(v, "/constraints/maxRttToUserMs");
-		if (s->member == PLACE_NONE) {
-			*known = false;
-			continue;
-		}
-		sum += (uint64_t)s->rtt_us * q->users[u].weight;
-		weights += q->users[u].weight;
-		if (s->rtt_us > *worst)
-			*worst = s->rtt_us;
-	}
-	*mean = weights > 0 ? sum / weights : 0;
-}
-
-/* Where every VM pays its mean time to all users. */
-static bool
-every_mean(const struct verify *v, size_t member, int64_t *out)
-{
-	uint64_t sum = 0, weights = 0;
-
-	*out = 0;
-	if (!may_serve(v, member))
-		return true;
-	for (size_t u = 0; u < v->q->nusers; u++) {
-		uint32_t d = user_time(v, u, v->r->members[member].site);
-
-		if (d == PLACE_UNKNOWN)
-			return false;
-		sum += (uint64_t)d * v->q->users[u].weight;
-		weights += v->q->users[u].weight;
-	}
-	*out = weights > 0 ? (int64_t)(sum / weights) : 0;
-	return true;
+		verify_breaks(v, "/constraints/budgetPerHourMicros");
 }
 
 /* price * (1000 / score)^alpha; 1000 points are a million thousandths. */
@@ -542,7 +439,7 @@ member_part(struct verify *v, size_t i, const struct place_term *t,
 
 	*out = 0;
 	if (t->kind == PLACE_USER_RTT)
-		return !v->q->assign_every || every_mean(v, i, out);
+		return !v->q->assign_every || verify_every(v, i, out);
 	if (t->kind == PLACE_PAIR_RTT_MEAN)
 		return true;
 	if (o == NULL)
@@ -561,8 +458,7 @@ member_part(struct verify *v, size_t i, const struct place_term *t,
 }
 
 static void
-score(struct verify *v, const uint64_t *user, bool users_known,
-    uint64_t pair_mean)
+score(struct verify *v, int64_t user, bool users_known, uint64_t pair_mean)
 {
 	const struct place_query *q = v->q;
 
@@ -587,7 +483,7 @@ score(struct verify *v, const uint64_t *user, bool users_known,
 			paid += x * weight;
 		}
 		if (tm->kind == PLACE_USER_RTT && !q->assign_every) {
-			sum = (int64_t)user[tm->minimax];
+			sum = user;
 			paid = sum * tm->weight;
 			ok = users_known;
 		} else if (tm->kind == PLACE_PAIR_RTT_MEAN) {
@@ -615,7 +511,8 @@ place_verify(struct place_ranked *r, const struct place_query *q,
     size_t max)
 {
 	struct verify v = { r, q, w, arena, broken, 0, max, false };
-	uint64_t sum = 0, n = 0, user[2] = { 0, 0 };
+	uint64_t sum = 0, n = 0;
+	int64_t user = 0;
 	bool known = true;
 
 	memset(&r->worst, 0, sizeof r->worst);
@@ -632,7 +529,7 @@ place_verify(struct place_ranked *r, const struct place_query *q,
 		quotas(&v);
 	}
 	prices(&v);
-	users(&v, &user[0], &user[1], &known);
+	verify_users(&v, &user, &known);
 	score(&v, user, known, n > 0 ? sum / n : 0);
 	return v.n;
 }

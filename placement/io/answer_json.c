@@ -73,7 +73,10 @@ parts(const struct writer *x, const int64_t *v, bool per_vm)
 		bool whole = m->kind == PLACE_PAIR_RTT_MEAN ||
 		    (m->kind == PLACE_USER_RTT && !x->q->assign_every);
 
-		if (!per_vm || !whole)
+		if (!per_vm && whole && m->agg == PLACE_AGG_FAIR) {
+			json_put_int(o, "userRtt.worst", v[t] / PLACE_FAIR);
+			json_put_int(o, "userRtt.mean", v[t] % PLACE_FAIR);
+		} else if (!per_vm || !whole)
 			json_put_int(o, part_name(x, t, name), v[t]);
 	}
 	return o;
@@ -174,6 +177,9 @@ served(const struct writer *x, const struct place_ranked *r)
 		if (some) {
 			put_vm(x, o, "vm", &r->members[r->served[u].member]);
 			put_ms(o, "rttMs", r->served[u].rtt_us);
+			json_put_bool(o, "estimated", r->served[u].estimated);
+			if (r->served[u].estimated)
+				put_ms(o, "errorMs", PLACE_ESTIMATE_ERROR_US);
 		} else {
 			json_put(o, "vm", json_null());
 			json_put(o, "rttMs", json_null());
@@ -207,14 +213,14 @@ versus_best(const struct writer *x, const struct place_ranked *r)
 	return o;
 }
 
-static json_t *
-row(const struct writer *x, size_t i)
+json_t *
+io_group(const struct place_ranked *r, const struct place_query *q,
+    const struct place_world *w)
 {
-	const struct place_ranked *r = &x->a->ranked[i];
+	const struct writer writer = { NULL, q, w }, *x = &writer;
 	bool priced = r->cost_per_hour_micros != PLACE_NO_PRICE;
 	json_t *o = json_object();
 
-	json_put_int(o, "rank", (int64_t)i + 1);
 	json_put_int(o, "score", r->score);
 	json_put(o, "parts", parts(x, r->parts, false));
 	json_put(o, "costPerHourMicros",
@@ -232,6 +238,19 @@ row(const struct writer *x, size_t i)
 		put_ms(o, "slackMs", r->slack_us);
 	json_put(o, "binding", texts(r->binding, r->nbinding));
 	json_put(o, "users", served(x, r));
+	return o;
+}
+
+static json_t *
+row(const struct writer *x, size_t i)
+{
+	const struct place_ranked *r = &x->a->ranked[i];
+	json_t *o = io_group(r, x->q, x->w);
+
+	json_put_int(o, "rank", (int64_t)i + 1);
+	json_put(o, "flipDistanceMs", json_null());
+	if (i == 0 && x->a->has_flip)
+		put_ms(o, "flipDistanceMs", x->a->flip_us);
 	json_put(o, "vsBest", versus_best(x, r));
 	return o;
 }

@@ -52,6 +52,10 @@ bool io_group_terms(struct io_reader *r,
 /* "antiAffinity" and "quota" of the constraints. */
 bool io_counts(struct io_reader *r, const struct json_at *at) mw_must_check;
 
+/* A group with its score, members, worst pair and users; new reference. */
+json_t *io_group(const struct place_ranked *r, const struct place_query *q,
+    const struct place_world *w);
+
 bool io_twin_world(const struct json_at *at, struct arena *arena,
     struct place_world *w, struct mw_err *err) mw_must_check;
 

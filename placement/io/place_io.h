@@ -25,6 +25,23 @@ bool place_io_world(const struct json_at *at, struct arena *arena,
 bool place_io_query(const struct json_at *at, const struct place_world *w,
     struct arena *arena, struct place_query *out,
     struct mw_err *err) mw_must_check;
+/*
+ * What is asked of a query besides its best groups: docs/placement.md,
+ * "Curves". The extra fields are "sweep" and "compare" of the same body.
+ */
+enum place_io_what {
+	PLACE_IO_WHATIF, /* every break of the best group over the limit */
+	PLACE_IO_PARETO, /* those of them that nothing beats on both sides */
+	PLACE_IO_SIZES, /* the smallest limit for each number of VMs */
+	PLACE_IO_MOVES, /* mode check: what moving one VM would bring */
+	PLACE_IO_COMPARE, /* two groups side by side */
+	PLACE_IO_WHATS
+};
+/* New reference, or NULL with err. max_nodes and stop as place_solve(). */
+json_t *place_io_curve(enum place_io_what what, const struct json_at *at,
+    const struct place_world *w, struct arena *arena, bool (*stop)(void *arg),
+    void *stop_arg, struct mw_err *err) mw_must_check;
+
 /* New reference. The same answer gives the same text; the caller may add
  * placementId, elapsedMs and the like. */
 json_t *place_io_answer(const struct place_answer *a,

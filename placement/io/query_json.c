@@ -113,10 +113,22 @@ constraints(struct io_reader *r, const struct json_at *root)
 }
 
 static bool
+user_location(struct io_reader *r, const struct json_at *at,
+    struct place_user *u)
+{
+	if (json_object_get(at->obj, "lat") == NULL &&
+	    json_object_get(at->obj, "lon") == NULL)
+		return true;
+	u->has_location = true;
+	return json_get_num(at, "lat", false, 0, -90, 90, &u->lat, r->err) &&
+	    json_get_num(at, "lon", false, 0, -180, 180, &u->lon, r->err);
+}
+
+static bool
 users(struct io_reader *r, const struct json_at *at)
 {
 	static const char *const known[] = { "name", "weight", "site", "region",
-		NULL };
+		"lat", "lon", NULL };
 	struct place_user *v;
 	json_t *list;
 
@@ -141,6 +153,8 @@ users(struct io_reader *r, const struct json_at *at)
 		if (v[i].name == NULL)
 			v[i].name = arena_printf(r->arena, "user-%zu", i + 1);
 		v[i].weight = (uint32_t)weight;
+		if (!user_location(r, &u, &v[i]))
+			return false;
 	}
 	r->q->users = v;
 	return true;
@@ -190,7 +204,8 @@ static const struct term_form {
 	    { "term", "tolerancePct", "weight", "metric", "direction", "alpha",
 		NULL } },
 	{ "userRtt", PLACE_USER_RTT, "weightMicrosPerMs",
-	    { "term", "tolerancePct", "weightMicrosPerMs", "agg", NULL } },
+	    { "term", "tolerancePct", "weightMicrosPerMs", "agg", "pct",
+		NULL } },
 	{ "pairRttMean", PLACE_PAIR_RTT_MEAN, "weightMicrosPerMs",
 	    { "term", "tolerancePct", "weightMicrosPerMs", NULL } },
 };
@@ -218,10 +233,11 @@ performance(struct io_reader *r, const struct json_at *at, struct place_term *t)
 static bool
 term(struct io_reader *r, const struct json_at *at, struct place_term *t)
 {
-	static const char *const aggs[] = { "sumRtt", "minimaxRtt", NULL };
+	static const char *const aggs[] = { "sumRtt", "minimaxRtt",
+		"percentile", "fair", NULL };
 	const struct term_form *f = NULL;
 	const char *name;
-	int64_t tolerance, alpha = 0;
+	int64_t tolerance, alpha = 0, pct = 0;
 	int agg = 0;
 
 	if (!json_get_str(at, "term", true, 32, &name, r->err))
@@ -243,11 +259,14 @@ term(struct io_reader *r, const struct json_at *at, struct place_term *t)
 	    (t->kind == PLACE_PRICE_PERFORMANCE &&
 		!json_get_int(at, "alpha", true, 1, 1, PLACE_MAX_ALPHA, &alpha,
 		    r->err)) ||
-	    (t->kind == PLACE_USER_RTT && !io_word(r, at, "agg", aggs, &agg)))
+	    (t->kind == PLACE_USER_RTT &&
+		(!io_word(r, at, "agg", aggs, &agg) ||
+		    !json_get_int(at, "pct", true, 95, 1, 100, &pct, r->err))))
 		return false;
 	t->tolerance_pct = (uint32_t)tolerance;
 	t->alpha = (uint32_t)alpha;
-	t->minimax = agg == 1;
+	t->agg = (enum place_agg)agg;
+	t->pct = (uint32_t)pct;
 	return true;
 }
 
@@ -292,6 +311,8 @@ missing(struct io_reader *r, const struct json_at *root)
 		"performance", NULL };
 	static const char *const pair[] = { "forbid", NULL };
 	static const char *const how[] = { "", "exclude", "error", NULL };
+	static const char *const user[] = { "", "exclude", "error", "estimate",
+		NULL };
 	struct json_at at;
 	int p, u, c, s;
 
@@ -301,7 +322,7 @@ missing(struct io_reader *r, const struct json_at *root)
 		return true;
 	if (!json_no_others(&at, known, r->err) ||
 	    !io_word(r, &at, "pairRtt", pair, &p) ||
-	    !io_word(r, &at, "userRtt", how, &u) ||
+	    !io_word(r, &at, "userRtt", user, &u) ||
 	    !io_word(r, &at, "price", how, &c) ||
 	    !io_word(r, &at, "performance", how, &s))
 		return false;
@@ -400,7 +421,7 @@ place_io_query(const struct json_at *at, const struct place_world *w,
 	static const char *const known[] = { "mode", "groups", "constraints",
 		"users", "userModel", "objective", "missing", "quality",
 		"members", "topK", "limit", "deadlineMs", "maxNodes", "plane",
-		"from", "world", NULL };
+		"from", "world", "sweep", "compare", NULL };
 	static const char *const modes[] = { "place", "groups", "check", NULL };
 	static const char *const planes[] = { "public", NULL };
 	struct io_reader r = { arena, w, out, err };

@@ -16,6 +16,7 @@
 
 struct region {
 	const char *id, *key; /* key: "{cloud}-{region}" */
+	bool has_location;
 	double lat, lon;
 };
 
@@ -64,6 +65,7 @@ parse_regions(struct twin *t, struct cloud *c, const struct json_at *at,
 		    !json_get_num(&e, "lat", true, 0, -90, 90, &r->lat, err) ||
 		    !json_get_num(&e, "lon", true, 0, -180, 180, &r->lon, err))
 			return false;
+		r->has_location = json_is_number(json_object_get(e.obj, "lat"));
 		r->key = arena_printf(t->arena, "%s-%s", c->id, r->id);
 	}
 	return true;
@@ -137,6 +139,9 @@ site_add(struct twin *t, const char *id, const struct cloud *c,
 	t->sites[i].id = id;
 	t->sites[i].csp = c->csp;
 	t->sites[i].region = r->key;
+	t->sites[i].has_location = r->has_location;
+	t->sites[i].lat = r->lat;
+	t->sites[i].lon = r->lon;
 	t->site_cloud[i] = c;
 	t->site_region[i] = r;
 	t->site_spec[i] = spec;

@@ -153,16 +153,16 @@ parse_site(const struct json_at *at, struct arena *arena, struct place_site *s,
 {
 	static const char *const known[] = { "site", "csp", "region", "zone",
 		"lat", "lon", NULL };
-	double d;
-
 	if (!json_no_others(at, known, err) ||
 	    !io_text(at, arena, "site", true, &s->id, err) ||
 	    !io_text(at, arena, "csp", true, &s->csp, err) ||
 	    !io_text(at, arena, "region", false, &s->region, err) ||
 	    !io_text(at, arena, "zone", false, &s->zone, err) ||
-	    !json_get_num(at, "lat", true, 0, -90, 90, &d, err) ||
-	    !json_get_num(at, "lon", true, 0, -180, 180, &d, err))
+	    !json_get_num(at, "lat", true, 0, -90, 90, &s->lat, err) ||
+	    !json_get_num(at, "lon", true, 0, -180, 180, &s->lon, err))
 		return false;
+	s->has_location = json_is_number(json_object_get(at->obj, "lat")) &&
+	    json_is_number(json_object_get(at->obj, "lon"));
 	if (s->region == NULL)
 		s->region = s->id;
 	return true;

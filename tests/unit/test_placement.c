@@ -591,13 +591,13 @@ static void
 map110_users_get_the_known_best_region(void **state)
 {
 	static const struct place_user users[] = {
-		{ "a", 1, "aws-ap-northeast-2", NULL },
-		{ "b", 1, "aws-us-east-1", NULL },
-		{ "c", 1, "aws-eu-central-1", NULL }
+		{ .name = "a", .weight = 1, .site = "aws-ap-northeast-2" },
+		{ .name = "b", .weight = 1, .site = "aws-us-east-1" },
+		{ .name = "c", .weight = 1, .site = "aws-eu-central-1" }
 	};
 	static const struct place_term minimax = { .kind = PLACE_USER_RTT,
 		.weight = 1,
-		.minimax = true };
+		.agg = PLACE_AGG_MINIMAX };
 	struct table *t = map110();
 	struct place_answer *a;
 
