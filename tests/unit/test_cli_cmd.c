@@ -105,6 +105,7 @@ static const struct {
 	    "{\"items\":[],\"specs\":[],\"lemons\":[]}" },
 	{ "GET", NS "/empty/matrix", MW_NOT_FOUND, "no matrix" },
 	{ "GET", NS "/demo/matrix", MW_OK, MATRIX },
+	{ "GET", NS "/demo/matrix?round=newest", MW_OK, MATRIX },
 	{ "POST", NS "/demo/matrix", MW_OK,
 	    ACTION("a1", "\"state\":\"done\"") },
 	{ "GET", "/v1/agents", MW_OK,
@@ -168,6 +169,14 @@ cli_call_unix(struct cli *c, const char *socket, const char *method,
 {
 	(void)socket;
 	return cli_call(c, method, path, take_body, out, err);
+}
+
+bool
+cli_text(struct cli *c, const char *path, struct str *out, struct mw_err *err)
+{
+	(void)c;
+	str_addf(out, "text of %s\n", path);
+	return err->code == MW_OK;
 }
 
 bool
@@ -253,7 +262,7 @@ static const struct {
 	    "\"kinds\":[\"cpus\",\"dbR\"]" },
 	{ "bench run demo --kind gpu", 2, NULL, "no benchmark kind \"gpu\"",
 	    NULL },
-	{ "bench show demo -o csv", 0, ",cpus,-,,", NULL, NULL },
+	{ "bench show demo -o csv", 0, ",cpus,std,-,,", NULL, NULL },
 	{ "matrix demo --limit 40", 0, "!57.7", NULL, NULL },
 	{ "matrix demo --limit 40", 0, "unknown directed pairs: 1", NULL,
 	    NULL },
