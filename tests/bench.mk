@@ -18,3 +18,13 @@ $(addprefix bench-,$(BENCHES)): bench-%: all
 bench-validity: $(O)/milkyway-agent
 	$(Q)bash tests/bench/validity.sh $(O) build/bench
 .PHONY: bench-validity
+
+# The matrix of 100 VMs on disk.
+BENCH_STORE := tests/bench/store.c $(addprefix coordinator/,store.c store_db.c \
+	store_migrate.c db_mesh.c db_pair.c db_rttset.c db_fold.c db_retain.c)
+$(O)/tests/bench/store: $(call obj,$(BENCH_STORE)) $(call archives,common pure)
+	$(Q)$(CC) $(ALLCFLAGS) $(LDFLAGS_$(MODE)) -o $@ $^ $(TEST_LIBS)
+bench-store: $(O)/tests/bench/store
+	$(Q)mkdir -p build/bench
+	$(Q)$< build/bench | tee build/bench/store.jsonl
+.PHONY: bench-store
