@@ -18,6 +18,7 @@
 #define TEXT_MAX 16384
 #define MINUTE_NS (60 * NS_PER_S)
 #define STALL_NS (90 * NS_PER_S) /* a longer gap is no minute */
+#define CACHE_EVERY 4 /* samples */
 #define MIB (INT64_C(1024) * 1024)
 
 enum {
@@ -68,6 +69,8 @@ struct hostmetrics {
 	bool cg_v1_cpu, cg_v1_disk;
 	double cpus;
 	int64_t cg_mem_limit; /* bytes; INT64_MAX: none */
+	int64_t cg_cache; /* bytes of it that can go */
+	unsigned samples;
 	bool started, bench;
 	int64_t minute; /* that is being filled */
 	struct counters base, last; /* at its begin; newest */
@@ -295,32 +298,44 @@ read_cpu(struct hostmetrics *h, int64_t v[C_COUNT])
 }
 
 static void
-read_memory(struct hostmetrics *h)
+read_meminfo(struct hostmetrics *h)
 {
-	int64_t total = -1, avail, used, cache;
-	size_t n = read_fd(h, F_MEMINFO);
 	struct host_now *o = &h->now;
+	int64_t total = -1, avail;
+	size_t n = read_fd(h, F_MEMINFO);
 
 	o->mem_used_mib = o->mem_total_mib = -1;
-	if (sysinfo_parse_meminfo(h->text, n, "MemTotal", &total) &&
-	    sysinfo_parse_meminfo(h->text, n, "MemAvailable", &avail)) {
-		o->mem_total_mib = total / 1024;
-		o->mem_used_mib = total > avail ? (total - avail) / 1024 : 0;
+	if (!sysinfo_parse_meminfo(h->text, n, "MemTotal", &total) ||
+	    !sysinfo_parse_meminfo(h->text, n, "MemAvailable", &avail))
+		return;
+	o->mem_total_mib = total / 1024;
+	o->mem_used_mib = total > avail ? (total - avail) / 1024 : 0;
+}
+
+/* Cache that nobody uses goes away under pressure: it is not counted. Its
+ * size is dear to ask for, so not with every sample. */
+static void
+read_cg_memory(struct hostmetrics *h)
+{
+	int64_t used;
+	size_t n;
+
+	if (!h->started)
+		read_meminfo(h);
+	if (h->cg_mem_limit / MIB < h->now.mem_total_mib)
+		h->now.mem_total_mib = h->cg_mem_limit / MIB;
+	if (h->samples++ % CACHE_EVERY == 0) {
+		n = read_fd(h, F_CG_MEM_STAT);
+		if (!hostparse_key(h->text, n, "total_inactive_file",
+			&h->cg_cache) &&
+		    !hostparse_key(h->text, n, "inactive_file", &h->cg_cache))
+			h->cg_cache = 0;
 	}
-	if (!(h->cgroup & HOST_CG_MEM))
-		return;
-	if (h->cg_mem_limit / MIB < o->mem_total_mib)
-		o->mem_total_mib = h->cg_mem_limit / MIB;
-	o->mem_used_mib = -1;
 	n = read_fd(h, F_CG_MEM);
-	if (n < 2 || !num_parse_i64(h->text, n - 1, 0, INT64_MAX, &used))
-		return;
-	/* Cache that nobody uses goes away under pressure. */
-	n = read_fd(h, F_CG_MEM_STAT);
-	if (!hostparse_key(h->text, n, "total_inactive_file", &cache) &&
-	    !hostparse_key(h->text, n, "inactive_file", &cache))
-		cache = 0;
-	o->mem_used_mib = used > cache ? (used - cache) / MIB : 0;
+	h->now.mem_used_mib = -1;
+	if (n > 1 && num_parse_i64(h->text, n - 1, 0, INT64_MAX, &used))
+		h->now.mem_used_mib =
+		    used > h->cg_cache ? (used - h->cg_cache) / MIB : 0;
 }
 
 /* What changes within a minute. */
@@ -334,7 +349,10 @@ read_light(struct hostmetrics *h, struct counters *c)
 	end = strcspn(h->text, " ");
 	if (n == 0 || !num_parse_f64(h->text, end, 0, 1e6, &h->now.load1))
 		h->now.load1 = (double)NAN;
-	read_memory(h);
+	if (h->cgroup & HOST_CG_MEM)
+		read_cg_memory(h);
+	else
+		read_meminfo(h);
 	n = read_fd(h, F_NETDEV);
 	if (!sysinfo_parse_netdev(h->text, n, &c->v[C_NET_RX], &c->v[C_NET_TX]))
 		c->v[C_NET_RX] = c->v[C_NET_TX] = -1;
