@@ -71,6 +71,7 @@ tests/fuzz/fuzz_tools_SRCS    := $(addprefix agent/,dbbench.c dbengine.c \
 tests/fuzz/fuzz_agent_msg_SRCS := $(agent_PARTS)
 tests/fuzz/fuzz_echo_SRCS     := agent/echo.c
 tests/fuzz/fuzz_spool_SRCS    := agent/spool.c
+tests/fuzz/fuzz_raw_SRCS      := coordinator/raw.c
 tests/fuzz/fuzz_sysinfo_SRCS  := agent/sysinfo.c
 tests/fuzz/fuzz_pinger_SRCS   := agent/pinger.c
 tests/unit/test_auth_SRCS := $(addprefix coordinator/,auth.c ca.c ssh_key.c events.c db_events.c store.c store_db.c store_migrate.c)

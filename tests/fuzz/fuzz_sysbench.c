@@ -21,12 +21,20 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			struct mw_err err = MW_ERR_INIT;
 			struct sysbench_out o;
 
-			if (sysbench_parse((enum kind)k,
-				i ? SYSBENCH_1_0 : SYSBENCH_0_4, text, size, &o,
-				&err) &&
-			    !isfinite(sysbench_value((enum kind)k, &o)))
+			if (!sysbench_parse(k, i ? SYSBENCH_1_0 : SYSBENCH_0_4,
+				text, size, &o, &err))
+				continue;
+			if (!isfinite(sysbench_value(k, &o)))
 				abort();
+			if (k == KIND_CPUS)
+				sysbench_hist_add(&o.hist, &o.hist);
 		}
+	for (unsigned k = LANE_CPUM_SUSTAINED; k <= LANE_FIOW_SUSTAINED; k++) {
+		double rate[64];
+
+		if (sysbench_intervals(k, text, size, rate, 64) > 64)
+			abort();
+	}
 	{
 		struct mw_err err = MW_ERR_INIT;
 
