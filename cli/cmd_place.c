@@ -111,7 +111,7 @@ const struct cli_cmd cmds_place[] = {
 	    "\"tests\": [{\"name\", \"query\", \"expect\"}]}; expect has some of status,\n"
 	    "sites, notSites, maxWorstRttMs, maxCostPerHourMicros, minCsps, conflicts,\n"
 	    "minFeasibleRttMs. Exit status 4 if a test fails.\n\n"
-	    "  milkyway place test bench-data/queries/deck17.tests.json\n" },
+	    "  milkyway place test bench-data/place-tests/deck17.json\n" },
 	{ "placement", "[ID]", "earlier answers", run_list, "" },
 	{ NULL, NULL, NULL, NULL, NULL },
 };

@@ -83,8 +83,8 @@ completes() { # WORDS... WANTED
 	    _ "$dir/completion" "${@:1:n-1}" | grep -qxF -- "$want"
 }
 check "placement tests pass" status 0 "3 passed, 0 failed" \
-    place test bench-data/queries/deck17.tests.json
-sed 's/58.22/60/' bench-data/queries/deck17.tests.json >"$dir/wrong.json"
+    place test bench-data/place-tests/deck17.json
+sed 's/58.22/60/' bench-data/place-tests/deck17.json >"$dir/wrong.json"
 sed -i "s|../worlds|$PWD/bench-data/worlds|" "$dir/wrong.json"
 check "a placement test that fails is 4 and says why" status 4 \
     "minFeasibleRttMs is 58.220" place test "$dir/wrong.json"
