@@ -37,19 +37,61 @@ kinds_of(const struct cli_cmd *cmd, const char *list)
 	}
 }
 
+static bool
+put_age(const struct cli_cmd *cmd, json_t *body, const char *age)
+{
+	int64_t s;
+
+	if (!age)
+		return true;
+	if (!cli_duration(age, &s)) {
+		cli_usage(cmd, "--max-age: a duration is 90s, 5m, 1h or 1d");
+		return false;
+	}
+	json_put_int(body, "maxAgeS", s);
+	return true;
+}
+
+/* The results of the run, and what it did not have to measure again. */
+static bool
+show_end(struct cli *c, const char *mcis, const json_t *end,
+    struct mw_err *err)
+{
+	/* The action's target is the run: .../benchmarks/b-12 */
+	const char *slash = strrchr(js(end, "target"), '/');
+	json_t *run = NULL;
+	char *path, *rest;
+	bool ok;
+
+	if (!slash || !js(end, "state")[0])
+		return true;
+	rest = ji(end, "reused", 0) > 0 ? xstrdup("/results?latest=1")
+					: xasprintf("/benchmarks%s", slash);
+	path = cli_mcis_path(c, mcis, rest);
+	ok = cli_call(c, "GET", path, NULL, &run, err);
+	if (ok)
+		bench_print(c, run, false);
+	json_decref(run);
+	free(rest);
+	free(path);
+	return ok;
+}
+
 static int
 run_run(struct cli *c, int argc, char **argv)
 {
 	const char *kinds = NULL, *profile = "quick", *engine = NULL;
+	const char *age = NULL;
 	const struct cli_opt opts[] = {
 		{ "kind", 'k', OPT_STR, &kinds },
 		{ "profile", 'p', OPT_STR, &profile },
 		{ "db-engine", 0, OPT_STR, &engine },
+		{ "max-age", 0, OPT_STR, &age },
 	};
 	const struct cli_cmd *cmd = cli_cmd(cmds_bench, "bench run");
 	struct mw_err err = MW_ERR_INIT;
-	json_t *body, *end = NULL, *run = NULL, *list;
-	char *path, *rest;
+	json_t *body, *end = NULL, *list;
+	char *path;
 	int rc;
 
 	if (cli_opts(c, cmd, argc, argv, opts, ARRAY_LEN(opts), 1, 1) < 0)
@@ -67,25 +109,19 @@ run_run(struct cli *c, int argc, char **argv)
 		json_put(body, "kinds", list);
 	}
 	path = cli_mcis_path(c, argv[1], "/benchmarks");
-	if (!path) {
+	if (!path || !put_age(cmd, body, age)) {
 		json_decref(body);
+		free(path);
 		return 2;
 	}
 	rc = cli_act(c, "POST", path, body, &end);
 	free(path);
-	/* The action's target is the run: .../benchmarks/b-12 */
-	if (end && strrchr(js(end, "target"), '/') && js(end, "state")[0]) {
-		rest =
-		    xasprintf("/benchmarks%s", strrchr(js(end, "target"), '/'));
-		path = cli_mcis_path(c, argv[1], rest);
-		if (cli_call(c, "GET", path, NULL, &run, &err))
-			bench_print(c, run, false);
-		else
-			rc = cli_fail(&err);
-		free(rest);
-		free(path);
+	if (end && json_object_get(end, "results")) {
+		fprintf(stderr, "measured within %s already\n", age);
+		bench_print(c, end, false);
+	} else if (end && !show_end(c, argv[1], end, &err)) {
+		rc = cli_fail(&err);
 	}
-	json_decref(run);
 	json_decref(end);
 	return rc;
 }
@@ -276,12 +312,14 @@ const struct cli_cmd cmds_bench[] = {
 	    "  -k, --kind K,..      cpus, fioR.seq, ...: see milkyway bench kinds\n"
 	    "                       (all that the profile has)\n"
 	    "  -p, --profile P      quick, standard, deep or legacy (quick)\n"
-	    "      --db-engine E    for dbR, dbW: mariadb, pgsql or lite (mariadb)\n\n"
+	    "      --db-engine E    for dbR, dbW: mariadb, pgsql or lite (mariadb)\n"
+	    "      --max-age D      not what was measured within 90s, 5m, 1h, 1d\n\n"
 	    "One benchmark at a time runs on a VM and on a physical machine, so\n"
 	    "numbers are of that VM alone. A value is the median of repetitions that\n"
 	    "nothing disturbed; a star marks a value that is not fully valid.\n\n"
 	    "  milkyway bench run demo17 --kind cpus,cpum\n"
 	    "  milkyway bench run demo17 --profile standard --kind fioR,fioR.seq\n"
+	    "  milkyway bench run demo17 --kind cpus --max-age 1h\n"
 	    "  milkyway bench results demo17\n" },
 	{ "bench show", "NAME [RUN]",
 	    "latest results, or one run: a row per VM", run_show, SHOW_OPTS },

@@ -131,8 +131,9 @@ add_row(struct cli_table *t, const json_t *it)
 	table_color(t, str_eq(out, "ok") ? 32 : str_eq(out, "") ? 0 : 33);
 	table_add(t, "%s", out);
 	table_add(t, "%s",
-	    js(it, "lastReason")[0] ? js(it, "lastReason")
-				    : js(it, "nextReason"));
+	    jb(it, "running")             ? ""
+		: js(it, "lastReason")[0] ? js(it, "lastReason")
+					  : js(it, "nextReason"));
 	table_add_int(t, it, "runs");
 	table_add_int(t, it, "missed");
 }
@@ -255,7 +256,9 @@ verb(struct cli *c, int argc, char **argv, const char *name, const char *method,
 	path = path_of(c, argv[1], argv[2], suffix);
 	if (!path)
 		return 2;
-	rc = call_one(c, method, path, NULL, !str_eq(method, "GET"));
+	rc = call_one(c, method, path,
+	    str_eq(method, "POST") ? json_object() : NULL,
+	    !str_eq(method, "GET"));
 	free(path);
 	return rc;
 }
@@ -296,7 +299,7 @@ run_now(struct cli *c, int argc, char **argv)
 	path = path_of(c, argv[1], argv[2], "/run");
 	if (!path)
 		return 2;
-	rc = cli_verb(c, "POST", path, NULL);
+	rc = cli_verb(c, "POST", path, json_object());
 	free(path);
 	return rc;
 }

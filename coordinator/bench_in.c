@@ -398,6 +398,20 @@ flags_json(int64_t flags)
 	return list;
 }
 
+/* n: answers. */
+static void
+rtt_verdict(struct part *p, int64_t n)
+{
+	p->has_value = n > 0 && isfinite(p->value);
+	p->sum = (struct db_result_sum){ .n_valid = n,
+		.ci_lo = NAN,
+		.ci_hi = NAN,
+		.mad_cv = NAN };
+	p->validity = !p->has_value ? RESULT_FAILED
+	    : n < 6                 ? RESULT_TOO_FEW
+				    : RESULT_OK;
+}
+
 static bool
 rtt_part(struct in_job *j, const struct json_at *at, struct mw_err *err)
 {
@@ -434,14 +448,7 @@ rtt_part(struct in_job *j, const struct json_at *at, struct mw_err *err)
 		json_decref(out);
 		return false;
 	}
-	p->has_value = n > 0 && isfinite(p->value);
-	p->sum = (struct db_result_sum){ .n_valid = n,
-		.ci_lo = NAN,
-		.ci_hi = NAN,
-		.mad_cv = NAN };
-	p->validity = !p->has_value ? RESULT_FAILED
-	    : n < 6                 ? RESULT_TOO_FEW
-				    : RESULT_OK;
+	rtt_verdict(p, n);
 	snprintf(name, sizeof name, "b-%lld", (long long)j->run);
 	json_put_str(out, "runId", name);
 	json_put_str(out, "kind", "rtt");

@@ -27,7 +27,7 @@ struct coord_conf {
 	int64_t ssh_max, ssh_kex_max;
 	int64_t sweep_s;
 	int64_t poll_ms; /* status poll while something is pending */
-	int64_t matrix_k, matrix_window_ms;
+	int64_t matrix_k, matrix_window_ms, matrix_full_max;
 	char *schedule_defaults; /* matrix, all, none */
 	int64_t rtt_round_bytes, rtt_day_bytes; /* budgets of matrix rounds */
 	int64_t metrics_per_vm; /* VMs with series of their own */

@@ -129,7 +129,7 @@ add_result(struct str *items, int64_t id, const char *json, const char *env)
 	str_addf(items, "{\"resultId\":\"r-%lld\",", (long long)id);
 	/* Both end in "}}", both are objects with a member: put the shared part
 	 * into the env of the result. */
-	if (strlen(env) > 2 && n > 2) {
+	if (strlen(env) > 2 && n > 2 && strcmp(json + n - 1, "}}") == 0) {
 		str_addn(items, json + 1, n - 2);
 		str_addf(items, ",%s}", env + 1);
 	} else {

@@ -11,6 +11,7 @@
 #include "coordinator/agents.h"
 #include "coordinator/conns.h"
 #include "coordinator/coord.h"
+#include "coordinator/sched.h"
 #include "coordinator/snap.h"
 #include "lifecycle/lifecycle.h"
 
@@ -46,6 +47,7 @@ static void check_clocks(const struct coord *c, struct finding *f);
 static void check_versions(const struct coord *c, struct finding *f);
 static void check_vms(const struct coord *c, struct finding *f);
 static void check_matrix(const struct coord *c, struct finding *f);
+static void check_schedules(const struct coord *c, struct finding *f);
 static void check_connections(const struct coord *c, struct finding *f);
 static void check_prices(const struct coord *c, struct finding *f);
 static void check_disk(const struct coord *c, struct finding *f);
@@ -66,6 +68,9 @@ static const struct check checks[] = {
 	{ "matrix", "every matrix is younger than 24 h",
 	    "latency matrices are missing or older than 24 h",
 	    "milkyway matrix NAME --run", check_matrix },
+	{ "schedules", "scheduled measurements run when they are due",
+	    "schedules are late or their last run failed",
+	    "milkyway schedule list NAME says why", check_schedules },
 	{ "connections", "all connections are verified",
 	    "connections are not verified", "milkyway connection list says why",
 	    check_connections },
@@ -206,6 +211,17 @@ check_matrix(const struct coord *c, struct finding *f)
 		if (!x || clock_wall_ns() - x->at_wall_ns > MATRIX_MAX_NS)
 			name(f, m->row.name, NULL);
 	}
+}
+
+static void
+check_schedules(const struct coord *c, struct finding *f)
+{
+	int64_t now = clock_wall_ns();
+
+	for (const struct sched_item *it = sched_first(c->sched); it;
+	     it = it->next)
+		if (sched_late(it, now))
+			name(f, it->mcis, it->rule.id);
 }
 
 static void

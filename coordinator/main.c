@@ -70,6 +70,9 @@ static const struct conf_key keys[] = {
 	    "5000", "length of a round, unless the request says" },
 	{ "schedule.defaults", CONF_STR, AT(schedule_defaults), 0, 0, "matrix",
 	    "schedules of a new MCIS: matrix, all or none" },
+	{ "matrix.full_max", CONF_INT, AT(matrix_full_max), 2, 1000, "300",
+	    "with more VMs not all pairs are probed: representatives of zones "
+	    "and rings" },
 	{ "rtt.max_bytes_per_round", CONF_INT, AT(rtt_round_bytes), 1000,
 	    INT64_MAX / 1000, "200000000",
 	    "what one matrix round may send; schedules reduce k to fit" },

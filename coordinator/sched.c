@@ -83,12 +83,17 @@ sched_resume(struct sched *s)
 
 	for (it = s->items; it; it = next) {
 		next = it->next;
-		if (mcis_there(s, it) && it->state.running)
+		if (!mcis_there(s, it))
+			continue;
+		if (it->state.running)
 			sched_follow(it);
+		else
+			sched_adopt(it);
 	}
 	/* The agents of a former process need a moment to come back. */
-	loop_timer_set(s->tick,
-	    START_BEATS * agents_ttl_ms(s->c->agents) * NS_PER_MS);
+	s->quiet_ns = clock_mono_ns() +
+	    START_BEATS * agents_ttl_ms(s->c->agents) * NS_PER_MS;
+	on_tick(s);
 }
 
 void
@@ -355,6 +360,7 @@ on_tick(void *arg)
 	struct sched *s = arg;
 	struct sched_item *it, *next;
 	int64_t now = clock_wall_ns();
+	bool quiet = clock_mono_ns() < s->quiet_ns;
 
 	offer(s);
 	for (it = s->items; it; it = next) {
@@ -364,7 +370,7 @@ on_tick(void *arg)
 		else if (it->state.running && it->rule.max_run_s &&
 		    now - it->state.last > it->rule.max_run_s * NS_PER_S)
 			sched_cut(it);
-		else if (sched_due(&it->rule, &it->state, now))
+		else if (!quiet && sched_due(&it->rule, &it->state, now))
 			sched_fire(it, now);
 	}
 	loop_timer_set(s->tick, TICK_NS);

@@ -66,8 +66,10 @@ struct sched {
 	struct sched_item *items;
 	struct sched_watch *watches; /* of actions */
 	int64_t seen; /* the newest MCIS that was offered schedules; -1 */
+	int64_t quiet_ns; /* nothing starts before: monotonic */
 	struct loop_timer *tick;
 };
+void sched_adopt(struct sched_item *it); /* at start */
 void sched_fire(struct sched_item *it, int64_t now);
 void sched_follow(struct sched_item *it); /* its action, to the end */
 void sched_unwatch(struct sched *s);

@@ -31,6 +31,9 @@ static bool ready(struct sched_item *it, const char **why);
 static bool vm_busy(const struct sched_item *it, const struct lc_slot *s,
     const struct agent *a, char text[120]);
 static bool start(struct sched_item *it, bool by_hand, struct mw_err *err);
+static struct bench_ask ask_of(const struct sched_item *it);
+static void begun(struct sched_item *it, bool by_hand, const char *run,
+    const char *action);
 static void skip(struct sched_item *it, int64_t now, const char *outcome,
     const char *reason);
 static void on_end(void *arg, enum action_state state);
@@ -117,32 +120,58 @@ vm_busy(const struct sched_item *it, const struct lc_slot *s,
 	return true;
 }
 
-/*
- * A run that the former process began and could not note here goes on in the
- * new one: it is joined, not started a second time.
- */
 static bool
 start(struct sched_item *it, bool by_hand, struct mw_err *err)
 {
 	struct coord *c = it->owner->c;
-	struct bench_ask ask = { .ns = it->ns,
+	struct bench_ask ask = ask_of(it);
+	char action[24], run[24] = "";
+	int64_t k = it->rule.k ? it->rule.k : c->conf.matrix_k;
+	int64_t window =
+	    it->rule.window_ms ? it->rule.window_ms : c->conf.matrix_window_ms;
+	bool ok;
+
+	if (it->rule.mrtt)
+		ok = mesh_start_scheduled(c->mesh, it->ns, it->mcis,
+		    it->rule.fast ? FAST_K : k,
+		    it->rule.fast ? FAST_WINDOW_MS : window, action, err);
+	else
+		ok = bench_join(c->bench, &ask, run, action) ||
+		    bench_start(c->bench, &ask, run, action, err);
+	if (ok)
+		begun(it, by_hand, run, action);
+	return ok;
+}
+
+/*
+ * A run that the former process began and could not note here goes on in this
+ * one: it is joined before it can end, not started a second time.
+ */
+void
+sched_adopt(struct sched_item *it)
+{
+	struct bench_ask ask = ask_of(it);
+	char action[24], run[24];
+
+	if (!it->rule.mrtt && it->rule.enabled && !it->state.running &&
+	    it->state.due && it->state.at <= clock_wall_ns() &&
+	    bench_join(it->owner->c->bench, &ask, run, action))
+		begun(it, false, run, action);
+}
+
+static struct bench_ask
+ask_of(const struct sched_item *it)
+{
+	return (struct bench_ask){ .ns = it->ns,
 		.mcis = it->mcis,
 		.kinds = it->rule.lanes,
 		.profile = it->rule.profile };
-	char action[24], run[24] = "";
-	int64_t k = it->rule.fast ? FAST_K
-	    : it->rule.k          ? it->rule.k
-				  : c->conf.matrix_k;
-	int64_t window = it->rule.fast ? FAST_WINDOW_MS
-	    : it->rule.window_ms       ? it->rule.window_ms
-				       : c->conf.matrix_window_ms;
-	bool ok = it->rule.mrtt ? mesh_start_scheduled(c->mesh, it->ns,
-				      it->mcis, k, window, action, err)
-				: bench_join(c->bench, &ask, run, action) ||
-		bench_start(c->bench, &ask, run, action, err);
+}
 
-	if (!ok)
-		return false;
+/* It runs: from here on what was due is dealt with. */
+static void
+begun(struct sched_item *it, bool by_hand, const char *run, const char *action)
+{
 	sched_started(&it->rule, &it->state, clock_wall_ns(), by_hand);
 	str_copy(it->action, sizeof it->action, action);
 	str_copy(it->run, sizeof it->run, run);
@@ -156,7 +185,6 @@ start(struct sched_item *it, bool by_hand, struct mw_err *err)
 	if (it->state.last_missed > 0)
 		sched_tell(it, "schedule.missed", "made up by one run");
 	sched_follow(it);
-	return true;
 }
 
 static void

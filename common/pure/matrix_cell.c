@@ -4,6 +4,7 @@
 #include "common/pure/matrix_cell.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <string.h>
 
 static_assert(MATRIX_METHOD_COUNT <= 8, "three bits");
@@ -67,28 +68,36 @@ offset_us(uint32_t code, uint32_t min, unsigned mantissa)
 	    : MATRIX_NO_US;
 }
 
-/* A row of bit fields in bytes. */
-struct bits {
-	uint8_t *p;
-	const uint8_t *q;
-	unsigned at;
+/* No field lies across the border of the two words. */
+struct words {
+	uint64_t lo, hi;
 };
 
-static void
-put(struct bits *b, unsigned n, uint32_t v)
+static struct words
+load(const uint8_t *p, size_t n)
 {
-	for (unsigned i = 0; i < n; i++, b->at++)
-		b->p[b->at / 8] |= (uint8_t)((v >> i & 1) << b->at % 8);
+	struct words w = { 0, 0 };
+
+	memcpy(&w.lo, p, 8);
+	memcpy(&w.hi, p + 8, n - 8);
+	w.lo = le64toh(w.lo);
+	w.hi = le64toh(w.hi);
+	return w;
+}
+
+static void
+save(uint8_t *p, size_t n, struct words w)
+{
+	w.lo = htole64(w.lo);
+	w.hi = htole64(w.hi);
+	memcpy(p, &w.lo, 8);
+	memcpy(p + 8, &w.hi, n - 8);
 }
 
 static uint32_t
-get(struct bits *b, unsigned n)
+field(uint64_t word, unsigned at, unsigned n)
 {
-	uint32_t v = 0;
-
-	for (unsigned i = 0; i < n; i++, b->at++)
-		v |= (uint32_t)(b->q[b->at / 8] >> b->at % 8 & 1) << i;
-	return v;
+	return (uint32_t)(word >> at & (((uint64_t)1 << n) - 1));
 }
 
 static uint32_t
@@ -105,34 +114,34 @@ matrix_cell_pack(uint8_t out[MATRIX_CELL_BYTES], const struct matrix_cell *c)
 	uint32_t jitter = c->jitter_us == MATRIX_NO_US
 	    ? UINT32_MAX
 	    : c->jitter_us / JITTER_UNIT + (c->jitter_us % JITTER_UNIT != 0);
-	struct bits b = { .p = out };
+	struct words w = { HOLE | (uint64_t)c->why << 24, 0 };
 
-	memset(out, 0, MATRIX_CELL_BYTES);
-	put(&b, 24, known ? min : HOLE);
-	put(&b, 12, known ? offset_code(c->avg_us, min, AVG_BITS) : c->why);
-	put(&b, 14, known ? offset_code(c->p50_us, min, OFFSET_BITS) : 0);
-	put(&b, 14, known ? offset_code(c->p95_us, min, OFFSET_BITS) : 0);
-	put(&b, 8, known ? float_up(jitter, JITTER_BITS) : 0);
-	put(&b, 7, at_most(c->n, MATRIX_CELL_MAX_N));
-	put(&b, 7, at_most(c->lost, MATRIX_CELL_MAX_N));
-	put(&b, 3, c->method);
-	put(&b, 7, c->flags);
+	if (known) {
+		w.lo = min |
+		    (uint64_t)offset_code(c->avg_us, min, AVG_BITS) << 24 |
+		    (uint64_t)offset_code(c->p50_us, min, OFFSET_BITS) << 36 |
+		    (uint64_t)offset_code(c->p95_us, min, OFFSET_BITS) << 50;
+		w.hi = float_up(jitter, JITTER_BITS);
+	}
+	w.hi |= (uint64_t)at_most(c->n, MATRIX_CELL_MAX_N) << 8 |
+	    (uint64_t)at_most(c->lost, MATRIX_CELL_MAX_N) << 15 |
+	    (uint64_t)(c->method & 7) << 22 | (uint64_t)(c->flags & 127) << 25;
+	save(out, MATRIX_CELL_BYTES, w);
 }
 
 bool
 matrix_cell_unpack(const uint8_t in[MATRIX_CELL_BYTES], int64_t at_wall_ns,
     struct matrix_cell *c)
 {
-	struct bits b = { .q = in };
-	uint32_t min = get(&b, 24), avg = get(&b, 12), p50 = get(&b, 14),
-		 p95 = get(&b, 14), jitter = get(&b, 8);
+	struct words w = load(in, MATRIX_CELL_BYTES);
+	uint32_t min = field(w.lo, 0, 24), avg = field(w.lo, 24, 12);
 	uint64_t j;
 
 	memset(c, 0, sizeof *c);
-	c->n = (uint16_t)get(&b, 7);
-	c->lost = (uint16_t)get(&b, 7);
-	c->method = (uint8_t)get(&b, 3);
-	c->flags = (uint8_t)get(&b, 7);
+	c->n = (uint16_t)field(w.hi, 8, 7);
+	c->lost = (uint16_t)field(w.hi, 15, 7);
+	c->method = (uint8_t)field(w.hi, 22, 3);
+	c->flags = (uint8_t)field(w.hi, 25, 7);
 	c->at_wall_ns = at_wall_ns;
 	if (c->method >= MATRIX_METHOD_COUNT)
 		return false;
@@ -142,9 +151,9 @@ matrix_cell_unpack(const uint8_t in[MATRIX_CELL_BYTES], int64_t at_wall_ns,
 	}
 	c->min_us = min;
 	c->avg_us = offset_us(avg, min, AVG_BITS);
-	c->p50_us = offset_us(p50, min, OFFSET_BITS);
-	c->p95_us = offset_us(p95, min, OFFSET_BITS);
-	c->jitter_us = float_value(jitter, JITTER_BITS, &j)
+	c->p50_us = offset_us(field(w.lo, 36, 14), min, OFFSET_BITS);
+	c->p95_us = offset_us(field(w.lo, 50, 14), min, OFFSET_BITS);
+	c->jitter_us = float_value(field(w.hi, 0, 8), JITTER_BITS, &j)
 	    ? (uint32_t)(j * JITTER_UNIT)
 	    : MATRIX_NO_US;
 	return true;
@@ -154,40 +163,38 @@ void
 matrix_day_pack(uint8_t out[MATRIX_DAY_BYTES], const struct matrix_day *d)
 {
 	uint32_t min = at_most(d->min_us, MIN_MAX);
-	struct bits b = { .p = out };
+	struct words w = { HOLE, 0 };
 
-	memset(out, 0, MATRIX_DAY_BYTES);
-	put(&b, 24, d->rounds ? min : HOLE);
-	put(&b, 8, d->flags);
-	put(&b, 16, d->rounds ? offset_code(d->p50_us, min, DAY_BITS) : 0);
-	put(&b, 16, d->rounds ? offset_code(d->p95_us, min, DAY_BITS) : 0);
-	put(&b, 16, d->rounds ? offset_code(d->max_us, min, DAY_BITS) : 0);
-	put(&b, 16, d->n);
-	put(&b, 16, d->lost);
-	put(&b, 16, d->rounds);
+	if (d->rounds) {
+		w.lo = min |
+		    (uint64_t)offset_code(d->p50_us, min, DAY_BITS) << 32 |
+		    (uint64_t)offset_code(d->p95_us, min, DAY_BITS) << 48;
+		w.hi = offset_code(d->max_us, min, DAY_BITS);
+	}
+	w.lo |= (uint64_t)d->flags << 24;
+	w.hi |= (uint64_t)d->n << 16 | (uint64_t)d->lost << 32 |
+	    (uint64_t)d->rounds << 48;
+	save(out, MATRIX_DAY_BYTES, w);
 }
 
 bool
 matrix_day_unpack(const uint8_t in[MATRIX_DAY_BYTES], struct matrix_day *d)
 {
-	struct bits b = { .q = in };
-	uint32_t min = get(&b, 24), p50, p95, max;
+	struct words w = load(in, MATRIX_DAY_BYTES);
+	uint32_t min = field(w.lo, 0, 24);
 
 	memset(d, 0, sizeof *d);
-	d->flags = (uint8_t)get(&b, 8);
-	p50 = get(&b, 16);
-	p95 = get(&b, 16);
-	max = get(&b, 16);
-	d->n = (uint16_t)get(&b, 16);
-	d->lost = (uint16_t)get(&b, 16);
-	d->rounds = (uint16_t)get(&b, 16);
+	d->flags = (uint8_t)field(w.lo, 24, 8);
+	d->n = (uint16_t)field(w.hi, 16, 16);
+	d->lost = (uint16_t)field(w.hi, 32, 16);
+	d->rounds = (uint16_t)field(w.hi, 48, 16);
 	if ((min == HOLE) == (d->rounds > 0))
 		return false;
 	if (min == HOLE)
 		return true;
 	d->min_us = min;
-	d->p50_us = offset_us(p50, min, DAY_BITS);
-	d->p95_us = offset_us(p95, min, DAY_BITS);
-	d->max_us = offset_us(max, min, DAY_BITS);
+	d->p50_us = offset_us(field(w.lo, 32, 16), min, DAY_BITS);
+	d->p95_us = offset_us(field(w.lo, 48, 16), min, DAY_BITS);
+	d->max_us = offset_us(field(w.hi, 0, 16), min, DAY_BITS);
 	return true;
 }

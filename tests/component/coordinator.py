@@ -384,6 +384,17 @@ def test_bench(c, fleet):
     check("an unknown kind is an error", s == 400 and b["errors"][0]["pointer"] == "/kinds/0", (s, b))
     check("so is an unknown VM", c.call("POST", M + "/benchmarks", {"vms": ["x-1"]})[0] == 400)
     check("and the profile", c.call("POST", M + "/benchmarks", {"profile": "huge"})[0] == 400)
+    s, b = c.call("POST", M + "/benchmarks", {"kinds": ["dbR"], "dbEngine": "oracle"})
+    check("an unknown database is an error", s == 400 and b["errors"][0]["pointer"] == "/dbEngine", (s, b))
+    check("a profile that has no other refuses it", c.call("POST", M + "/benchmarks", {
+        "profile": "legacy", "dbEngine": "pgsql"})[0] == 400)
+    s, a = c.act("POST", M + "/benchmarks", {"kinds": ["cpus", "dbR", "dbW"], "dbEngine": "pgsql"})
+    check("another database is another variant", sorted(fleet.agents[1].jobs[-1]["kinds"]) ==
+          ["cpus", "dbR.pgsql", "dbW.pgsql"], (s, fleet.agents[1].jobs[-1]))
+    for wrong in ({"action": "uninstall", "installTools": True}, {"action": "install", "removeTools": True},
+                  {"action": "install", "installTools": 1}):
+        s, b = c.call("POST", M + "/agents", wrong)
+        check("tools go with the right action: %s" % wrong, s == 400 and "Tools" in b["errors"][0]["pointer"], (s, b))
     # An agent that goes away in the middle.
     fleet.agents[2].opts["ignore_jobs"] = True
     s, a = c.call("POST", M + "/benchmarks", {"kinds": ["cpus"]})

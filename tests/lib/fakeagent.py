@@ -103,8 +103,9 @@ class Link:
             pass
 
 
-def result(kind, run, value=100.0):
-    return {"kind": kind, "runId": run, "variant": "std", "profile": "quick", "value": value, "valueReason": None,
+def result(lane, run, value=100.0):
+    kind, _, variant = lane.partition(".")
+    return {"kind": kind, "runId": run, "variant": variant or "std", "profile": "quick", "value": value, "valueReason": None,
             "unit": UNITS[kind], "direction": "higher", "n": 1, "nValid": 1, "nContended": 0, "median": value,
             "mean": value, "stddev": 0, "mad": 0, "cv": 0, "madCv": 0, "p05": value, "p95": value, "min": value,
             "max": value, "ciLow": None, "ciHigh": None, "ciLevel": None, "validity": "tooFew", "substatus": None,
@@ -138,7 +139,7 @@ class Agent(threading.Thread):
             if self.opts.get("mute"):
                 continue
             try:
-                self.link.send(type="beat", metrics={"load1": 0.1, "cpuPct": 1, "stealPct": 0, "memUsedMiB": 10,
+                self.link.send(type="beat", metrics={"load1": self.opts.get("load1", 0.1), "cpuPct": 1, "stealPct": 0, "memUsedMiB": 10,
                                "netRxBytes": 1, "netTxBytes": 1, "busy": False}, spooled=0)
             except OSError:
                 return
@@ -173,6 +174,12 @@ class Agent(threading.Thread):
             threading.Thread(target=self.work, args=(m,), daemon=True).start()
 
     def work(self, m):
+        try:
+            self.measure(m)
+        except OSError:
+            pass  # the coordinator was killed
+
+    def measure(self, m):
         state = lambda s: self.link.send(type="jobState", jobId=m["jobId"], state=s, step=None, code=None,
                                          message=None)
         if m["kind"] == "rtt":

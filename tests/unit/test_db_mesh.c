@@ -79,12 +79,10 @@ static struct matrix *
 make_round(size_t n, uint32_t base, int64_t t1)
 {
 	struct matrix *m = matrix_new(n);
-	char name[16];
 
 	m->at_wall_ns = t1;
 	for (size_t i = 0; i < n; i++) {
-		snprintf(name, sizeof name, "vm-%zu", i + 1);
-		m->names[i] = xstrdup(name);
+		m->names[i] = xasprintf("vm-%zu", i + 1);
 		m->who[i] = (struct matrix_who){ .slot = (int64_t)i + 10,
 			.gen = 1,
 			.site = xstrdup("aws-us-east-1-c5") };

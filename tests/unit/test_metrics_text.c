@@ -101,7 +101,7 @@ static struct matrix *
 matrix_of(size_t n)
 {
 	struct matrix *m = matrix_new(n);
-	char name[16];
+	char name[32];
 
 	m->at_wall_ns = NOW;
 	for (size_t i = 0; i < n; i++) {
