@@ -19,6 +19,23 @@ static void print_no(struct cli *c, const json_t *a, const json_t *query);
 static void print_broken(struct cli *c, const json_t *a, const json_t *query);
 static void print_notes(const json_t *a);
 
+/* Without a group nothing is printed that Terraform could take for one. */
+static int
+print_tfvars(const json_t *a, int rc)
+{
+	struct str s = STR_INIT;
+
+	if (rc == 0) {
+		tfvars_text(a, &s);
+		fputs(str_cstr(&s), stdout);
+	} else {
+		fprintf(stderr, "milkyway: no group to write (%s)\n",
+		    js(a, "status"));
+	}
+	str_free(&s);
+	return rc;
+}
+
 int
 answer_print(struct cli *c, const json_t *a, const json_t *query)
 {
@@ -31,6 +48,8 @@ answer_print(struct cli *c, const json_t *a, const json_t *query)
 		cli_print_json(a);
 		return rc;
 	}
+	if (c->out == OUT_TFVARS)
+		return print_tfvars(a, rc);
 	if (c->out == OUT_TABLE)
 		print_verdict(a, groups);
 	if (some || c->out == OUT_CSV)

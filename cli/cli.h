@@ -22,7 +22,8 @@
 enum cli_out {
 	OUT_TABLE,
 	OUT_JSON,
-	OUT_CSV
+	OUT_CSV,
+	OUT_TFVARS /* place and placement only */
 };
 
 struct cli {
@@ -185,6 +186,8 @@ void cli_money(int64_t micros, char out[32]);
  * result; JSON as it is. */
 void bench_print(struct cli *c, const json_t *run, bool rows);
 
+/* The best group of an answer as Terraform variables. */
+void tfvars_text(const json_t *answer, struct str *out);
 /* A placement's answer; query (may be NULL) tells mode and operator. Returns
  * the exit status: EXIT_NO if there is no group or the given one is wrong. */
 int answer_print(struct cli *c, const json_t *answer, const json_t *query);

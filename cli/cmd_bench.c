@@ -147,9 +147,8 @@ show(struct cli *c, const char *cmd, int argc, char **argv, bool rows)
 	if (n == 2)
 		id = argv[2];
 	rest = id ? xasprintf("/benchmarks/%s", id)
-		  : xasprintf("/results?latest=1%s%s%s%s",
-			kind ? "&kind=" : "", kind ? kind : "",
-			at ? "&at=" : "", at ? utc : "");
+		  : xasprintf("/results?latest=1%s%s%s%s", kind ? "&kind=" : "",
+			kind ? kind : "", at ? "&at=" : "", at ? utc : "");
 	path = cli_mcis_path(c, argv[1], rest);
 	free(rest);
 	if (!path)
@@ -304,7 +303,7 @@ run_list(struct cli *c, int argc, char **argv)
 	return 0;
 }
 
-#define SHOW_OPTS \
+#define SHOW_OPTS                                                        \
 	"  -k, --kind K    only this kind\n  --run ID        this run\n" \
 	"  --at TIME       what was known then, e.g. 2026-11-21T10:00:00Z\n"
 

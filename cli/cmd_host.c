@@ -330,6 +330,7 @@ run_metrics(struct cli *c, int argc, char **argv)
 	switch (c->out) {
 	case OUT_JSON: cli_print_json(a); break;
 	case OUT_CSV: points_csv(a); break;
+	case OUT_TFVARS: /* not of this command */
 	case OUT_TABLE: points_table(c, a); break;
 	}
 	json_decref(a);

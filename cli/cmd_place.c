@@ -1,6 +1,7 @@
 /*
  * cmd_place.c - the best groups, and earlier answers.
  */
+#include "cli/place_test.h"
 #include "cli/question.h"
 
 #include "common/pure/alloc.h"
@@ -29,6 +30,16 @@ run_place(struct cli *c, int argc, char **argv)
 }
 
 static int
+run_test(struct cli *c, int argc, char **argv)
+{
+	const struct cli_cmd *cmd = cli_cmd(cmds_place, "place test");
+
+	if (cli_opts(c, cmd, argc, argv, NULL, 0, 1, 1) < 0)
+		return 2;
+	return place_test(c, argv[1]);
+}
+
+static int
 run_list(struct cli *c, int argc, char **argv)
 {
 	static const char *const heads[] = { "PLACEMENT", "STATUS", "CREATED",
@@ -40,7 +51,8 @@ run_list(struct cli *c, int argc, char **argv)
 	size_t i;
 	int n;
 
-	n = cli_opts(c, cmds_place + 1, argc, argv, NULL, 0, 0, 1);
+	n = cli_opts(c, cli_cmd(cmds_place, "placement"), argc, argv, NULL, 0,
+	    0, 1);
 	if (n < 0)
 		return 2;
 	path = n ? xasprintf("/v1/placements/%s", argv[1])
@@ -86,11 +98,20 @@ const struct cli_cmd cmds_place[] = {
 	    "  --per-site N       at most so many in one site (1)\n"
 	    "  --budget-micros N  at most so much per hour, in micro-USD\n"
 	    "  --objective price|performance[:KIND]|rtt   what is best (price)\n"
-	    "  --top N            ranked groups (5)\n\n"
+	    "  --top N            ranked groups (5)\n"
+	    "  -o tfvars          the best group as Terraform variables\n\n"
 	    "Exit status 4 when no group can meet the limits; the answer then says\n"
 	    "which limits conflict and what would make it possible.\n\n"
 	    "  milkyway place --from demo17 --vms 5 --max-rtt 40\n"
 	    "  milkyway place --world bench-data/worlds/deck17.json --vms 2 --csps 2 --max-rtt 40\n" },
+	{ "place test", "FILE",
+	    "placement questions with the answers you expect, for your CI",
+	    run_test,
+	    "FILE is JSON: {\"world\": PATH beside it (or \"from\": {\"mcis\": [..]}),\n"
+	    "\"tests\": [{\"name\", \"query\", \"expect\"}]}; expect has some of status,\n"
+	    "sites, notSites, maxWorstRttMs, maxCostPerHourMicros, minCsps, conflicts,\n"
+	    "minFeasibleRttMs. Exit status 4 if a test fails.\n\n"
+	    "  milkyway place test bench-data/place-tests/deck17.json\n" },
 	{ "placement", "[ID]", "earlier answers", run_list, "" },
 	{ NULL, NULL, NULL, NULL, NULL },
 };

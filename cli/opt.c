@@ -159,16 +159,19 @@ opt_read(const struct opt_set *s, const struct cli_cmd *cmd, int argc,
 static bool
 output_form(struct cli *c, const struct cli_cmd *cmd, const char *out)
 {
-	static const char *const forms[] = { "table", "json", "csv" };
+	static const char *const forms[] = { "table", "json", "csv", "tfvars" };
+	/* Terraform wants VMs: only these have some to tell. */
+	bool vms = str_eq(cmd->name, "place") || str_eq(cmd->name, "placement");
 
 	for (size_t i = 0; out && i < ARRAY_LEN(forms); i++) {
-		if (str_eq(out, forms[i])) {
+		if (str_eq(out, forms[i]) && (i != OUT_TFVARS || vms)) {
 			c->out = (enum cli_out)i;
 			return true;
 		}
 	}
 	if (out)
-		cli_usage(cmd, "-o: table, json or csv, not %s", out);
+		cli_usage(cmd, "-o: table, json%s, not %s",
+		    vms ? ", csv or tfvars" : " or csv", out);
 	return !out;
 }
 

@@ -193,7 +193,7 @@ solve(const struct question *q, json_t *world, json_t *query,
 
 	if (!json_at_root(&at, world, err) ||
 	    !place_io_world(&at, arena, &w, err)) {
-		err_wrap(err, "%s", q->world);
+		err_wrap(err, "%s", q->world ? q->world : "world");
 		return NULL;
 	}
 	if (!json_at_root(&at, query, err) ||
@@ -212,19 +212,19 @@ solve(const struct question *q, json_t *world, json_t *query,
 	return a;
 }
 
-/* Without any coordinator. */
-static json_t *
-offline(const struct question *q, json_t *query, struct mw_err *err)
+json_t *
+question_ask_with(struct cli *c, const struct question *q, json_t *world,
+    json_t *query, struct mw_err *err)
 {
-	json_t *world = cli_load(q->world, FILE_WORLD, PLACE_IO_FILE_MAX, err);
-	struct arena *arena = arena_new();
-	json_t *a = NULL;
+	struct arena *arena;
+	json_t *a;
 
+	if (!world)
+		return online(c, q, query, err);
+	arena = arena_new();
 	json_object_del(query, "from");
-	if (world)
-		a = solve(q, world, query, arena, err);
+	a = solve(q, world, query, arena, err);
 	arena_free(arena);
-	json_decref(world);
 	return a;
 }
 
@@ -249,5 +249,14 @@ json_t *
 question_ask(struct cli *c, const struct question *q, json_t *query,
     struct mw_err *err)
 {
-	return q->world ? offline(q, query, err) : online(c, q, query, err);
+	json_t *world = NULL, *a;
+
+	if (q->world) {
+		world = cli_load(q->world, FILE_WORLD, PLACE_IO_FILE_MAX, err);
+		if (!world)
+			return NULL;
+	}
+	a = question_ask_with(c, q, world, query, err);
+	json_decref(world);
+	return a;
 }

@@ -38,6 +38,9 @@ void question_opts(struct question *q, struct cli_opt *out);
  * *status is what to exit with. */
 json_t *question_query(const struct question *q, const struct cli_cmd *cmd,
     int *status);
+/* The same over a world that is loaded; NULL: the coordinator's data. */
+json_t *question_ask_with(struct cli *c, const struct question *q,
+    json_t *world, json_t *query, struct mw_err *err) mw_must_check;
 /* New reference, or NULL. Changes query: "from" comes or goes. */
 json_t *question_ask(struct cli *c, const struct question *q, json_t *query,
     struct mw_err *err) mw_must_check;

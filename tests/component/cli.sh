@@ -82,6 +82,29 @@ completes() { # WORDS... WANTED
 	    COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _milkyway; echo "${COMPREPLY[@]}"' \
 	    _ "$dir/completion" "${@:1:n-1}" | grep -qxF -- "$want"
 }
+check "placement tests pass" status 0 "3 passed, 0 failed" \
+    place test bench-data/place-tests/deck17.json
+sed 's/58.22/60/' bench-data/place-tests/deck17.json >"$dir/wrong.json"
+sed -i "s|../worlds|$PWD/bench-data/worlds|" "$dir/wrong.json"
+check "a placement test that fails is 4 and says why" status 4 \
+    "minFeasibleRttMs is 58.220" place test "$dir/wrong.json"
+sed -i 's/"status"/"statux"/' "$dir/wrong.json"
+check "an expectation that nobody knows is 2" status 2 "/expect/statux" \
+    place test "$dir/wrong.json"
+check "Terraform variables" status 0 'instance_type = "c5.xlarge"' \
+    place --world $deck --vms 2 --csps 2 --max-rtt 40 -o tfvars
+check "no group, no variables" status 4 "no group to write" \
+    place --world $deck --vms 5 --csps 2 --max-rtt 40 -o tfvars
+check "a what-if curve" status 0 "56.750" whatif --world $deck --vms 3 --csps 2
+check "sizes" status 0 "57.671" whatif --world $deck --sizes 6 --csps 2
+pareto() {
+	milkyway pareto --world $deck --vms 4 --csps 3 --objective performance \
+	    --svg "$dir/front.svg" 2>&1 | grep -q knee &&
+	    grep -q "</svg>" "$dir/front.svg"
+}
+check "a Pareto front with its knee and picture" pareto
+check "no curve is 4" status 4 "no group meets the rest" \
+    whatif --world $deck --vms 3 --csps 5
 check "bash completes a command" completes milkyway pla "place placement"
 check "bash completes a verb" completes milkyway mcis cr "create"
 check "bash completes an option" completes milkyway place --max "--max-rtt"
