@@ -106,6 +106,25 @@ matrix_method_name(enum matrix_method m)
 	return method_names[m];
 }
 
+const char *
+matrix_flag_name(unsigned bit)
+{
+	static const struct {
+		unsigned bit;
+		const char *name;
+	} names[] = { { MATRIX_F_TX_USER, "txUser" },
+		{ MATRIX_F_RX_USER, "userTs" }, { MATRIX_F_BUSY, "contended" },
+		{ MATRIX_F_REORDERED, "reordered" },
+		{ MATRIX_F_UDP_BLOCKED, "udpBlocked" },
+		{ MATRIX_F_ICMP_BLOCKED, "icmpBlocked" },
+		{ MATRIX_F_INHERITED, "inherited" } };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (names[i].bit == bit)
+			return names[i].name;
+	return NULL;
+}
+
 bool
 matrix_pair_us(const struct matrix *m, size_t a, size_t b, bool p95,
     uint32_t *us)

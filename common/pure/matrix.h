@@ -80,6 +80,8 @@ size_t matrix_index(const struct matrix *m, const char *name);
 const char *matrix_why_name(enum matrix_why why);
 enum matrix_why matrix_why_parse(const char *name); /* NEVER if unknown */
 const char *matrix_method_name(enum matrix_method m);
+/* The word of that MATRIX_F_x in `quality`; NULL: no such flag. */
+const char *matrix_flag_name(unsigned bit);
 /*
  * The value a limit is compared with: the larger p95 (or p50) of both
  * directions; one direction unknown: the other; both unknown: false.
