@@ -437,10 +437,39 @@ def test_matrix(c, fleet):
               for i in range(4) for j in range(4)), b)
     fleet.agents[3].opts["not_armed"] = True
     s, a = c.act("POST", M + "/matrix", {"k": 10, "windowMs": 200})
-    s, b = c.call("GET", M + "/matrix")
     fleet.agents[3].opts["not_armed"] = False
+    first = b
+    s, b = c.call("GET", M + "/matrix?round=newest")
     reasons = {x["reason"] for x in b["cells"][2] if x and x.get("reason")}
     check("a missing row says why", reasons == {"notArmed"}, b["cells"][2])
+    s, b = c.call("GET", M + "/matrix")
+    check("in the pool the earlier round speaks", b["rounds"] == 2 and b["pooled"] and
+          [x and (x["n"], x["rounds"], x["reason"]) for x in b["cells"][2]] ==
+          [(10, 1, None), (10, 1, None), None, (10, 1, None)], b["cells"][2])
+    check("two rounds are two", (b["cells"][0][1]["n"], b["cells"][0][1]["rounds"]) == (20, 2), b["cells"][0])
+    check("few samples are said of all pairs at once",
+          [(f["flag"], f["pairs"]) for f in b["findings"]] == [("fewSamples", 6)], b["findings"])
+    s, b = c.call("GET", M + "/matrix?round=" + first["roundId"])
+    check("a round by its name", s == 200 and b["roundId"] == first["roundId"] and not b["pooled"], b)
+    s, b = c.call("GET", M + "/matrix?at=" + first["measuredAt"])
+    check("what was known then", s == 200 and b["rounds"] == 1 and b["roundId"] == first["roundId"] and
+          b["cells"][0][1]["ageS"] == 0, b)
+    s, b = c.call("GET", M + "/matrix?at=2020-01-01T00:00:00Z")
+    check("before all data the first time is named", s == 404 and first["measuredAt"] in b["detail"], b)
+    for bad in ("at=yesterday", "round=m-", "round=m-1&at=2026-01-01T00:00:00Z", "round=7"):
+        s, b = c.call("GET", M + "/matrix?" + bad)
+        check("refused: " + bad, s == 400, (s, b))
+    s, b = c.call("GET", M + "/matrix?round=m-999")
+    check("no such round", s == 404, (s, b))
+    s, b = c.call("GET", M + "/matrix/history?src=a-1&dst=g-2")
+    check("a pair has a history", s == 200 and len(b["items"]) == 2 and b["days"] == [] and
+          b["items"][0]["roundId"] == first["roundId"] and b["items"][0]["rttMinMs"] == 3.0, b)
+    s, b = c.call("GET", M + "/matrix/history?src=a-1&dst=a-1")
+    check("of two VMs", s == 400, (s, b))
+    s, b = c.call("GET", M + "/matrix/history?src=a-1&dst=zz-9")
+    check("that were measured", s == 404, (s, b))
+    s, b = c.call("GET", M + "/results?latest=1&at=2020-01-01T00:00:00Z")
+    check("results of a time before there were any", s == 404 and "first" in b["detail"], (s, b))
 
 
 def test_events(c):
@@ -482,7 +511,8 @@ def test_kill(c, fleet):
     check("events too", any(e["seq"] == last for e in after))
     s, b = c.call("GET", M)
     check("the MCIS too", s == 200 and len(b["vms"]) == 4, b)
-    check("the matrix too", c.call("GET", M + "/matrix")[0] == 200)
+    s, b = c.call("GET", M + "/matrix")
+    check("the matrix too, pooled", s == 200 and b["rounds"] == 2, b)
     for slot in range(1, 5):
         fleet.up(slot)
     end = until(lambda: (x := c.call("GET", "/v1/actions/" + a["actionId"])[1])["state"] not in
