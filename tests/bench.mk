@@ -28,3 +28,15 @@ bench-store: $(O)/tests/bench/store
 	$(Q)mkdir -p build/bench
 	$(Q)$< build/bench | tee build/bench/store.jsonl
 .PHONY: bench-store
+
+# The placement library, and how it compares with CBC and GLPK if they are
+# installed (coinor-cbc, glpk-utils); S is the time they get for one model.
+S ?= 60
+BENCH_PLACEMENT := $(addprefix tests/bench/,placement.c place_world.c place_lp.c)
+$(O)/tests/bench/placement: $(call obj,$(BENCH_PLACEMENT)) \
+    $(call archives,placement pure)
+	$(Q)$(CC) $(ALLCFLAGS) $(LDFLAGS_$(MODE)) -o $@ $^ -lm
+bench-placement: $(O)/tests/bench/placement
+	$(Q)mkdir -p build/bench/placement
+	$(Q)$< build/bench/placement $(S) | tee build/bench/placement.jsonl
+.PHONY: bench-placement
