@@ -15,18 +15,18 @@
 #include <string.h>
 
 struct pl_bound *
-pl_bound_new(const struct pl_model *m)
+pl_bound_new(const struct pl_model *m, size_t candidates)
 {
 	struct pl_bound *b = xcalloc(1, sizeof *b);
 
 	b->m = m;
-	b->maxcols = m->nel + 2 * PLACE_MAX_VMS + 1;
+	b->maxcols = candidates + 2 * PLACE_MAX_VMS + 1;
 	b->cost = xcalloc(m->m * b->maxcols, sizeof *b->cost);
 	b->cap = xcalloc(b->maxcols, sizeof *b->cap);
 	b->used = xcalloc(b->maxcols, sizeof *b->used);
 	b->room = xcalloc(b->maxcols, sizeof *b->room);
-	b->col_of = xcalloc(m->nel + 1, sizeof *b->col_of);
-	b->taken = xcalloc(m->nel + 1, sizeof *b->taken);
+	b->col_of = xcalloc(candidates + 1, sizeof *b->col_of);
+	b->taken = xcalloc(candidates + 1, sizeof *b->taken);
 	b->mask = xcalloc(m->nel / 64 + 1, sizeof *b->mask);
 	for (int l = PLACE_LEVEL_SITE; l < PLACE_LEVEL_COUNT; l++)
 		b->left[l] = xcalloc(m->ngroups[l] + 1, sizeof *b->left[l]);
@@ -52,9 +52,9 @@ pl_bound_free(struct pl_bound *b)
 
 /* Columns of the chosen: first the mandatory VM of each, then its spare room. */
 void
-pl_columns_chosen(struct pl_search *s, const pl_cost *ecost)
+pl_columns_chosen(const struct pl_search *s, struct pl_bound *b,
+    const pl_cost *ecost)
 {
-	struct pl_bound *b = s->bound;
 	const struct pl_model *m = s->m;
 	size_t n = s->nchosen;
 
@@ -127,107 +127,163 @@ class_costs(struct pl_search *s, const uint32_t *list, size_t n,
 	}
 }
 
-struct arcs { /* of one augmentation, between roles */
-	pl_cost end[PL_MAX_ROLES]; /* straight into a free column */
-	uint32_t end_col[PL_MAX_ROLES];
-	pl_cost dist[PL_MAX_ROLES];
-	int next[PL_MAX_ROLES]; /* unit to push out, or -1 */
-};
-
+/* The cheapest column with free room for role i. */
 static void
-arcs_end(const struct pl_bound *b, struct arcs *a)
+end_find(struct pl_bound *b, size_t i)
 {
-	for (size_t i = 0; i < b->m->m; i++) {
-		const pl_cost *cost = b->cost + i * b->maxcols;
+	const pl_cost *cost = b->cost + i * b->maxcols;
+	pl_cost best = PL_INF;
+	uint32_t at = 0;
 
-		a->end[i] = PL_INF;
-		a->end_col[i] = 0;
-		for (size_t c = 0; c < b->ncols; c++)
-			if (cost[c] < a->end[i] && b->used[c] < b->cap[c]) {
-				a->end[i] = cost[c];
-				a->end_col[i] = (uint32_t)c;
-			}
+	for (uint32_t c = 0; c < b->ncols; c++)
+		if (cost[c] < best && b->used[c] < b->cap[c]) {
+			best = cost[c];
+			at = c;
+		}
+	b->end[i] = best;
+	b->end_col[i] = at;
+}
+
+/*
+ * What it costs the others to push out unit u of role j, if that is cheapest.
+ * One step per array: gcc 12.2 gets the index of cost wrong (-fivopts) where
+ * that of the arcs is computed from both roles.
+ */
+static void
+arcs_add(struct pl_bound *b, size_t u)
+{
+	uint32_t j = b->unit_role[u], c = b->unit_col[u];
+	const pl_cost *cost = b->cost + c;
+	pl_cost own = cost[j * b->maxcols], *arc = b->arc[j];
+	uint32_t *unit = b->arc_unit[j];
+
+	for (size_t i = 0; i < b->m->m; i++, cost += b->maxcols) {
+		if (i == j || *cost >= PL_INF || *cost - own >= arc[i])
+			continue;
+		arc[i] = *cost - own;
+		unit[i] = (uint32_t)u;
 	}
 }
 
-/* Shortest ways from each role to free room, over units of other roles. */
 static void
-arcs_relax(const struct pl_bound *b, struct arcs *a)
+arcs_reset(struct pl_bound *b)
 {
-	size_t m = b->m->m;
-	bool more = true;
+	for (size_t i = 0; i < b->m->m; i++)
+		for (size_t j = 0; j < b->m->m; j++)
+			b->arc[i][j] = PL_INF;
+	for (size_t u = 0; u < b->nunits; u++)
+		arcs_add(b, u);
+}
 
-	for (size_t i = 0; i < m; i++) {
-		a->dist[i] = a->end[i];
-		a->next[i] = -1;
+/* Shortest ways from each role to free room; next: whom it pushes, or m. */
+static void
+ways(struct pl_bound *b)
+{
+	pl_cost *dist = b->dist;
+	uint32_t *next = b->next;
+	uint32_t m = (uint32_t)b->m->m;
+	bool more = m > 1;
+
+	for (uint32_t i = 0; i < m; i++) {
+		dist[i] = b->end[i];
+		next[i] = m;
 	}
-	for (size_t round = 0; m > 1 && more && round < m; round++) {
+	while (more) {
 		more = false;
-		for (size_t u = 0; u < b->nunits; u++) {
-			uint32_t j = b->unit_role[u], c = b->unit_col[u];
-			pl_cost out;
+		for (uint32_t i = 0; i < m; i++)
+			for (uint32_t j = 0; j < m; j++) {
+				pl_cost v = b->arc[j][i];
 
-			if (a->dist[j] >= PL_INF)
-				continue;
-			out = a->dist[j] - b->cost[j * b->maxcols + c];
-			for (size_t i = 0; i < m; i++) {
-				pl_cost v = b->cost[i * b->maxcols + c];
-
-				if (i == j || v >= PL_INF ||
-				    v + out >= a->dist[i])
+				if (v >= PL_INF || dist[j] >= PL_INF ||
+				    v + dist[j] >= dist[i])
 					continue;
-				a->dist[i] = v + out;
-				a->next[i] = (int)u;
+				dist[i] = v + dist[j];
+				next[i] = j;
 				more = true;
 			}
-		}
 	}
 }
 
-/* Adds one unit of role i along the shortest way. */
+/* A column is full: who wanted to go there looks again. */
+static void
+column_full(struct pl_bound *b, uint32_t c)
+{
+	for (size_t i = 0; i < b->m->m; i++)
+		if (b->end[i] < PL_INF && b->end_col[i] == c)
+			end_find(b, i);
+}
+
+/*
+ * Adds one unit of role i along the shortest way to free room, over the roles
+ * as nodes: each may push out a unit of another.
+ */
 static bool
 augment(struct pl_bound *b, uint32_t i)
 {
-	struct arcs a;
+	uint32_t c;
+	bool pushed = false;
 
-	arcs_end(b, &a);
-	arcs_relax(b, &a);
-	if (a.dist[i] >= PL_INF)
+	ways(b);
+	if (b->dist[i] >= PL_INF)
 		return false;
-	while (a.next[i] >= 0) {
-		size_t u = (size_t)a.next[i];
-		uint32_t pushed = b->unit_role[u];
-
-		b->unit_role[u] = i;
-		i = pushed;
+	while (b->next[i] < b->m->m) {
+		b->unit_role[b->arc_unit[b->next[i]][i]] = i;
+		i = b->next[i];
+		pushed = true;
 	}
+	c = b->end_col[i];
 	b->unit_role[b->nunits] = i;
-	b->unit_col[b->nunits++] = a.end_col[i];
-	b->used[a.end_col[i]]++;
+	b->unit_col[b->nunits] = c;
+	b->nunits++;
+	if (pushed)
+		arcs_reset(b);
+	else
+		arcs_add(b, b->nunits - 1);
+	b->used[c]++;
+	if (b->used[c] == b->cap[c])
+		column_full(b, c);
 	return true;
 }
 
-/* Prices: what one more unit of a role costs, what room of a column is worth.
+/*
+ * Prices: what one unit less of a role saves, the smallest optimal dual, and
+ * what the room of a full column is worth.
  */
 static void
 duals(struct pl_bound *b)
 {
-	struct arcs a;
+	size_t m = b->m->m;
+	bool more = m > 1;
 
-	arcs_end(b, &a);
-	for (size_t i = 0; i < b->m->m; i++)
-		if (a.end[i] > PL_FULL)
-			a.end[i] = PL_FULL;
-	arcs_relax(b, &a);
-	memcpy(b->dual, a.dist, sizeof b->dual);
-	memset(b->room, 0, b->ncols * sizeof *b->room);
+	for (size_t i = 0; i < m; i++)
+		b->dual[i] = -PL_INF;
 	for (size_t u = 0; u < b->nunits; u++) {
-		uint32_t j = b->unit_role[u], c = b->unit_col[u];
-		pl_cost v = a.dist[j] - b->cost[j * b->maxcols + c];
+		uint32_t i = b->unit_role[u];
+		pl_cost v = b->cost[i * b->maxcols + b->unit_col[u]];
 
-		/* Equal for all units of one full column. */
-		if (b->used[c] == b->cap[c])
-			b->room[c] = v;
+		if (v > b->dual[i])
+			b->dual[i] = v;
+	}
+	while (more) {
+		more = false;
+		for (size_t i = 0; i < m; i++)
+			for (size_t j = 0; j < m; j++) {
+				pl_cost v = b->arc[i][j];
+
+				if (v >= PL_INF || b->dual[j] - v <= b->dual[i])
+					continue;
+				b->dual[i] = b->dual[j] - v;
+				more = true;
+			}
+	}
+	for (size_t c = 0; c < b->ncols; c++) {
+		b->room[c] = 0;
+		for (size_t i = 0; i < m && b->used[c] == b->cap[c]; i++) {
+			pl_cost v = b->cost[i * b->maxcols + c];
+
+			if (v < PL_INF && b->dual[i] - v > b->room[c])
+				b->room[c] = b->dual[i] - v;
+		}
 	}
 }
 
@@ -238,6 +294,9 @@ pl_ship(struct pl_bound *b, size_t mandatory)
 
 	b->nunits = 0;
 	memset(b->used, 0, b->ncols * sizeof *b->used);
+	arcs_reset(b);
+	for (size_t i = 0; i < b->m->m; i++)
+		end_find(b, i);
 	for (uint32_t i = 0; i < b->m->m; i++)
 		for (uint32_t t = 0; t < b->m->count[i]; t++)
 			if (!augment(b, i))
@@ -303,13 +362,13 @@ pl_bound(struct pl_search *s, const uint32_t *list, size_t n)
 
 	if (!counts_allow(s, list, n))
 		return PL_INF;
-	pl_columns_chosen(s, m->ecost);
+	pl_columns_chosen(s, b, m->ecost);
 	colour(s, list, n);
 	for (size_t i = 0; i < m->nside; i++) {
 		const pl_cost *side = m->eside + i * m->m * m->nel;
 		size_t ncols = b->ncols;
 
-		pl_columns_chosen(s, side);
+		pl_columns_chosen(s, b, side);
 		b->ncols = ncols;
 		class_costs(s, list, n, side);
 		if (pl_ship(b, s->nchosen) > m->side[i].cap)
@@ -318,7 +377,7 @@ pl_bound(struct pl_search *s, const uint32_t *list, size_t n)
 	if (m->nside > 0) {
 		size_t ncols = b->ncols;
 
-		pl_columns_chosen(s, m->ecost);
+		pl_columns_chosen(s, b, m->ecost);
 		b->ncols = ncols;
 	}
 	class_costs(s, list, n, m->ecost);
@@ -331,7 +390,8 @@ pl_bound(struct pl_search *s, const uint32_t *list, size_t n)
 		return PL_INF;
 	lb += add;
 	add = pl_pairs_bound(s, list, n, open);
-	return add >= PL_INF ? PL_INF : lb + add;
+	b->value = add >= PL_INF ? PL_INF : lb + add;
+	return b->value;
 }
 
 pl_cost
@@ -347,5 +407,8 @@ pl_bound_forced(const struct pl_search *s, uint32_t e, size_t i)
 		if (v < PL_INF && v - b->dual[r] + b->room[b->col_of[i]] < best)
 			best = v - b->dual[r] + b->room[b->col_of[i]];
 	}
+	/* A mandatory column would stay empty. */
+	if (best >= PL_BIG / 2)
+		return PL_INF;
 	return best > 0 ? best : 0;
 }

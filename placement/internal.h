@@ -203,8 +203,10 @@ struct pl_search {
 	bool more_ties;
 	pl_cost open; /* smallest bound left unexplored by a cut */
 	bool aborted, done;
-	struct pl_bound *bound;
+	struct pl_bound *bound, *ship; /* of candidates; of leaves */
 	struct pl_leaf *leaf;
+	enum place_level levels[PLACE_LEVEL_COUNT]; /* that limit anything */
+	size_t nlevels;
 	uint32_t *user_now;
 	uint32_t *mark[PLACE_LEVEL_COUNT]; /* region, csp */
 	uint32_t mark_no;
@@ -236,12 +238,19 @@ struct pl_bound {
 	size_t nunits;
 	uint64_t *mask;
 	bool *taken;
+	/* Where a role may go at once; what [the other role] pays to push
+	 * out one of its units. */
+	pl_cost end[PL_MAX_ROLES], arc[PL_MAX_ROLES][PL_MAX_ROLES];
+	pl_cost dist[PL_MAX_ROLES];
+	uint32_t next[PL_MAX_ROLES];
+	uint32_t end_col[PL_MAX_ROLES], arc_unit[PL_MAX_ROLES][PL_MAX_ROLES];
 	pl_cost dual[PL_MAX_ROLES];
+	pl_cost value; /* that pl_bound() found last */
 	pl_cost *room; /* per column: what its room is worth */
 	uint32_t *left[PLACE_LEVEL_COUNT];
 };
 
-struct pl_bound *pl_bound_new(const struct pl_model *m);
+struct pl_bound *pl_bound_new(const struct pl_model *m, size_t candidates);
 void pl_bound_free(struct pl_bound *b);
 /* PL_INF: no group. Duals are kept for pl_bound_forced(). */
 pl_cost pl_bound(struct pl_search *s, const uint32_t *list, size_t n);
@@ -249,7 +258,8 @@ pl_cost pl_bound(struct pl_search *s, const uint32_t *list, size_t n);
 pl_cost pl_bound_forced(const struct pl_search *s, uint32_t e, size_t i);
 /* Ships the roles' units to the columns; PL_INF: impossible. */
 pl_cost pl_ship(struct pl_bound *b, size_t mandatory);
-void pl_columns_chosen(struct pl_search *s, const pl_cost *ecost);
+void pl_columns_chosen(const struct pl_search *s, struct pl_bound *b,
+    const pl_cost *ecost);
 
 /* Exact assignment for the chosen elements. */
 struct pl_leaf;

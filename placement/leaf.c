@@ -214,11 +214,11 @@ by_flow(struct pl_search *s)
 static pl_cost
 by_shipping(struct pl_search *s)
 {
-	struct pl_bound *b = s->bound;
+	struct pl_bound *b = s->ship;
 	const struct pl_model *m = s->m;
 	pl_cost sum;
 
-	pl_columns_chosen(s, m->ecost);
+	pl_columns_chosen(s, b, m->ecost);
 	sum = pl_ship(b, s->nchosen);
 	for (size_t u = 0; sum < PL_INF && u < b->nunits; u++) {
 		size_t role = b->unit_role[u];

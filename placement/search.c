@@ -41,13 +41,17 @@ pl_search_new(const struct pl_model *m, struct pl_ctl *ctl, size_t topk,
 	s->words = m->nel / 64 + 1;
 	s->adj = xcalloc(m->nel * s->words + 1, sizeof *s->adj);
 	s->adj_built = xcalloc(m->nel + 1, sizeof *s->adj_built);
-	for (int l = PLACE_LEVEL_SITE; l < PLACE_LEVEL_COUNT; l++) {
+	for (enum place_level l = PLACE_LEVEL_SITE; l < PLACE_LEVEL_COUNT;
+	     l++) {
 		s->used[l] = xcalloc(m->ngroups[l] + 1, sizeof *s->used[l]);
 		s->mark[l] = xcalloc(m->ngroups[l] + 1, sizeof *s->mark[l]);
+		if (m->cap[l] < m->k || m->min[l] > 1)
+			s->levels[s->nlevels++] = l;
 	}
 	s->user_now = xcalloc(2 * m->nusers + 1, sizeof *s->user_now);
 	s->top = xcalloc(topk + 1, sizeof *s->top);
-	s->bound = pl_bound_new(m);
+	s->bound = pl_bound_new(m, m->nel);
+	s->ship = pl_bound_new(m, 0);
 	s->leaf = pl_leaf_new(m);
 	return s;
 }
@@ -70,6 +74,7 @@ pl_search_free(struct pl_search *s)
 	}
 	free(s->user_now);
 	pl_bound_free(s->bound);
+	pl_bound_free(s->ship);
 	pl_leaf_free(s->leaf);
 	free(s);
 }
@@ -174,7 +179,8 @@ joinable(const struct pl_search *s, uint32_t e)
 	uint32_t site = m->el[e].site;
 	size_t open = m->k - s->nchosen;
 
-	for (int l = PLACE_LEVEL_SITE; l < PLACE_LEVEL_COUNT; l++) {
+	for (size_t i = 0; i < s->nlevels; i++) {
+		enum place_level l = s->levels[i];
 		uint32_t used = s->used[l][m->at[l][site]];
 
 		/* Or: every open place must bring a new csp, or region. */
@@ -293,79 +299,120 @@ try_leaf(struct pl_search *s, pl_cost lb)
 		leave_open(s, lb);
 }
 
-static void visit(struct pl_search *s, uint32_t *list, size_t n, pl_cost lb);
+static void visit(struct pl_search *s, uint32_t *list, size_t n, pl_cost lb,
+    bool bounded);
 
 struct child {
 	pl_cost lb;
-	size_t at;
+	uint32_t at; /* in the parent's list */
+	bool bounded; /* lb is that of the child's own relaxation */
 };
 
-static int
-child_cmp(const void *a, const void *b)
+static bool
+child_less(const struct child *x, const struct child *y)
 {
-	const struct child *x = a, *y = b;
-
-	if (x->lb != y->lb)
-		return x->lb < y->lb ? -1 : 1;
-	return x->at < y->at ? -1 : x->at > y->at;
+	return x->lb != y->lb ? x->lb < y->lb : x->at < y->at;
 }
 
-/* Bounds the children; false: cut. */
-static bool
-bound_children(struct pl_search *s, const uint32_t *list, size_t n, pl_cost lb,
-    struct child *ch, size_t *nch, uint32_t *sub)
+/* The children as a heap, least bound first. */
+static void
+heap_down(struct child *h, size_t n, size_t i)
 {
-	for (size_t i = 0; i < n; i++)
-		ch[i].lb = lb + pl_bound_forced(s, list[i], i);
-	for (size_t i = 0; i < n; i++) {
-		pl_cost b = ch[i].lb;
-		size_t d;
+	for (size_t c = 2 * i + 1; c < n; c = 2 * i + 1) {
+		struct child t = h[i];
 
-		if (over(s, b))
-			continue;
-		choose(s, list[i]);
-		d = narrow(s, sub, list, i + 1, n);
-		b = pl_bound(s, sub, d);
-		unchoose(s);
-		if (pl_tick(s->ctl))
-			return false;
-		if (b < ch[i].lb)
-			b = ch[i].lb;
-		if (over(s, b))
-			continue;
-		ch[*nch].at = i;
-		ch[(*nch)++].lb = b;
+		c += c + 1 < n && child_less(&h[c + 1], &h[c]);
+		if (!child_less(&h[c], &t))
+			return;
+		h[i] = h[c];
+		h[c] = t;
+		i = c;
 	}
+}
+
+/* Drops candidates that the parent's prices rule out; bounds the others. */
+static size_t
+children(struct pl_search *s, uint32_t *list, size_t n, pl_cost lb,
+    struct child *h)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		pl_cost add = pl_bound_forced(s, list[i], i);
+		pl_cost own = add >= PL_INF ? add : s->bound->value + add;
+
+		own = own < lb ? lb : own;
+		if (over(s, own))
+			continue;
+		list[kept] = list[i];
+		h[kept] = (struct child){ own, (uint32_t)kept, false };
+		kept++;
+	}
+	for (size_t i = kept / 2; i-- > 0;)
+		heap_down(h, kept, i);
+	return kept;
+}
+
+/*
+ * Visits the child at the top of the heap, or puts it back with its own bound
+ * if that leaves another one in front. True: the top is done.
+ */
+static bool
+child_visit(struct pl_search *s, struct child *h, size_t nheap,
+    const uint32_t *list, size_t n, uint32_t *sub)
+{
+	pl_cost lb = h->lb, second = PL_INF;
+	size_t d = narrow(s, sub, list, h->at + 1, n);
+	bool bounded = false;
+
+	for (size_t i = 1; i < nheap && i < 3; i++)
+		if (h[i].lb < second)
+			second = h[i].lb;
+	if (!h->bounded && s->nchosen < s->m->k) {
+		pl_cost own = pl_bound(s, sub, d);
+
+		bounded = true;
+		if (pl_tick(s->ctl)) {
+			leave_open(s, lb);
+			return true;
+		}
+		if (own > lb)
+			lb = own;
+		if (over(s, lb))
+			return true;
+		if (lb > second) {
+			h->lb = lb;
+			h->bounded = true;
+			return false;
+		}
+	}
+	visit(s, sub, d, lb, bounded);
 	return true;
 }
 
 static void
-by_cost(struct pl_search *s, const uint32_t *list, size_t n, pl_cost lb)
+by_cost(struct pl_search *s, uint32_t *list, size_t n, pl_cost lb)
 {
 	uint32_t *sub = xcalloc(n + 1, sizeof *sub);
-	struct child *ch = xcalloc(n + 1, sizeof *ch);
-	size_t nch = 0;
+	struct child *h = xcalloc(n + 1, sizeof *h);
+	size_t left;
 
-	if (!bound_children(s, list, n, lb, ch, &nch, sub)) {
-		leave_open(s, lb);
-		nch = 0;
-	}
-	qsort(ch, nch, sizeof *ch, child_cmp);
-	for (size_t i = 0; i < nch && !s->done; i++) {
-		size_t d;
+	n = left = children(s, list, n, lb, h);
+	while (left > 0 && !s->done && !over(s, h->lb)) {
+		bool done;
 
-		if (over(s, ch[i].lb))
-			break;
 		if (s->aborted) {
-			leave_open(s, ch[i].lb);
+			leave_open(s, h->lb);
 			break;
 		}
-		choose(s, list[ch[i].at]);
-		d = narrow(s, sub, list, ch[i].at + 1, n);
-		visit(s, sub, d, ch[i].lb);
+		choose(s, list[h->at]);
+		done = child_visit(s, h, left, list, n, sub);
 		unchoose(s);
+		if (done)
+			h[0] = h[--left];
+		heap_down(h, left, 0);
 	}
-	free(ch);
+	free(h);
 	free(sub);
 }
 
@@ -393,16 +440,19 @@ by_classes(struct pl_search *s, const uint32_t *list, size_t n)
 	}
 	for (size_t i = 0; i < branches && !s->done && !s->aborted; i++) {
 		choose(s, order[i]);
-		visit(s, sub, narrow(s, sub, order, i + 1, n), 0);
+		visit(s, sub, narrow(s, sub, order, i + 1, n), 0, false);
 		unchoose(s);
 	}
 	free(order);
 }
 
-/* All groups that have the chosen and any of list. */
+/* All groups that have the chosen and any of list. bounded: lb is that of this
+ * very list, and its prices are at hand. */
 static void
-visit(struct pl_search *s, uint32_t *list, size_t n, pl_cost lb)
+visit(struct pl_search *s, uint32_t *list, size_t n, pl_cost lb, bool bounded)
 {
+	size_t given = n;
+
 	try_leaf(s, lb);
 	if (s->aborted || s->done || s->nchosen == s->m->k)
 		return;
@@ -412,11 +462,15 @@ visit(struct pl_search *s, uint32_t *list, size_t n, pl_cost lb)
 		n = propagate(s, list, n);
 	if (n == 0)
 		return;
-	if (pl_tick(s->ctl)) {
-		leave_open(s, lb);
-		return;
+	if (!bounded || n < given) {
+		pl_cost own = pl_bound(s, list, n);
+
+		if (pl_tick(s->ctl)) {
+			leave_open(s, lb);
+			return;
+		}
+		lb = own > lb ? own : lb;
 	}
-	lb = pl_bound(s, list, n);
 	if (over(s, lb))
 		return;
 	if (s->feasibility)
@@ -469,6 +523,6 @@ pl_search_run(struct pl_search *s)
 			list[n++] = e;
 	if (s->feasibility)
 		sort_by_degree(s, list, n);
-	visit(s, list, n, -PL_INF);
+	visit(s, list, n, -PL_INF, false);
 	free(list);
 }
