@@ -375,13 +375,15 @@ place_flip(const struct place_ranked *best, const struct place_query *q,
 		.stop = stop,
 		.stop_arg = stop_arg };
 	struct mw_err err = MW_ERR_INIT;
-	int64_t limit = q->limits.max_rtt_us, high = ANY_KNOWN;
+	int64_t limit = q->limits.max_rtt_us, high;
 	uint32_t worst;
 
 	if (limit <= 0 || !worst_of(best, q, w, &worst))
 		return false;
 	*flip_us = limit - worst;
-	/* The closest of the better groups, by the sweep from above. */
+	/* The closest of the better groups, by the sweep from above. What is
+	 * farther than the slack does not matter. */
+	high = limit + *flip_us < ANY_KNOWN ? limit + *flip_us : ANY_KNOWN;
 	while (ctl.cut == PLACE_NOT_CUT) {
 		struct place_answer *a = best_below(q, w, high, &ctl, &err);
 		uint32_t other = 0;

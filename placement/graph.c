@@ -12,7 +12,7 @@ pl_compatible(const struct pl_model *m, uint32_t a, uint32_t b)
 
 	if (x->site == y->site && x->cls == y->cls)
 		return false;
-	for (enum place_level l = PLACE_LEVEL_SITE; l < PLACE_LEVEL_COUNT; l++)
+	for (enum place_level l = PLACE_LEVEL_SITE; l <= m->tied; l++)
 		if (m->at[l][x->site] == m->at[l][y->site] &&
 		    (m->cap[l] < 2 || m->apart[x->cls][y->cls] >= l))
 			return false;

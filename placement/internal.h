@@ -101,6 +101,7 @@ struct pl_model {
 	uint32_t cls[PL_MAX_ROLES], ncls;
 	uint32_t lim[PL_MAX_ROLES][PL_MAX_ROLES]; /* per class */
 	enum place_level apart[PL_MAX_ROLES][PL_MAX_ROLES]; /* same */
+	enum place_level tied; /* widest where one site can exclude another */
 	bool serves[PL_MAX_ROLES], talk[PL_MAX_ROLES][PL_MAX_ROLES];
 
 	struct pl_cell *cells; /* m * n */

@@ -150,7 +150,12 @@ classes(struct pl_model *m)
 			    pair_limit(m, first[a], first[b], &m->talk[a][b]);
 			m->apart[a][b] = pl_query_apart(m->q, m->role[first[a]],
 			    m->role[first[b]]);
+			if (m->apart[a][b] > m->tied)
+				m->tied = m->apart[a][b];
 		}
+	for (enum place_level l = PLACE_LEVEL_SITE; l < PLACE_LEVEL_COUNT; l++)
+		if (m->cap[l] < 2 && l > m->tied)
+			m->tied = l;
 	for (uint32_t a = 0; a < m->m; a++) {
 		if (m->talk[m->cls[a]][m->cls[a]])
 			m->npairs +=

@@ -189,6 +189,7 @@ struct build {
 	uint32_t *every; /* per world site: what each VM pays for users */
 	uint32_t *model_site; /* per world site */
 	int64_t lo[PLACE_MAX_TERMS], hi[PLACE_MAX_TERMS];
+	bool any[PLACE_MAX_TERMS]; /* lo and hi are known */
 };
 
 /* The weighted mean time to all users, where every VM pays it. */
@@ -218,14 +219,25 @@ every_sites(struct build *b)
 	}
 }
 
-/* The first reason why an offer is not for a role. */
+static void
+widen(struct build *b, size_t t, int64_t v)
+{
+	if (!b->any[t] || v < b->lo[t])
+		b->lo[t] = v;
+	if (!b->any[t] || v > b->hi[t])
+		b->hi[t] = v;
+	b->any[t] = true;
+}
+
+/* The first reason why an offer is not for a role; else the range of each
+ * term gets to know its value. */
 static enum place_filter_kind
-unfit(const struct build *b, uint32_t role, const struct place_offer *o)
+unfit(struct build *b, uint32_t role, const struct place_offer *o)
 {
 	const struct place_query *q = b->m->q;
+	int64_t v[PLACE_MAX_TERMS];
 	enum place_filter_kind f =
 	    pl_offer_refused(&q->roles[role].filter, b->m->w, o);
-	int64_t v;
 
 	if (f != PLACE_F_COUNT)
 		return f;
@@ -235,7 +247,7 @@ unfit(const struct build *b, uint32_t role, const struct place_offer *o)
 		enum place_term_kind kind = q->terms[t].kind;
 
 		if (!term_counts(q, role, t) ||
-		    term_value(b->m, b->every, role, t, o, &v))
+		    term_value(b->m, b->every, role, t, o, &v[t]))
 			continue;
 		return kind == PLACE_PRICE ||
 			(kind == PLACE_PRICE_PERFORMANCE &&
@@ -243,6 +255,9 @@ unfit(const struct build *b, uint32_t role, const struct place_offer *o)
 		    ? PLACE_F_NO_PRICE
 		    : PLACE_F_NO_SCORE;
 	}
+	for (size_t t = 0; t < q->nterms; t++)
+		if (term_counts(q, role, t))
+			widen(b, t, v[t]);
 	return PLACE_F_COUNT;
 }
 
@@ -304,32 +319,6 @@ active_sites(struct build *b)
 		b->model_site[v[i].site] = i;
 	}
 	free(v);
-}
-
-static void
-term_ranges(struct build *b)
-{
-	struct pl_model *m = b->m;
-
-	for (size_t t = 0; t < m->q->nterms; t++) {
-		bool any = false;
-
-		for (size_t o = 0; o < m->w->noffers; o++)
-			for (size_t i = 0; i < m->m; i++) {
-				int64_t v;
-
-				if (!(b->mask[o] >> i & 1) ||
-				    !term_counts(m->q, m->role[i], t) ||
-				    !term_value(m, b->every, m->role[i], t,
-					&m->w->offers[o], &v))
-					continue;
-				if (!any || v < b->lo[t])
-					b->lo[t] = v;
-				if (!any || v > b->hi[t])
-					b->hi[t] = v;
-				any = true;
-			}
-	}
 }
 
 /* Largest value of a term that is not a sum over VMs. */
@@ -475,7 +464,8 @@ option_of(const struct build *b, size_t role, uint32_t offer,
 	const struct place_offer *o = &m->w->offers[offer];
 	int64_t v[PLACE_MAX_TERMS] = { 0 };
 
-	memset(out, 0, sizeof *out);
+	/* Of side[] only what is used: options are many. */
+	out->cost = 0;
 	out->offer = offer;
 	for (size_t t = 0; t < m->q->nterms; t++)
 		if (!term_value(m, b->every, m->role[role], t, o, &v[t]))
@@ -613,7 +603,6 @@ pl_offers_build(struct pl_model *m, const struct pl_stage *st,
 	active_sites(&b);
 	ok = pl_users_build(m, err);
 	if (ok) {
-		term_ranges(&b);
 		ok = coefficients(&b, err);
 	}
 	if (ok) {
