@@ -110,6 +110,7 @@ pl_probe_run(struct explain *x, const struct probe *p, int by)
 {
 	struct mw_err err = MW_ERR_INIT;
 	struct place_query q = p->q;
+	bool small = x->small != NULL && !p->whole && q.mode == PLACE_PLACE;
 	struct place_role role;
 	struct pl_stage st;
 	struct pl_model *m;
@@ -125,7 +126,7 @@ pl_probe_run(struct explain *x, const struct probe *p, int by)
 		st.order[0] = (uint32_t)by;
 	/* One term alone: its weight, which may be 0, does not matter. */
 	q.lexicographic = q.lexicographic || by >= 0;
-	m = pl_model_new(&q, x->w, &st, &err);
+	m = pl_model_new(&q, small ? &x->small->w : x->w, &st, &err);
 	if (m == NULL)
 		return UNSURE;
 	x->ctl->probe_end = x->ctl->nodes + PROBE_NODES;
@@ -135,6 +136,8 @@ pl_probe_run(struct explain *x, const struct probe *p, int by)
 		v = YES;
 		x->nfound = m->k;
 		memcpy(x->found, s->top[0].units, m->k * sizeof *x->found);
+		for (size_t u = 0; u < m->k && small; u++)
+			x->found[u].offer = x->small->map[x->found[u].offer];
 	} else if (!s->aborted) {
 		v = NO;
 	}
@@ -190,6 +193,10 @@ pl_item_drop(struct probe *p, const struct item *it)
 {
 	struct place_limits *l = &p->q.limits;
 
+	/* A budget excludes what has no price. */
+	p->whole = p->whole || it->kind == ITEM_FILTER ||
+	    it->kind == ITEM_TERM || it->kind == ITEM_PIN ||
+	    it->kind == ITEM_BUDGET;
 	switch (it->kind) {
 	case ITEM_FILTER:
 		drop_filter(&p->roles[it->index].filter, it->filter);
@@ -382,9 +389,14 @@ only_unknown(struct explain *x)
 
 void
 pl_explain(struct place_answer *a, const struct place_query *q,
-    const struct place_world *w, struct pl_ctl *ctl)
+    const struct place_world *w, const struct pl_small *small,
+    struct pl_ctl *ctl)
 {
-	struct explain x = { .a = a, .q = q, .w = w, .ctl = ctl };
+	struct explain x = { .a = a,
+		.q = q,
+		.w = w,
+		.small = small,
+		.ctl = ctl };
 	struct items v = { 0 };
 	bool rtt = false;
 

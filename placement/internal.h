@@ -152,6 +152,18 @@ struct pl_model *pl_model_new(const struct place_query *q,
 void pl_model_free(struct pl_model *m);
 /* Time between model sites a and b. */
 uint32_t pl_model_rtt(const struct pl_model *m, uint32_t a, uint32_t b);
+/*
+ * The world with only those offers that the model has options of: what else
+ * there is cannot be in a best group, nor matter for whether there is one,
+ * as long as filters, terms and pins stay what they are. map: its offers in
+ * the model's world. Both live in the arena.
+ */
+struct pl_small {
+	struct place_world w;
+	uint32_t *map;
+};
+void pl_small_make(struct pl_small *s, const struct pl_model *m,
+    struct arena *arena);
 /* All terms in the query's order, no caps. */
 void pl_stage_all(struct pl_stage *st, const struct place_query *q);
 
@@ -301,8 +313,10 @@ struct place_member *pl_members(const struct pl_unit *units, size_t k,
     struct arena *arena);
 
 /* Conflicts, relaxations, smallest limit of an infeasible query. */
+/* small: NULL, or of the query's model. */
 void pl_explain(struct place_answer *a, const struct place_query *q,
-    const struct place_world *w, struct pl_ctl *ctl);
+    const struct place_world *w, const struct pl_small *small,
+    struct pl_ctl *ctl);
 void pl_warn(struct place_answer *a, const char *fmt, ...) mw_printf(2, 3);
 
 #endif

@@ -345,3 +345,31 @@ pl_model_free(struct pl_model *m)
 	if (m != NULL)
 		arena_free(m->arena);
 }
+
+void
+pl_small_make(struct pl_small *s, const struct pl_model *m, struct arena *arena)
+{
+	bool *keep = xcalloc(m->w->noffers + 1, sizeof *keep);
+	struct place_offer *offers;
+	size_t n = 0;
+
+	for (size_t c = 0; c < m->m * m->n; c++)
+		for (uint32_t i = 0; i < m->cells[c].n; i++) {
+			bool *k =
+			    &keep[m->options[m->cells[c].first + i].offer];
+
+			n += !*k;
+			*k = true;
+		}
+	offers = arena_array(arena, n + 1, sizeof *offers);
+	s->map = arena_array(arena, n + 1, sizeof *s->map);
+	s->w = *m->w;
+	s->w.offers = offers;
+	s->w.noffers = 0;
+	for (uint32_t o = 0; o < m->w->noffers; o++)
+		if (keep[o]) {
+			s->map[s->w.noffers] = o;
+			offers[s->w.noffers++] = m->w->offers[o];
+		}
+	free(keep);
+}

@@ -248,7 +248,8 @@ hold(struct pl_stage *st, const struct place_query *q,
 
 static bool
 place(struct place_answer *a, const struct place_query *q,
-    const struct place_world *w, struct pl_ctl *ctl, struct mw_err *err)
+    const struct place_world *w, struct pl_ctl *ctl, struct pl_small *small,
+    struct mw_err *err)
 {
 	struct pl_stage st;
 	uint32_t from = 0;
@@ -277,6 +278,9 @@ place(struct place_answer *a, const struct place_query *q,
 		status_of_search(a, s, ctl, !q->lexicographic);
 		a->nranked = 0;
 		ok = rows(a, s->top, s->ntop, m->k, q, w, err);
+		/* Only where one stage has all terms, and no caps of others. */
+		if (!more && from == 0 && small != NULL)
+			pl_small_make(small, m, a->arena);
 		if (more && ok && s->ntop > 0)
 			hold(&st, q, &a->ranked[0], &from);
 		more = more && ok && s->ntop > 0 && !s->aborted;
@@ -425,7 +429,7 @@ pl_solve_plain(const struct place_query *q, const struct place_world *w,
 {
 	struct place_answer *a = answer_new(q);
 
-	if (place(a, q, w, ctl, err))
+	if (place(a, q, w, ctl, NULL, err))
 		return a;
 	place_answer_free(a);
 	return NULL;
@@ -439,6 +443,7 @@ place_solve(const struct place_query *q, const struct place_world *w,
 	struct pl_ctl ctl = { .max_nodes = max_nodes,
 		.stop = stop,
 		.stop_arg = stop_arg };
+	struct pl_small small = { .map = NULL };
 	struct place_answer *a;
 	bool ok;
 
@@ -453,7 +458,7 @@ place_solve(const struct place_query *q, const struct place_world *w,
 	else if (q->mode == PLACE_CHECK)
 		ok = check(a, q, w, err);
 	else
-		ok = place(a, q, w, &ctl, err);
+		ok = place(a, q, w, &ctl, &small, err);
 	if (!ok) {
 		place_answer_free(a);
 		return NULL;
@@ -467,13 +472,14 @@ place_solve(const struct place_query *q, const struct place_world *w,
 	decorate(a, q, w);
 	if (q->mode == PLACE_PLACE && a->status == PLACE_OPTIMAL &&
 	    ctl.cut == PLACE_NOT_CUT)
-		a->has_flip = place_flip(&a->ranked[0], q, w,
+		a->has_flip = place_flip(&a->ranked[0], q,
+		    small.map != NULL ? &small.w : w,
 		    FLIP_NODES + FLIP_FACTOR * ctl.nodes, stop, stop_arg,
 		    &a->flip_us);
 	if (a->status == PLACE_INFEASIBLE &&
 	    (q->mode == PLACE_PLACE ||
 		(q->mode == PLACE_GROUPS && q->nroles == 1)))
-		pl_explain(a, q, w, &ctl);
+		pl_explain(a, q, w, small.map != NULL ? &small : NULL, &ctl);
 	a->nodes = ctl.nodes;
 	return a;
 }
