@@ -352,8 +352,34 @@ counts_allow(struct pl_search *s, const uint32_t *list, size_t n)
 	return true;
 }
 
+/* Colours the list and ships at these costs. scale: of a chosen element's
+ * further VMs, which cost what the model says; 0: the same as the first. */
 pl_cost
-pl_bound(struct pl_search *s, const uint32_t *list, size_t n)
+pl_bound_ship(struct pl_search *s, const uint32_t *list, size_t n,
+    const pl_cost *ecost, pl_cost scale)
+{
+	struct pl_bound *b = s->bound;
+	const struct pl_model *m = s->m;
+	pl_cost sum;
+
+	pl_columns_chosen(s, b, ecost);
+	for (size_t i = 0; i < m->m && scale > 0; i++)
+		for (size_t c = 0; c < s->nchosen; c++) {
+			pl_cost v = m->ecost[i * m->nel + s->chosen[c]];
+
+			b->cost[i * b->maxcols + s->nchosen + c] =
+			    v >= PL_INF ? PL_INF : v * scale;
+		}
+	colour(s, list, n);
+	class_costs(s, list, n, ecost);
+	sum = pl_ship(b, s->nchosen);
+	if (sum < PL_INF)
+		duals(b);
+	return sum;
+}
+
+pl_cost
+pl_bound(struct pl_search *s, uint32_t *list, size_t n)
 {
 	const struct pl_model *m = s->m;
 	struct pl_bound *b = s->bound;
@@ -362,8 +388,10 @@ pl_bound(struct pl_search *s, const uint32_t *list, size_t n)
 
 	if (!counts_allow(s, list, n))
 		return PL_INF;
-	pl_columns_chosen(s, b, m->ecost);
-	colour(s, list, n);
+	if (m->nside > 0) {
+		pl_columns_chosen(s, b, m->ecost);
+		colour(s, list, n);
+	}
 	for (size_t i = 0; i < m->nside; i++) {
 		const pl_cost *side = m->eside + i * m->m * m->nel;
 		size_t ncols = b->ncols;
@@ -374,35 +402,39 @@ pl_bound(struct pl_search *s, const uint32_t *list, size_t n)
 		if (pl_ship(b, s->nchosen) > m->side[i].cap)
 			return PL_INF;
 	}
-	if (m->nside > 0) {
-		size_t ncols = b->ncols;
-
-		pl_columns_chosen(s, b, m->ecost);
-		b->ncols = ncols;
-	}
-	class_costs(s, list, n, m->ecost);
-	lb = pl_ship(b, s->nchosen);
+	lb = pl_bound_ship(s, list, n, m->ecost, 0);
 	if (lb >= PL_INF)
 		return PL_INF;
-	duals(b);
 	add = pl_users_bound(s, list, n, open);
 	if (add >= PL_INF)
 		return PL_INF;
 	lb += add;
 	add = pl_pairs_bound(s, list, n, open);
-	b->value = add >= PL_INF ? PL_INF : lb + add;
+	if (add >= PL_INF)
+		return PL_INF;
+	b->extra = add;
+	b->value = lb + add;
+	b->priced = s->median != NULL && b->value < s->thr && n > 0;
+	if (b->priced) {
+		lb = pl_median_bound(s, list, n);
+		if (lb >= PL_INF)
+			return PL_INF;
+		if (lb + add > b->value)
+			b->value = lb + add;
+	}
 	return b->value;
 }
 
 pl_cost
-pl_bound_forced(const struct pl_search *s, uint32_t e, size_t i)
+pl_bound_dearer(const struct pl_search *s, const pl_cost *ecost, uint32_t e,
+    size_t i)
 {
 	const struct pl_bound *b = s->bound;
 	const struct pl_model *m = s->m;
 	pl_cost best = PL_INF;
 
 	for (size_t r = 0; r < m->m; r++) {
-		pl_cost v = m->ecost[r * m->nel + e];
+		pl_cost v = ecost[r * m->nel + e];
 
 		if (v < PL_INF && v - b->dual[r] + b->room[b->col_of[i]] < best)
 			best = v - b->dual[r] + b->room[b->col_of[i]];
@@ -411,4 +443,18 @@ pl_bound_forced(const struct pl_search *s, uint32_t e, size_t i)
 	if (best >= PL_BIG / 2)
 		return PL_INF;
 	return best > 0 ? best : 0;
+}
+
+pl_cost
+pl_bound_forced(const struct pl_search *s, uint32_t e, size_t i)
+{
+	const struct pl_bound *b = s->bound;
+	pl_cost v;
+
+	if (b->priced) {
+		v = pl_median_forced(s, e, i);
+		return v >= PL_INF ? v : v + b->extra;
+	}
+	v = pl_bound_dearer(s, s->m->ecost, e, i);
+	return v >= PL_INF ? v : b->value + v;
 }

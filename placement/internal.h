@@ -218,6 +218,7 @@ struct pl_search {
 	bool aborted, done;
 	struct pl_bound *bound, *ship; /* of candidates; of leaves */
 	struct pl_leaf *leaf;
+	struct pl_median *median; /* or NULL */
 	enum place_level levels[PLACE_LEVEL_COUNT]; /* that limit anything */
 	size_t nlevels;
 	uint32_t *user_now;
@@ -258,7 +259,8 @@ struct pl_bound {
 	uint32_t next[PL_MAX_ROLES];
 	uint32_t end_col[PL_MAX_ROLES], arc_unit[PL_MAX_ROLES][PL_MAX_ROLES];
 	pl_cost dual[PL_MAX_ROLES];
-	pl_cost value; /* that pl_bound() found last */
+	pl_cost value, extra; /* that pl_bound() found last; pairs in it */
+	bool priced; /* its prices are those of median.c */
 	pl_cost *room; /* per column: what its room is worth */
 	uint32_t *left[PLACE_LEVEL_COUNT];
 };
@@ -266,13 +268,28 @@ struct pl_bound {
 struct pl_bound *pl_bound_new(const struct pl_model *m, size_t candidates);
 void pl_bound_free(struct pl_bound *b);
 /* PL_INF: no group. Duals are kept for pl_bound_forced(). */
-pl_cost pl_bound(struct pl_search *s, const uint32_t *list, size_t n);
-/* How much dearer it gets if list[i] must be used. */
+pl_cost pl_bound(struct pl_search *s, uint32_t *list, size_t n);
+/* The same if e = list[i] must be used. */
 pl_cost pl_bound_forced(const struct pl_search *s, uint32_t e, size_t i);
+/* Parts of both, at other costs of elements. */
+pl_cost pl_bound_ship(struct pl_search *s, const uint32_t *list, size_t n,
+    const pl_cost *ecost, pl_cost scale);
+pl_cost pl_bound_dearer(const struct pl_search *s, const pl_cost *ecost,
+    uint32_t e, size_t i);
+
 /* Ships the roles' units to the columns; PL_INF: impossible. */
 pl_cost pl_ship(struct pl_bound *b, size_t mandatory);
 void pl_columns_chosen(const struct pl_search *s, struct pl_bound *b,
     const pl_cost *ecost);
+
+/* Bound by prices of users; NULL: no such term. It orders the list. */
+struct pl_median;
+struct pl_median *pl_median_new(const struct pl_model *m);
+void pl_median_free(struct pl_median *d);
+pl_cost pl_median_bound(struct pl_search *s, uint32_t *list, size_t n);
+pl_cost pl_median_forced(const struct pl_search *s, uint32_t e, size_t i);
+/* Takes what fits in the order of the list, as an early group. */
+void pl_search_try(struct pl_search *s, const uint32_t *list, size_t n);
 
 /* Exact assignment for the chosen elements. */
 struct pl_leaf;

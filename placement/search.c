@@ -53,6 +53,7 @@ pl_search_new(const struct pl_model *m, struct pl_ctl *ctl, size_t topk,
 	s->bound = pl_bound_new(m, m->nel);
 	s->ship = pl_bound_new(m, 0);
 	s->leaf = pl_leaf_new(m);
+	s->median = feasibility ? NULL : pl_median_new(m);
 	return s;
 }
 
@@ -76,6 +77,7 @@ pl_search_free(struct pl_search *s)
 	pl_bound_free(s->bound);
 	pl_bound_free(s->ship);
 	pl_leaf_free(s->leaf);
+	pl_median_free(s->median);
 	free(s);
 }
 
@@ -128,7 +130,8 @@ record(struct pl_search *s, pl_cost cost, const struct pl_unit *units)
 	f->cost = cost;
 	memcpy(f->units, units, m->k * sizeof *units);
 	at = s->ntop;
-	for (size_t i = 0; m->ncls > 1 && i < s->ntop; i++)
+	for (size_t i = 0; (m->ncls > 1 || s->median != NULL) && i < s->ntop;
+	     i++)
 		if (same_sites(&s->top[i], f)) {
 			if (s->top[i].cost <= cost)
 				return;
@@ -299,6 +302,29 @@ try_leaf(struct pl_search *s, pl_cost lb)
 		leave_open(s, lb);
 }
 
+void
+pl_search_try(struct pl_search *s, const uint32_t *list, size_t n)
+{
+	size_t had = s->nchosen, room = 0;
+
+	for (size_t c = 0; c < had; c++)
+		room += s->m->el[s->chosen[c]].cap;
+	for (size_t i = 0; i < n && room < s->m->k; i++) {
+		const uint64_t *row = pl_graph_row(s, list[i]);
+		bool fits = joinable(s, list[i]);
+
+		for (size_t c = 0; c < s->nchosen && fits; c++)
+			fits = pl_bit(row, s->chosen[c]);
+		if (!fits)
+			continue;
+		choose(s, list[i]);
+		room += s->m->el[list[i]].cap;
+	}
+	try_leaf(s, -PL_INF);
+	while (s->nchosen > had)
+		unchoose(s);
+}
+
 static void visit(struct pl_search *s, uint32_t *list, size_t n, pl_cost lb,
     bool bounded);
 
@@ -338,8 +364,7 @@ children(struct pl_search *s, uint32_t *list, size_t n, pl_cost lb,
 	size_t kept = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		pl_cost add = pl_bound_forced(s, list[i], i);
-		pl_cost own = add >= PL_INF ? add : s->bound->value + add;
+		pl_cost own = pl_bound_forced(s, list[i], i);
 
 		own = own < lb ? lb : own;
 		if (over(s, own))

@@ -1,0 +1,306 @@
+/*
+ * median.c - a bound for "the nearest VM serves each user", where the sum of
+ * the users' times counts: the Lagrangian of "each user is served once" (see
+ * e.g. Beasley, EJOR 1985). With a price per user a site is worth a discount,
+ * the sum of what it undercuts the prices of its users by; with discounts as
+ * costs, the relaxation of bound.c gives a lower bound of VMs and users
+ * together, pair limits included. Subgradient steps look for good prices; any
+ * prices give a valid bound. All numbers are times the weight of all users, so
+ * that they stay integers.
+ */
+#include "placement/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FAR (INT64_C(1) << 50) /* does not serve */
+#define ROOT_ROUNDS 400
+#define ROUNDS 20
+#define TRY_EVERY 8
+
+struct pl_median {
+	const struct pl_model *m;
+	int64_t *time; /* per site and user: weight * time, or FAR */
+	int64_t *price, *now; /* (k + 1) * nusers; nusers */
+	int32_t *miss; /* per user: 1 - times it is served */
+	int64_t *worth; /* per element: its discount, <= 0 */
+	pl_cost *cost; /* m * nel */
+	pl_cost coef, scale, unit; /* unit: divides every cost of a group */
+	pl_cost value;
+};
+
+static pl_cost
+divisor(pl_cost a, pl_cost b)
+{
+	while (b != 0) {
+		pl_cost r = a % b;
+
+		a = b;
+		b = r;
+	}
+	return a < 0 ? -a : a;
+}
+
+/* Is the sum small enough to be scaled? */
+static bool
+fits(struct pl_median *d)
+{
+	const struct pl_model *m = d->m;
+	pl_cost most = 0;
+
+	d->unit = d->coef;
+	for (size_t i = 0; i < m->m * m->nel; i++) {
+		pl_cost v = m->ecost[i];
+
+		if (v >= PL_INF)
+			continue;
+		d->unit = divisor(d->unit, v);
+		most = v > most ? v : -v > most ? -v : most;
+	}
+	return most < PL_MAX_COST / d->scale / PLACE_MAX_VMS &&
+	    d->coef < PL_MAX_COST / FAR / PLACE_MAX_USERS;
+}
+
+struct pl_median *
+pl_median_new(const struct pl_model *m)
+{
+	struct pl_median *d;
+	bool ok = true;
+
+	if (m->user_term < 0 || m->nusers == 0 || m->coef[m->user_term] <= 0 ||
+	    m->q->terms[m->user_term].agg != PLACE_AGG_SUM)
+		return NULL;
+	d = xcalloc(1, sizeof *d);
+	d->m = m;
+	d->coef = m->coef[m->user_term];
+	d->scale = (pl_cost)m->user_weight_sum;
+	d->time = xcalloc(m->n * m->nusers + 1, sizeof *d->time);
+	d->price = xcalloc((m->k + 1) * m->nusers, sizeof *d->price);
+	d->now = xcalloc(m->nusers, sizeof *d->now);
+	d->miss = xcalloc(m->nusers, sizeof *d->miss);
+	d->worth = xcalloc(m->nel + 1, sizeof *d->worth);
+	d->cost = xcalloc(m->m * m->nel + 1, sizeof *d->cost);
+	for (size_t u = 0; u < m->nusers; u++) {
+		int64_t first = FAR, second = FAR;
+
+		for (size_t s = 0; s < m->n; s++) {
+			uint32_t t = m->user_rtt[u * m->n + s];
+			int64_t v = (int64_t)m->q->users[u].weight * t;
+
+			ok = ok && (t == PLACE_UNKNOWN || v < FAR / 8);
+			if (t == PLACE_UNKNOWN || t > m->user_limit_us)
+				v = FAR;
+			d->time[s * m->nusers + u] = v;
+			second = v < first ? first : v < second ? v : second;
+			first = v < first ? v : first;
+		}
+		d->price[u] = second < FAR ? second + second / 2 : FAR / 8;
+	}
+	if (ok && fits(d))
+		return d;
+	pl_median_free(d);
+	return NULL;
+}
+
+void
+pl_median_free(struct pl_median *d)
+{
+	if (d == NULL)
+		return;
+	free(d->time);
+	free(d->price);
+	free(d->now);
+	free(d->miss);
+	free(d->worth);
+	free(d->cost);
+	free(d);
+}
+
+/* What element e is worth at the prices of now, and what it then costs. */
+static void
+discount(struct pl_median *d, uint32_t e)
+{
+	const struct pl_model *m = d->m;
+	const int64_t *time = d->time + m->el[e].site * m->nusers;
+	int64_t sum = 0;
+
+	for (size_t u = 0; m->serves[m->el[e].cls] && u < m->nusers; u++) {
+		int64_t v = time[u] - d->now[u];
+
+		sum += v < 0 ? v : 0;
+	}
+	d->worth[e] = sum;
+	for (size_t i = 0; i < m->m; i++) {
+		pl_cost c = m->ecost[i * m->nel + e];
+
+		d->cost[i * m->nel + e] =
+		    c >= PL_INF ? PL_INF : c * d->scale + d->coef * sum;
+	}
+}
+
+struct keyed {
+	pl_cost key;
+	uint32_t e;
+};
+
+static int
+keyed_cmp(const void *a, const void *b)
+{
+	const struct keyed *x = a, *y = b;
+
+	if (x->key != y->key)
+		return x->key < y->key ? -1 : 1;
+	return x->e < y->e ? -1 : x->e > y->e;
+}
+
+/* Cheapest first: that is the order for colours and for children. */
+static void
+order(const struct pl_median *d, uint32_t *list, size_t n)
+{
+	const struct pl_model *m = d->m;
+	struct keyed *v = xcalloc(n + 1, sizeof *v);
+
+	for (size_t x = 0; x < n; x++) {
+		v[x].e = list[x];
+		v[x].key = PL_INF;
+		for (size_t i = 0; i < m->m; i++)
+			if (d->cost[i * m->nel + list[x]] < v[x].key)
+				v[x].key = d->cost[i * m->nel + list[x]];
+	}
+	qsort(v, n, sizeof *v, keyed_cmp);
+	for (size_t x = 0; x < n; x++)
+		list[x] = v[x].e;
+	free(v);
+}
+
+/* The scaled bound at the prices of now. */
+static pl_cost
+evaluate(struct pl_search *s, uint32_t *list, size_t n)
+{
+	struct pl_median *d = s->median;
+	const struct pl_model *m = s->m;
+	pl_cost sum = 0, ship;
+
+	for (size_t c = 0; c < s->nchosen; c++)
+		discount(d, s->chosen[c]);
+	for (size_t i = 0; i < n; i++)
+		discount(d, list[i]);
+	order(d, list, n);
+	for (size_t u = 0; u < m->nusers; u++)
+		sum += d->now[u];
+	ship = pl_bound_ship(s, list, n, d->cost, d->scale);
+	return ship >= PL_INF ? PL_INF : sum * d->coef + ship;
+}
+
+/* Rounding down the mean loses less than a unit of it. */
+static pl_cost
+unscaled(const struct pl_median *d, pl_cost v)
+{
+	pl_cost by = d->scale * d->unit, low = v - d->coef * (d->scale - 1);
+	pl_cost t = low / by;
+
+	if (low > 0 && low % by != 0)
+		t++;
+	return t * d->unit;
+}
+
+static void
+served(struct pl_median *d, uint32_t e)
+{
+	const struct pl_model *m = d->m;
+	const int64_t *time = d->time + m->el[e].site * m->nusers;
+
+	for (size_t u = 0; m->serves[m->el[e].cls] && u < m->nusers; u++)
+		d->miss[u] -= time[u] < d->now[u];
+}
+
+/* Raises the price of who is not served, lowers that of who is twice.
+ * False: each is served once, there is no better bound. */
+static bool
+step(struct pl_search *s, const uint32_t *list, size_t n, pl_cost value,
+    pl_cost goal, int64_t share)
+{
+	struct pl_median *d = s->median;
+	const struct pl_bound *b = s->bound;
+	size_t nusers = d->m->nusers, col = 2 * s->nchosen;
+	pl_cost norm = 0, move;
+
+	for (size_t u = 0; u < nusers; u++)
+		d->miss[u] = 1;
+	for (size_t c = 0; c < s->nchosen; c++)
+		served(d, s->chosen[c]);
+	/* The first of a class is its cheapest. */
+	for (size_t i = 0; i < n; i++)
+		if (b->col_of[i] == col) {
+			if (b->used[col] > 0)
+				served(d, list[i]);
+			col++;
+		}
+	for (size_t u = 0; u < nusers; u++)
+		norm += (pl_cost)d->miss[u] * d->miss[u];
+	if (norm == 0)
+		return false;
+	move = (goal - value) / (d->coef * norm) * share / 1024;
+	if (move < 1)
+		move = 1;
+	if (move > FAR / 64)
+		move = FAR / 64;
+	for (size_t u = 0; u < nusers; u++) {
+		d->now[u] += (int64_t)move * d->miss[u];
+		if (d->now[u] < 0)
+			d->now[u] = 0;
+		if (d->now[u] > FAR / 4)
+			d->now[u] = FAR / 4;
+	}
+	return true;
+}
+
+pl_cost
+pl_median_bound(struct pl_search *s, uint32_t *list, size_t n)
+{
+	struct pl_median *d = s->median;
+	size_t nusers = d->m->nusers, size = nusers * sizeof *d->now;
+	int64_t *best = d->price + s->nchosen * nusers, share = 1024;
+	size_t rounds = s->nchosen == 0 ? ROOT_ROUNDS : ROUNDS, bad = 0;
+	bool last = false;
+
+	memcpy(d->now, s->nchosen > 0 ? best - nusers : best, size);
+	d->value = -PL_INF;
+	for (size_t r = 0; r < rounds && share > 4; r++) {
+		pl_cost v = evaluate(s, list, n), goal;
+
+		if (v >= PL_INF)
+			return PL_INF;
+		last = v > d->value;
+		if (last) {
+			d->value = v;
+			memcpy(best, d->now, size);
+			bad = 0;
+		} else if (++bad == 4) {
+			share /= 2;
+			bad = 0;
+		}
+		if (unscaled(d, d->value) >= s->thr)
+			break;
+		if (s->nchosen == 0 && r % TRY_EVERY == 0)
+			pl_search_try(s, list, n);
+		goal = s->thr < PL_INF ? s->thr * d->scale + d->coef
+				       : v + v / 20 + d->coef * 1000;
+		if (!step(s, list, n, v, goal > v ? goal : v + d->coef, share))
+			break;
+	}
+	if (!last) {
+		memcpy(d->now, best, size);
+		d->value = evaluate(s, list, n);
+	}
+	return unscaled(d, d->value);
+}
+
+pl_cost
+pl_median_forced(const struct pl_search *s, uint32_t e, size_t i)
+{
+	const struct pl_median *d = s->median;
+	pl_cost add = pl_bound_dearer(s, d->cost, e, i);
+
+	return add >= PL_INF ? PL_INF : unscaled(d, d->value + add);
+}
