@@ -123,6 +123,7 @@ struct pl_model {
 
 	pl_cost coef[PLACE_MAX_TERMS]; /* of the smaller-is-better value */
 	int64_t shift[PLACE_MAX_TERMS]; /* per VM */
+	uint32_t nfit; /* leading terms of the stage that the cost holds */
 	uint64_t npairs; /* talking pairs of VMs */
 
 	struct pl_element *el;

@@ -360,46 +360,79 @@ heaviest(const struct pl_model *m, size_t term)
 	return max;
 }
 
+/* Values that a term of the stage may have, and the least per VM. */
+static pl_cost
+spread(const struct build *b, uint32_t t, int64_t smax, int64_t *lo)
+{
+	const struct pl_model *m = b->m;
+	bool set = (int)t == m->user_term || (int)t == m->pair_term;
+
+	*lo = set ? 0 : b->lo[t];
+	if (set)
+		return (pl_cost)smax + 1;
+	return (pl_cost)(b->hi[t] - *lo) * (pl_cost)m->k + 1;
+}
+
 /*
- * Weighted: nano-USD per unit of the term, times the weight that the role or
- * the query gives it. Lexicographic: each term is scaled
- * past all that the later ones can add up to.
+ * Lexicographic: each term is scaled past all that the later ones can add up
+ * to. What does not fit behind the leading terms is left to a later stage.
  */
+static void
+packed(struct build *b, int64_t smax)
+{
+	struct pl_model *m = b->m;
+	pl_cost unit = 1;
+	int64_t lo;
+
+	for (m->nfit = 0; m->nfit < b->st->nterms; m->nfit++) {
+		pl_cost n = spread(b, b->st->order[m->nfit], smax, &lo);
+
+		if (unit > (PL_MAX_COST - 1) / n)
+			break;
+		unit *= n;
+	}
+	unit = 1;
+	for (size_t i = m->nfit; i-- > 0;) {
+		uint32_t t = b->st->order[i];
+
+		m->coef[t] = unit;
+		unit *= spread(b, t, smax, &lo);
+		m->shift[t] = lo;
+	}
+}
+
+/* Weighted: nano-USD per unit of the term, times the weight that the role or
+ * the query gives it. */
 static bool
 coefficients(struct build *b, struct mw_err *err)
 {
 	struct pl_model *m = b->m;
 	const struct place_query *q = m->q;
 	int64_t smax = set_term_max(m);
-	pl_cost worst = 0, unit = 1;
+	pl_cost worst = 0;
 
+	if (q->lexicographic) {
+		packed(b, smax);
+		return true;
+	}
+	m->nfit = b->st->nterms;
 	for (size_t i = b->st->nterms; i-- > 0;) {
 		uint32_t t = b->st->order[i];
 		bool set = (int)t == m->user_term || (int)t == m->pair_term;
 		int64_t lo = set ? 0 : b->lo[t], hi = set ? smax : b->hi[t];
+		int64_t abs = -lo > hi ? -lo : hi;
 
-		if (q->lexicographic) {
-			m->coef[t] = unit;
-			m->shift[t] = lo;
-			unit *=
-			    (pl_cost)(hi - lo) * (pl_cost)(set ? 1 : m->k) + 1;
-			worst = unit;
-		} else {
-			int64_t abs = -lo > hi ? -lo : hi;
-
-			m->coef[t] = in_micros(q->terms[t].kind) ? 1000 : 1;
-			if (set)
-				m->coef[t] *= q->terms[t].weight;
-			worst += m->coef[t] * abs *
-			    (set ? 1 : heaviest(m, t) * (pl_cost)m->k);
-		}
-		if (worst >=
-		    (q->lexicographic ? PL_MAX_COST : (pl_cost)1 << 62)) {
-			err_set(err, MW_INVALID, 0,
-			    "weightOverflow: the terms and weights are too "
-			    "large to be added exactly");
-			return err_pointer(err, "/objective/terms/%u", t);
-		}
+		m->coef[t] = in_micros(q->terms[t].kind) ? 1000 : 1;
+		if (set)
+			m->coef[t] *= q->terms[t].weight;
+		worst += m->coef[t] * abs *
+		    (set ? 1 : heaviest(m, t) * (pl_cost)m->k);
+		if (worst < (pl_cost)1 << 62)
+			continue;
+		err_set(err, MW_INVALID, 0,
+		    "weightOverflow: the terms and weights are too large to be "
+		    "added exactly");
+		return err_pointer(err, "/objective/terms/%u", t);
 	}
 	return true;
 }

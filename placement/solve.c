@@ -246,47 +246,84 @@ hold(struct pl_stage *st, const struct place_query *q,
 	}
 }
 
+/* Terms that do not fit into one cost: what the leading ones reached holds
+ * for the others, which come next. */
+static void
+hold_exactly(struct pl_stage *st, const struct place_ranked *r, uint32_t fit)
+{
+	for (uint32_t i = 0; i < fit; i++) {
+		st->has_cap[st->order[i]] = true;
+		st->cap[st->order[i]] = r->parts[st->order[i]];
+	}
+	st->nterms -= fit;
+	memmove(st->order, st->order + fit, st->nterms * sizeof *st->order);
+}
+
+struct stages {
+	struct pl_stage st;
+	uint32_t from; /* first term that is not held */
+	bool last; /* all that is left */
+	bool split; /* by size, not by tolerance */
+};
+
+/* Solves one stage; *more: there is another one. */
+static bool
+one_stage(struct place_answer *a, struct stages *g, const struct place_query *q,
+    const struct pl_model *m, struct pl_ctl *ctl, bool *more,
+    struct mw_err *err)
+{
+	uint32_t fit = m->nfit, topk = q->topk > 0 ? q->topk : DEFAULT_TOPK;
+	bool rest = !g->last || fit < g->st.nterms, ok;
+	struct pl_search *s = pl_search_new(m, ctl, rest ? 1 : topk, false);
+
+	g->split = g->split || fit < g->st.nterms;
+	pl_search_run(s);
+	status_of_search(a, s, ctl, !q->lexicographic);
+	a->nranked = 0;
+	ok = rows(a, s->top, s->ntop, m->k, q, m->w, err);
+	*more = rest && ok && s->ntop > 0 && !s->aborted;
+	pl_search_free(s);
+	if (!*more)
+		return ok;
+	if (g->last) {
+		hold_exactly(&g->st, &a->ranked[0], fit);
+	} else {
+		g->st.nterms = fit;
+		hold(&g->st, q, &a->ranked[0], &g->from);
+	}
+	return true;
+}
+
 static bool
 place(struct place_answer *a, const struct place_query *q,
     const struct place_world *w, struct pl_ctl *ctl, struct pl_small *small,
     struct mw_err *err)
 {
-	struct pl_stage st;
-	uint32_t from = 0;
-	bool more, ok = true;
+	struct stages g = { .from = 0 };
+	bool more = true, ok = true;
 
-	memset(&st, 0, sizeof st);
-	do {
+	while (more && ok) {
 		struct pl_model *m;
-		struct pl_search *s;
 
-		more = next_stage(&st, q, &from);
-		m = pl_model_new(q, w, &st, err);
+		if (!g.last)
+			g.last = !next_stage(&g.st, q, &g.from);
+		m = pl_model_new(q, w, &g.st, err);
 		if (m == NULL)
 			return false;
 		memcpy(a->removed, m->removed, q->nroles * sizeof *a->removed);
-		if (!data_suffices(a, q, w, m)) {
-			pl_model_free(m);
-			return true;
-		}
-		s = pl_search_new(m, ctl,
-		    more              ? 1
-			: q->topk > 0 ? q->topk
-				      : DEFAULT_TOPK,
-		    false);
-		pl_search_run(s);
-		status_of_search(a, s, ctl, !q->lexicographic);
-		a->nranked = 0;
-		ok = rows(a, s->top, s->ntop, m->k, q, w, err);
+		more = data_suffices(a, q, w, m);
 		/* Only where one stage has all terms, and no caps of others. */
-		if (!more && from == 0 && small != NULL)
+		if (more && small != NULL && g.last && g.from == 0 &&
+		    !g.split && m->nfit == g.st.nterms)
 			pl_small_make(small, m, a->arena);
-		if (more && ok && s->ntop > 0)
-			hold(&st, q, &a->ranked[0], &from);
-		more = more && ok && s->ntop > 0 && !s->aborted;
-		pl_search_free(s);
+		if (more)
+			ok = one_stage(a, &g, q, m, ctl, &more, err);
 		pl_model_free(m);
-	} while (more);
+	}
+	if (g.split && a->nranked > 0)
+		pl_warn(a,
+		    "the terms are too far apart for one pass: all groups "
+		    "shown are as good as the first in the leading terms");
 	return ok;
 }
 

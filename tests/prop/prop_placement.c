@@ -8,7 +8,7 @@
 
 #define MAX_SETS 256 /* by bit mask of sites */
 
-static uint64_t feasible;
+static uint64_t feasible, splits;
 
 /* Brute force: the best row per set of sites. */
 struct brute {
@@ -161,6 +161,16 @@ set_of(const struct place_ranked *r)
 	return set;
 }
 
+/* Solved term by term: ranks are among those as good as the first. */
+static bool
+split(const struct place_answer *a)
+{
+	for (size_t i = 0; i < a->nwarnings; i++)
+		if (strstr(a->warnings[i], "too far apart") != NULL)
+			return true;
+	return false;
+}
+
 static void
 compare(const struct instance *t, const struct place_answer *a)
 {
@@ -186,7 +196,9 @@ compare(const struct instance *t, const struct place_answer *a)
 			fail(t, "a set of sites twice");
 		shown[set_of(r)] = true;
 	}
-	if (a->nranked < t->q.topk && brute_best(b, taken) != MAX_SETS)
+	splits += split(a);
+	if (a->nranked < t->q.topk && brute_best(b, taken) != MAX_SETS &&
+	    !split(a))
 		fail(t, "fewer groups than there are");
 	if (a->status == PLACE_INFEASIBLE && a->nranked > 0)
 		fail(t, "groups, but infeasible");
@@ -469,8 +481,8 @@ main(void)
 		one_round(t);
 	}
 	printf("%" PRIu64 " worlds, %" PRIu64 " feasible, %" PRIu64
-	       " failures\n",
-	    rounds, feasible, failures);
+	       " in several passes, %" PRIu64 " failures\n",
+	    rounds, feasible, splits, failures);
 	free(t);
 	return failures == 0 ? 0 : 1;
 }
