@@ -379,11 +379,11 @@ pl_bound_ship(struct pl_search *s, const uint32_t *list, size_t n,
 }
 
 pl_cost
-pl_bound(struct pl_search *s, uint32_t *list, size_t n)
+pl_bound(struct pl_search *s, uint32_t *list, size_t *count)
 {
 	const struct pl_model *m = s->m;
 	struct pl_bound *b = s->bound;
-	size_t open = m->k - s->nchosen;
+	size_t open = m->k - s->nchosen, n = *count;
 	pl_cost lb, add;
 
 	if (!counts_allow(s, list, n))
@@ -416,7 +416,7 @@ pl_bound(struct pl_search *s, uint32_t *list, size_t n)
 	b->value = lb + add;
 	b->priced = s->median != NULL && b->value < s->thr && n > 0;
 	if (b->priced) {
-		lb = pl_median_bound(s, list, n);
+		lb = pl_median_bound(s, list, count);
 		if (lb >= PL_INF)
 			return PL_INF;
 		if (lb + add > b->value)

@@ -268,8 +268,9 @@ struct pl_bound {
 
 struct pl_bound *pl_bound_new(const struct pl_model *m, size_t candidates);
 void pl_bound_free(struct pl_bound *b);
-/* PL_INF: no group. Duals are kept for pl_bound_forced(). */
-pl_cost pl_bound(struct pl_search *s, uint32_t *list, size_t n);
+/* PL_INF: no group. Duals are kept for pl_bound_forced(). Candidates that no
+ * group below the last rank has may leave the list. */
+pl_cost pl_bound(struct pl_search *s, uint32_t *list, size_t *n);
 /* The same if e = list[i] must be used. */
 pl_cost pl_bound_forced(const struct pl_search *s, uint32_t e, size_t i);
 /* Parts of both, at other costs of elements. */
@@ -287,9 +288,10 @@ void pl_columns_chosen(const struct pl_search *s, struct pl_bound *b,
 struct pl_median;
 struct pl_median *pl_median_new(const struct pl_model *m);
 void pl_median_free(struct pl_median *d);
-pl_cost pl_median_bound(struct pl_search *s, uint32_t *list, size_t n);
+pl_cost pl_median_bound(struct pl_search *s, uint32_t *list, size_t *n);
 pl_cost pl_median_forced(const struct pl_search *s, uint32_t e, size_t i);
-/* Takes what fits in the order of the list, as an early group. */
+/* With nothing chosen: an early group of what fits, in the list's order, and
+ * better ones near it. */
 void pl_search_try(struct pl_search *s, const uint32_t *list, size_t n);
 
 /* Exact assignment for the chosen elements. */

@@ -15,7 +15,7 @@
 
 #define FAR (INT64_C(1) << 50) /* does not serve */
 #define ROOT_ROUNDS 400
-#define ROUNDS 20
+#define ROUNDS 40
 #define TRY_EVERY 8
 
 struct pl_median {
@@ -240,7 +240,7 @@ step(struct pl_search *s, const uint32_t *list, size_t n, pl_cost value,
 		norm += (pl_cost)d->miss[u] * d->miss[u];
 	if (norm == 0)
 		return false;
-	move = (goal - value) / (d->coef * norm) * share / 1024;
+	move = (goal - value) * share / (d->coef * norm) / 1024;
 	if (move < 1)
 		move = 1;
 	if (move > FAR / 64)
@@ -255,13 +255,33 @@ step(struct pl_search *s, const uint32_t *list, size_t n, pl_cost value,
 	return true;
 }
 
+/* Drops candidates with which a group is dearer than the last rank, at the
+ * prices of now: what holds at any prices holds. */
+static size_t
+peg(const struct pl_search *s, uint32_t *list, size_t n, pl_cost value)
+{
+	const struct pl_median *d = s->median;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		pl_cost add = pl_bound_dearer(s, d->cost, list[i], i);
+
+		if (add < PL_INF && unscaled(d, value + add) <= s->thr)
+			list[kept++] = list[i];
+	}
+	return kept;
+}
+
 pl_cost
-pl_median_bound(struct pl_search *s, uint32_t *list, size_t n)
+pl_median_bound(struct pl_search *s, uint32_t *list, size_t *count)
 {
 	struct pl_median *d = s->median;
 	size_t nusers = d->m->nusers, size = nusers * sizeof *d->now;
-	int64_t *best = d->price + s->nchosen * nusers, share = 1024;
-	size_t rounds = s->nchosen == 0 ? ROOT_ROUNDS : ROUNDS, bad = 0;
+	bool root = s->nchosen == 0;
+	int64_t *best = d->price + s->nchosen * nusers;
+	int64_t share = root ? 1229 : 614;
+	size_t rounds = root ? ROOT_ROUNDS : ROUNDS, bad = 0;
+	size_t n = *count;
 	bool last = false;
 
 	memcpy(d->now, s->nchosen > 0 ? best - nusers : best, size);
@@ -276,8 +296,8 @@ pl_median_bound(struct pl_search *s, uint32_t *list, size_t n)
 			d->value = v;
 			memcpy(best, d->now, size);
 			bad = 0;
-		} else if (++bad == 4) {
-			share /= 2;
+		} else if (++bad == (root ? 8 : 4)) {
+			share = share * 5 / 8;
 			bad = 0;
 		}
 		if (unscaled(d, d->value) >= s->thr)
@@ -288,6 +308,11 @@ pl_median_bound(struct pl_search *s, uint32_t *list, size_t n)
 				       : v + v / 20 + d->coef * 1000;
 		if (!step(s, list, n, v, goal > v ? goal : v + d->coef, share))
 			break;
+		if (s->thr < PL_INF) {
+			*count = peg(s, list, n, v);
+			last = last && *count == n;
+			n = *count;
+		}
 	}
 	if (!last) {
 		memcpy(d->now, best, size);

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MAX_SWAPS 50
+
 bool
 pl_tick(struct pl_ctl *ctl)
 {
@@ -284,7 +286,8 @@ leave_open(struct pl_search *s, pl_cost lb)
 		s->open = lb;
 }
 
-static void
+/* Cost of the chosen as a group; PL_INF: none, or not below the last rank. */
+static pl_cost
 try_leaf(struct pl_search *s, pl_cost lb)
 {
 	const struct pl_unit *units;
@@ -294,35 +297,92 @@ try_leaf(struct pl_search *s, pl_cost lb)
 	for (size_t c = 0; c < s->nchosen; c++)
 		room += s->m->el[s->chosen[c]].cap;
 	if (s->nchosen == 0 || room < s->m->k)
-		return;
+		return PL_INF;
 	cost = pl_leaf_solve(s, s->thr, &units);
 	if (cost < PL_INF)
 		record(s, cost, units);
 	if (s->aborted)
 		leave_open(s, lb);
+	return cost;
+}
+
+/* Chooses e if it goes with all that are chosen. */
+static bool
+choose_fitting(struct pl_search *s, uint32_t e)
+{
+	const uint64_t *row = pl_graph_row(s, e);
+
+	if (!joinable(s, e))
+		return false;
+	for (size_t c = 0; c < s->nchosen; c++)
+		if (!pl_bit(row, s->chosen[c]))
+			return false;
+	choose(s, e);
+	return true;
+}
+
+/* The set with one of its elements replaced, or with e = PLACE_NONE itself. */
+static pl_cost
+try_set(struct pl_search *s, const uint32_t *set, size_t n, size_t at,
+    uint32_t e)
+{
+	pl_cost cost = PL_INF;
+	bool fits = true;
+
+	for (size_t i = 0; i < n && fits; i++)
+		fits =
+		    choose_fitting(s, i == at && e != PLACE_NONE ? e : set[i]);
+	if (fits)
+		cost = try_leaf(s, -PL_INF);
+	while (s->nchosen > 0)
+		unchoose(s);
+	return cost;
+}
+
+/* Interchange (Teitz and Bart 1968): while one swap brings a better group. */
+static void
+swap(struct pl_search *s, uint32_t *set, size_t k, pl_cost cost,
+    const uint32_t *list, size_t n)
+{
+	for (size_t round = 0; round < MAX_SWAPS && !s->aborted; round++) {
+		pl_cost best = cost;
+		size_t out = 0;
+		uint32_t in = PLACE_NONE;
+
+		for (size_t c = 0; c < k; c++)
+			for (size_t i = 0; i < n && !s->aborted; i++) {
+				pl_cost v = try_set(s, set, k, c, list[i]);
+
+				if (v >= best)
+					continue;
+				best = v;
+				out = c;
+				in = list[i];
+			}
+		if (in == PLACE_NONE)
+			return;
+		cost = best;
+		set[out] = in;
+	}
 }
 
 void
 pl_search_try(struct pl_search *s, const uint32_t *list, size_t n)
 {
-	size_t had = s->nchosen, room = 0;
+	uint32_t set[PLACE_MAX_VMS];
+	size_t room = 0, k;
+	pl_cost had = s->ntop > 0 ? s->top[0].cost : PL_INF, cost;
 
-	for (size_t c = 0; c < had; c++)
-		room += s->m->el[s->chosen[c]].cap;
-	for (size_t i = 0; i < n && room < s->m->k; i++) {
-		const uint64_t *row = pl_graph_row(s, list[i]);
-		bool fits = joinable(s, list[i]);
-
-		for (size_t c = 0; c < s->nchosen && fits; c++)
-			fits = pl_bit(row, s->chosen[c]);
-		if (!fits)
-			continue;
-		choose(s, list[i]);
-		room += s->m->el[list[i]].cap;
-	}
-	try_leaf(s, -PL_INF);
-	while (s->nchosen > had)
+	for (size_t i = 0; i < n && room < s->m->k; i++)
+		if (choose_fitting(s, list[i]))
+			room += s->m->el[list[i]].cap;
+	k = s->nchosen;
+	memcpy(set, s->chosen, k * sizeof *set);
+	while (s->nchosen > 0)
 		unchoose(s);
+	cost = try_set(s, set, k, 0, PLACE_NONE);
+	if (cost < had)
+		swap(s, set, k, cost, list, n);
 }
 
 static void visit(struct pl_search *s, uint32_t *list, size_t n, pl_cost lb,
@@ -394,7 +454,7 @@ child_visit(struct pl_search *s, struct child *h, size_t nheap,
 		if (h[i].lb < second)
 			second = h[i].lb;
 	if (!h->bounded && s->nchosen < s->m->k) {
-		pl_cost own = pl_bound(s, sub, d);
+		pl_cost own = pl_bound(s, sub, &d);
 
 		bounded = true;
 		if (pl_tick(s->ctl)) {
@@ -478,7 +538,7 @@ visit(struct pl_search *s, uint32_t *list, size_t n, pl_cost lb, bool bounded)
 {
 	size_t given = n;
 
-	try_leaf(s, lb);
+	(void)try_leaf(s, lb);
 	if (s->aborted || s->done || s->nchosen == s->m->k)
 		return;
 	if (s->m->min[PLACE_LEVEL_CSP] > 1 ||
@@ -488,7 +548,7 @@ visit(struct pl_search *s, uint32_t *list, size_t n, pl_cost lb, bool bounded)
 	if (n == 0)
 		return;
 	if (!bounded || n < given) {
-		pl_cost own = pl_bound(s, list, n);
+		pl_cost own = pl_bound(s, list, &n);
 
 		if (pl_tick(s->ctl)) {
 			leave_open(s, lb);

@@ -317,7 +317,10 @@ pl_users_bound(struct pl_search *s, const uint32_t *list, size_t n, size_t t)
 	const struct pl_model *m = s->m;
 	pl_cost a, b;
 
-	if (m->nusers == 0)
+	/* Where nothing can be refused, the prices of median.c say more. */
+	if (m->nusers == 0 ||
+	    (s->median != NULL && m->user_limit_us == PLACE_UNKNOWN &&
+		m->user_cap_us < 0 && t > 0))
 		return 0;
 	nearest_chosen(s);
 	if (t == 0)
@@ -327,7 +330,8 @@ pl_users_bound(struct pl_search *s, const uint32_t *list, size_t n, size_t t)
 		return a;
 	if (m->user_limit_us != PLACE_UNKNOWN && !can_cover(s, list, n, t))
 		return PL_INF;
-	if (m->user_term < 0 || m->q->terms[m->user_term].agg != PLACE_AGG_SUM)
+	if (m->user_term < 0 || s->median != NULL ||
+	    m->q->terms[m->user_term].agg != PLACE_AGG_SUM)
 		return a;
 	b = by_savings(s, list, n, t);
 	return a > b ? a : b;

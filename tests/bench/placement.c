@@ -22,7 +22,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#define CUT_MS 10000 /* no solve may take longer */
+#define CUT_MS 3000 /* no solve may take longer */
 #define MAX_ROWS 4096
 
 struct bench {
