@@ -233,6 +233,22 @@ matrix_csv(const json_t *m, const char *field)
 	putchar('\n');
 }
 
+/* Not of its own: such a value satisfies no limit. */
+static bool
+inherited(const json_t *m, size_t i, size_t j)
+{
+	const json_t *c = json_array_get(json_array_get(ja(m, "cells"), i), j);
+	json_t *q;
+	size_t k;
+
+	json_array_foreach(ja(c, "quality"), k, q)
+	{
+		if (str_eq(json_string_value(q), "inherited"))
+			return true;
+	}
+	return false;
+}
+
 /* Directed pairs that are not under the limit, and those without a value. */
 static void
 breaches(const struct view *v, double limit, size_t *over, size_t *unknown)
@@ -242,7 +258,7 @@ breaches(const struct view *v, double limit, size_t *over, size_t *unknown)
 		for (size_t j = 0; j < v->n; j++) {
 			double x = view_measured(v, i, j);
 
-			if (i != j && isnan(x))
+			if (i != j && (isnan(x) || inherited(v->matrix, i, j)))
 				++*unknown;
 			else if (i != j && limit > 0 && x >= limit)
 				++*over;
