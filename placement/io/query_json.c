@@ -309,7 +309,9 @@ missing(struct io_reader *r, const struct json_at *root)
 {
 	static const char *const known[] = { "pairRtt", "userRtt", "price",
 		"performance", NULL };
-	static const char *const pair[] = { "forbid", NULL };
+	static const char *const pair[] = { "forbid", "estimate", NULL };
+	static const char *const score[] = { "", "exclude", "error", "prior",
+		NULL };
 	static const char *const how[] = { "", "exclude", "error", NULL };
 	static const char *const user[] = { "", "exclude", "error", "estimate",
 		NULL };
@@ -324,11 +326,14 @@ missing(struct io_reader *r, const struct json_at *root)
 	    !io_word(r, &at, "pairRtt", pair, &p) ||
 	    !io_word(r, &at, "userRtt", user, &u) ||
 	    !io_word(r, &at, "price", how, &c) ||
-	    !io_word(r, &at, "performance", how, &s))
+	    !io_word(r, &at, "performance", score, &s))
 		return false;
 	r->q->missing_user_rtt = (enum place_missing)u;
 	r->q->missing_price = (enum place_missing)c;
-	r->q->missing_score = (enum place_missing)s;
+	r->q->missing_score =
+	    s == 3 ? PLACE_MISSING_PRIOR : (enum place_missing)s;
+	r->q->missing_pair =
+	    p == 1 ? PLACE_MISSING_ESTIMATE : PLACE_MISSING_DEFAULT;
 	return true;
 }
 
@@ -337,7 +342,8 @@ quality(struct io_reader *r, const struct json_at *root)
 {
 	static const char *const known[] = { "suspect", "minSamples", "maxAgeS",
 		NULL };
-	static const char *const suspect[] = { "flag", NULL };
+	static const char *const suspect[] = { "flag", "exclude", "transpose",
+		NULL };
 	struct json_at at;
 	int64_t samples, age;
 	int s;
@@ -353,6 +359,7 @@ quality(struct io_reader *r, const struct json_at *root)
 	    !json_get_int(&at, "maxAgeS", true, 0, 1, UINT32_MAX - 1, &age,
 		r->err))
 		return false;
+	r->q->suspect = (enum place_suspect)s;
 	r->q->min_samples = (uint32_t)samples;
 	r->q->max_age_s = (uint32_t)age;
 	return true;

@@ -149,7 +149,7 @@ io_matrix(const struct json_at *at, struct arena *arena, const char *key,
 
 static bool
 parse_site(const struct json_at *at, struct arena *arena, struct place_site *s,
-    struct mw_err *err)
+    double *lat, double *lon, struct mw_err *err)
 {
 	static const char *const known[] = { "site", "csp", "region", "zone",
 		"lat", "lon", NULL };
@@ -158,11 +158,9 @@ parse_site(const struct json_at *at, struct arena *arena, struct place_site *s,
 	    !io_text(at, arena, "csp", true, &s->csp, err) ||
 	    !io_text(at, arena, "region", false, &s->region, err) ||
 	    !io_text(at, arena, "zone", false, &s->zone, err) ||
-	    !json_get_num(at, "lat", true, 0, -90, 90, &s->lat, err) ||
-	    !json_get_num(at, "lon", true, 0, -180, 180, &s->lon, err))
+	    !json_get_num(at, "lat", true, NAN, -90, 90, lat, err) ||
+	    !json_get_num(at, "lon", true, NAN, -180, 180, lon, err))
 		return false;
-	s->has_location = json_is_number(json_object_get(at->obj, "lat")) &&
-	    json_is_number(json_object_get(at->obj, "lon"));
 	if (s->region == NULL)
 		s->region = s->id;
 	return true;
@@ -173,20 +171,25 @@ parse_sites(const struct json_at *at, struct arena *arena,
     struct place_world *w, struct mw_err *err)
 {
 	struct place_site *sites;
+	double *lat, *lon;
 	json_t *list;
 
 	if (!json_get_array(at, "sites", true, 1, PLACE_MAX_SITES, &list, err))
 		return false;
 	w->nsites = json_array_size(list);
 	sites = arena_array(arena, w->nsites, sizeof *sites);
+	lat = arena_array(arena, w->nsites, sizeof *lat);
+	lon = arena_array(arena, w->nsites, sizeof *lon);
 	for (size_t i = 0; i < w->nsites; i++) {
 		struct json_at s;
 
 		if (!json_at_index(&s, at, "sites", i, err) ||
-		    !parse_site(&s, arena, &sites[i], err))
+		    !parse_site(&s, arena, &sites[i], &lat[i], &lon[i], err))
 			return false;
 	}
 	w->sites = sites;
+	w->lat = lat;
+	w->lon = lon;
 	return true;
 }
 
