@@ -49,8 +49,7 @@ bench_fail_lanes(struct bench *b, unsigned set, const char *why,
 			continue;
 		l->open = false;
 		str_copy(l->r.why, sizeof l->r.why, why);
-		str_add_escaped(&s, detail, strlen(detail),
-		    sizeof l->r.detail);
+		str_add_escaped(&s, detail, strlen(detail), sizeof l->r.detail);
 		str_copy(l->r.detail, sizeof l->r.detail, str_cstr(&s));
 		str_free(&s);
 		log_info("agent", b->run_id,

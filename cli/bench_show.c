@@ -207,7 +207,7 @@ print_legend(const json_t *results, const char *mcis)
 		{ "throttled", "it got slower by itself: burst credits" },
 		{ "tooFew", "fewer than 6 valid repetitions" },
 	};
-	bool any = false;
+	bool any = false, all = false;
 	json_t *r;
 	size_t i;
 
@@ -221,10 +221,13 @@ print_legend(const json_t *results, const char *mcis)
 		printf("%s%s (%zu): %s", any ? "; " : "* ", words[w].validity,
 		    n, words[w].text);
 		any = true;
+		all |= !str_eq(words[w].validity, "throttled");
 	}
 	if (any)
-		printf("\n  The value is then the median of all repetitions. "
-		       "Details: milkyway bench results %s\n",
+		printf("\n  %sDetails: milkyway bench results %s\n",
+		    all ? "Too few quiet repetitions: the value is the median "
+			  "of all. "
+			: "",
 		    mcis);
 }
 

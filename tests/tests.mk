@@ -102,3 +102,4 @@ sched_rule_SRCS := coordinator/sched_rule.c coordinator/sched_time.c \
 	coordinator/bench_plan.c
 tests/prop/prop_sched_SRCS := $(sched_rule_SRCS)
 tests/fuzz/fuzz_sched_SRCS := $(sched_rule_SRCS)
+tests/unit/test_mesh_budget_SRCS := $(addprefix coordinator/,mesh_budget.c store.c store_db.c store_migrate.c)
