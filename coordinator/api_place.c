@@ -13,7 +13,7 @@
 #include "coordinator/api.h"
 #include "coordinator/db_place.h"
 #include "coordinator/events.h"
-#include "coordinator/place_world.h"
+#include "coordinator/place_addr.h"
 #include "placement/io/place_io.h"
 
 #include <string.h>
@@ -47,6 +47,7 @@ struct ask {
 	size_t nmcis;
 	bool by_spec;
 	struct place_scores scores;
+	struct place_addrs *addrs;
 	struct place_snapshot *snap;
 	int what; /* enum place_io_what, or ASK_GROUPS */
 	json_t *answer;
@@ -199,6 +200,7 @@ ask_new(struct httpd_req *req, struct coord *c, int what)
 		return;
 	}
 	a->at = clock_wall_ns();
+	a->addrs = place_addrs_new(a->body);
 	a->store = (struct store_job){ .run = scores_run, .done = scores_done };
 	store_submit(c->store, &a->store);
 }
@@ -334,6 +336,9 @@ scores_run(struct db *db, struct store_job *job, struct mw_err *err)
 {
 	struct ask *a = container_of(job, struct ask, store);
 
+	for (size_t i = 0; i < a->nmcis; i++)
+		if (!place_addrs_load(a->addrs, db, a->ns, a->mcis[i], err))
+			return false;
 	return place_scores_read(db, a->at, &a->scores, err);
 }
 
@@ -353,6 +358,8 @@ scores_done(struct store_job *job, bool ok, const struct mw_err *err)
 	} else {
 		a->err = *err;
 	}
+	if (ok)
+		place_addrs_join(a->addrs, a->snap);
 	a->work = (struct worker_job){ .run = solve_run, .done = solve_done };
 	if (!ok || !worker_submit(a->p->c->pool, &a->work, &a->err))
 		ask_end(a, false, &a->err);
@@ -540,6 +547,7 @@ ask_free(struct ask *a)
 	for (size_t i = 0; i < a->nmcis; i++)
 		free(a->mcis[i]);
 	place_scores_free(&a->scores);
+	place_addrs_free(a->addrs);
 	place_snapshot_free(a->snap);
 	json_decref(a->answer);
 	json_decref(a->body);

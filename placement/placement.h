@@ -84,6 +84,11 @@ struct place_offer {
 	const int64_t *scores; /* one per metric, or PLACE_NO_SCORE */
 };
 
+struct place_addr {
+	const char *ip;
+	const uint32_t *rtt_us; /* nsites, or PLACE_UNKNOWN */
+};
+
 struct place_world {
 	const struct place_site *sites;
 	size_t nsites;
@@ -102,6 +107,9 @@ struct place_world {
 	/* nuser_rows * nsites: the query's users are its rows, in order. NULL:
 	 * users name a site or region. */
 	const uint32_t *user_rtt_us;
+	/* Times to addresses: users may name one. */
+	const struct place_addr *addrs;
+	size_t naddrs;
 	size_t nuser_rows;
 };
 
@@ -201,6 +209,7 @@ struct place_user {
 	/* One of these, unless world->user_rtt_us is given. Times to a location
 	 * are estimated from the distance (place_estimate_us()). */
 	const char *site, *region;
+	const uint32_t *rtt_us; /* of an address: one per site of the world */
 	bool has_location;
 	double lat, lon;
 };

@@ -336,6 +336,8 @@ check_users(const struct place_query *q, const struct place_world *w,
 			known = known_site(w, u->site);
 		else if (u->region != NULL)
 			known = known_region(w, u->region);
+		else if (u->rtt_us != NULL)
+			known = true;
 		else if (u->has_location)
 			known = u->lat >= -90 && u->lat <= 90 &&
 			    u->lon >= -180 && u->lon <= 180;

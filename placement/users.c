@@ -68,7 +68,9 @@ user_time(const struct place_query *q, const struct place_world *w, uint32_t u,
 	uint32_t d = PLACE_UNKNOWN;
 	double lat, lon, slat, slon;
 
-	if (w->user_rtt_us != NULL)
+	if (us->rtt_us != NULL)
+		d = us->rtt_us[site];
+	else if (w->user_rtt_us != NULL)
 		d = w->user_rtt_us[(size_t)u * w->nsites + site];
 	else if (at != PLACE_NONE)
 		d = place_pair_rtt(q, w, at, site);

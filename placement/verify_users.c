@@ -52,7 +52,9 @@ user_time(const struct verify *v, size_t u, uint32_t site, bool *estimated)
 		    strcmp(x->id, v->w->sites[from].id) < 0)
 			from = s;
 	}
-	if (v->w->user_rtt_us != NULL)
+	if (us->rtt_us != NULL)
+		d = us->rtt_us[site];
+	else if (v->w->user_rtt_us != NULL)
 		d = v->w->user_rtt_us[u * v->w->nsites + site];
 	else if (from != PLACE_NONE)
 		d = verify_pair(v, from, site, &reverse);

@@ -124,11 +124,33 @@ user_location(struct io_reader *r, const struct json_at *at,
 	    json_get_num(at, "lon", false, 0, -180, 180, &u->lon, r->err);
 }
 
+/* An address counts as far as it was measured. */
+static bool
+user_address(struct io_reader *r, const struct json_at *at,
+    struct place_user *u)
+{
+	const char *ip;
+
+	if (!json_get_str(at, "ip", false, 45, &ip, r->err))
+		return false;
+	if (ip == NULL)
+		return true;
+	for (size_t i = 0; i < r->w->naddrs; i++)
+		if (strcmp(r->w->addrs[i].ip, ip) == 0)
+			u->rtt_us = r->w->addrs[i].rtt_us;
+	if (u->rtt_us == NULL) {
+		io_wrong(r->err, at, "ip",
+		    "userLocation: no VM has measured this address");
+		return err_hint(r->err, "milkyway rtt NAME %s", ip);
+	}
+	return true;
+}
+
 static bool
 users(struct io_reader *r, const struct json_at *at)
 {
 	static const char *const known[] = { "name", "weight", "site", "region",
-		"lat", "lon", NULL };
+		"ip", "lat", "lon", NULL };
 	struct place_user *v;
 	json_t *list;
 
@@ -153,7 +175,7 @@ users(struct io_reader *r, const struct json_at *at)
 		if (v[i].name == NULL)
 			v[i].name = arena_printf(r->arena, "user-%zu", i + 1);
 		v[i].weight = (uint32_t)weight;
-		if (!user_location(r, &u, &v[i]))
+		if (!user_location(r, &u, &v[i]) || !user_address(r, &u, &v[i]))
 			return false;
 	}
 	r->q->users = v;
