@@ -22,6 +22,7 @@ const struct cli_room cli_rooms[] = {
 	{ "agents", cmds_agent },
 	{ "look and mend", cmds_sys },
 	{ "report", cmds_report },
+	{ "keep and compare", cmds_bundle },
 	{ "shell", cmds_completion },
 	{ NULL, NULL },
 };

@@ -25,7 +25,7 @@ static const struct api_routes *const parts[] = {
 	&api_result_routes,
 	&api_mesh_routes, &api_matrix_routes,
 	&api_sched_routes,
-	&api_eval_routes,
+	&api_eval_routes, &api_bundle_routes,
 	&api_place_routes,
 	&api_agent_routes,
 	&api_metrics_routes,

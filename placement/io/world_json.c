@@ -4,6 +4,7 @@
  */
 #include "placement/io/io.h"
 
+#include "common/bundle.h"
 #include "common/pure/ids.h"
 #include "common/pure/num.h"
 
@@ -369,5 +370,7 @@ place_io_world(const struct json_at *at, struct arena *arena,
 	    arena_array(arena, PLACE_MAX_METRICS, sizeof *out->metrics);
 	if (json_object_get(at->obj, "clouds") != NULL)
 		return io_twin_world(at, arena, out, err);
+	if (bundle_is(at->obj))
+		return io_bundle_world(at, arena, out, err);
 	return inline_world(at, arena, out, err);
 }
