@@ -8,6 +8,9 @@
 #include "common/bundle.h"
 #include "common/pure/str.h"
 
+/* JSON, packed by gzip or not; new reference or NULL. */
+json_t *bundle_parse(const void *bytes, size_t n, size_t max,
+    struct mw_err *err);
 /* Any JSON file, packed by gzip or not; new reference or NULL. */
 json_t *bundle_read_json(const char *path, size_t max, struct mw_err *err);
 /* A bundle whose form and hash are right; new reference or NULL. */

@@ -13,16 +13,16 @@
 #define GZIP (15 + 16) /* zlib: a gzip header around the largest window */
 
 static bool
-unpack(const struct str *packed, size_t max, struct str *out,
+unpack(const void *packed, size_t n, size_t max, struct str *out,
     struct mw_err *err)
 {
-	z_stream z = { .next_in = (unsigned char *)packed->p };
+	z_stream z = { .next_in = (unsigned char *)(uintptr_t)packed };
 	unsigned char part[65536];
 	int rc;
 
-	if (packed->len > UINT_MAX)
+	if (n > UINT_MAX)
 		return err_set(err, MW_LIMIT, 0, "the file is too large");
-	z.avail_in = (uInt)packed->len;
+	z.avail_in = (uInt)n;
 	rc = inflateInit2(&z, GZIP);
 	while (rc == Z_OK && out->len <= max) {
 		z.next_out = part;
@@ -65,27 +65,29 @@ pack(const char *text, size_t n, struct str *out, struct mw_err *err)
 }
 
 json_t *
-bundle_read_json(const char *path, size_t max, struct mw_err *err)
+bundle_parse(const void *bytes, size_t n, size_t max, struct mw_err *err)
 {
-	struct str file = STR_INIT, text = STR_INIT;
-	const struct str *s = &file;
+	struct str text = STR_INIT;
 	json_t *j = NULL;
 
-	if (!file_read(path, max, &file, err))
-		goto out;
-	if (file.len > 2 && memcmp(file.p, "\x1f\x8b", 2) == 0) {
-		if (!unpack(&file, max, &text, err)) {
-			err_wrap(err, "%s", path);
-			goto out;
-		}
-		s = &text;
-	}
-	j = json_parse(str_cstr(s), s->len, max, err);
-	if (!j)
-		err_wrap(err, "%s", path);
-out:
-	str_free(&file);
+	if (n < 3 || memcmp(bytes, "\x1f\x8b", 2) != 0)
+		return json_parse(bytes, n, max, err);
+	if (unpack(bytes, n, max, &text, err))
+		j = json_parse(str_cstr(&text), text.len, max, err);
 	str_free(&text);
+	return j;
+}
+
+json_t *
+bundle_read_json(const char *path, size_t max, struct mw_err *err)
+{
+	struct str file = STR_INIT;
+	json_t *j = NULL;
+
+	if (file_read(path, max, &file, err) &&
+	    !(j = bundle_parse(str_cstr(&file), file.len, max, err)))
+		err_wrap(err, "%s", path);
+	str_free(&file);
 	return j;
 }
 

@@ -103,3 +103,6 @@ sched_rule_SRCS := coordinator/sched_rule.c coordinator/sched_time.c \
 tests/prop/prop_sched_SRCS := $(sched_rule_SRCS)
 tests/fuzz/fuzz_sched_SRCS := $(sched_rule_SRCS)
 tests/unit/test_mesh_budget_SRCS := $(addprefix coordinator/,mesh_budget.c store.c store_db.c store_migrate.c)
+tests/unit/test_bundle_SRCS := $(cli_SRCS)
+tests/fuzz/fuzz_bundle_SRCS := $(cli_SRCS)
+tests/unit/test_bundle_build_SRCS := $(addprefix coordinator/,bundle.c bundle_eval.c eval_json.c mesh_json.c)
