@@ -304,7 +304,9 @@ bench_print(struct cli *c, const json_t *run, bool rows)
 		cli_print_json(run);
 		return;
 	}
-	if (rows || c->out == OUT_CSV)
+	if (c->out == OUT_TABLE && !json_array_size(results))
+		fprintf(stderr, "no results yet\n");
+	else if (rows || c->out == OUT_CSV)
 		print_rows(c, results);
 	else
 		print_grid(c, results);

@@ -82,7 +82,8 @@ add_when(struct str *s, const json_t *it)
 	int64_t every = ji(it, "everyS", 0);
 
 	if (!every)
-		str_addf(s, "%s %s", js(it, "cron"),
+		str_addf(s, "%s%s%s", js(it, "cron"),
+		    str_eq(js(it, "tz"), "UTC") ? "" : " ",
 		    str_eq(js(it, "tz"), "UTC") ? "" : js(it, "tz"));
 	else if (every % 86400 == 0)
 		str_addf(s, "every %lldd", (long long)every / 86400);
