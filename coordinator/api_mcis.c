@@ -121,7 +121,7 @@ find_mcis(struct coord *c, const struct httpd_req *req, struct mw_err *err)
 	m = lc_mcis_find(c->lc, ns, name);
 	if (!m) {
 		err_set(err, MW_NOT_FOUND, 0, "no MCIS %.64s in %s", name, ns);
-		err_hint(err, "GET /v1/ns/%s/mcis lists them", ns);
+		err_hint(err, "milkyway mcis list");
 	}
 	return m;
 }
