@@ -78,12 +78,12 @@ coord_free(struct coord *c)
 		conns_free(c->conns);
 	turn(c);
 	store_close(c->store);
+	mesh_free(c->mesh); /* gives receipts of rows back to the link */
 	link_free(c->link);
 	metrics_free(c->metrics);
 	host_free(c->host);
 	sched_free(c->sched);
 	retain_free(c->retain);
-	mesh_free(c->mesh);
 	snap_free(c->snap);
 	places_free(c->places);
 	bench_free(c->bench);

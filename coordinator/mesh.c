@@ -616,10 +616,16 @@ cancel(void *arg, const char *action, struct mw_err *err)
 		r = r->next;
 	if (!r || r->state == ROUND_SAVE)
 		return err_set(err, MW_CONFLICT, 0, "the round is over");
-	for (size_t i = 0; i < r->n; i++)
-		if (r->members[i].asked)
-			link_send(m->c->link, r->members[i].slot,
-			    r->members[i].gen, mesh_message(r, "disarm"));
+	for (size_t i = 0; i < r->n; i++) {
+		struct member *x = &r->members[i];
+
+		if (x->asked)
+			link_send(m->c->link, x->slot, x->gen,
+			    mesh_message(r, "disarm"));
+		if (x->done) /* dropped, and off the agent's hands */
+			x->done(x->arg, true);
+		x->done = NULL;
+	}
 	actions_end(m->c->actions, r->action, ACTION_CANCELED, "failed", NULL);
 	round_end(m, r);
 	return true;

@@ -207,6 +207,8 @@ class Agent(threading.Thread):
             self.link.send(type="armed", roundId=m["roundId"], port=7472, code=None, message=None)
 
     def on_go(self, m):
+        if self.opts.get("no_row"):
+            return
         n, me = len(self.round["members"]), self.round["index"]
         ms = int(datetime.datetime.now().timestamp() * 1000)
         cells = [None if i == me else [10, 0, 1000 * (me + i), 1000 * (me + i) + 10, 1000 * (me + i) + 5,
