@@ -4,8 +4,6 @@
 #include "cli/bundle.h"
 #include "cli/cli.h"
 
-#include "common/clock.h"
-#include "common/file.h"
 #include "common/pure/alloc.h"
 #include "common/pure/bundle_diff.h"
 #include "common/pure/when.h"
@@ -22,19 +20,14 @@ struct wish {
 	bool raw, addresses;
 };
 
-/* "7d" back from now, or a time. */
 static bool
 add_time(struct str *path, const char *key, const char *text)
 {
-	const struct cli_cmd *cmd = cli_cmd(cmds_bundle, "bundle export");
 	char utc[WHEN_LEN];
-	int64_t s;
 
 	if (!text)
 		return true;
-	if (cli_duration(text, &s))
-		when_format(clock_wall_ns() - s * NS_PER_S, utc);
-	else if (!cli_time(cmd, key, text, utc))
+	if (!cli_time(cli_cmd(cmds_bundle, "bundle export"), key, text, utc))
 		return false;
 	str_addf(path, "&%s=%s", key, utc);
 	return true;

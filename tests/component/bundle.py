@@ -97,6 +97,10 @@ def options(p):
     j = load(export(p, "w.json", "--with-addresses"))
     check("addresses where they are asked for", IP.match(j["vms"][0]["publicIp"]) and j["addresses"] is True and
           any(r.get("target") == target(p) for r in j["results"]), j["vms"][0])
+    j = load(export(p, "h.json", "--since", "1h"))
+    check("of the last hour", len(j["results"]) == 12, len(j["results"]))
+    rc, out, err = p.cli("bundle", "export", "e", "--out", "-", "--since", "yesterday")
+    check("no time", rc == 2 and out == "", (rc, out, err))
     rc, out, err = p.cli("bundle", "export", "e", "--out", "-", "--until", "2001-01-01T00:00:00Z")
     check("before anything was", rc == 2 and "until" in err, (rc, err))
     rc, out, err = p.cli("bundle", "export", "none", "--out", "-")
