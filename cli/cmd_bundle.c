@@ -351,7 +351,7 @@ print_pairs(const struct cli *c, const json_t *pairs)
 	struct cli_table *t;
 	json_t *r;
 
-	if (n == 0)
+	if (n == 0 && c->out == OUT_TABLE)
 		return;
 	t = table_new(heads);
 	json_array_foreach((json_t *)(uintptr_t)items, i, r)
@@ -365,7 +365,6 @@ print_pairs(const struct cli *c, const json_t *pairs)
 		add_change(t, r);
 		add_verdict(t, r);
 	}
-	putchar('\n');
 	table_print(t, c);
 	if (c->out == OUT_TABLE && n > PAIRS_SHOWN)
 		fprintf(stderr, "... and %zu more pairs: -o json has all\n",
@@ -397,7 +396,11 @@ diff_summary(const json_t *d)
 	const json_t *pairs = json_object_get(d, "pairs");
 	struct str s = STR_INIT;
 
-	str_add(&s, "benchmarks: ");
+	str_addf(&s, "A %s until %s, B %s until %s\nbenchmarks: ",
+	    js(json_object_get(d, "a"), "mcis"),
+	    js(json_object_get(d, "a"), "until"),
+	    js(json_object_get(d, "b"), "mcis"),
+	    js(json_object_get(d, "b"), "until"));
 	add_counts(&s, json_object_get(d, "benchmarkCounts"));
 	str_add(&s, "\nlatencies: ");
 	add_counts(&s, json_object_get(pairs, "counts"));
@@ -417,16 +420,21 @@ static int
 run_diff(struct cli *c, int argc, char **argv)
 {
 	double min_pct = BUNDLE_MIN_PCT;
-	const struct cli_opt opts[] = { { "min-pct", 0, OPT_NUM, &min_pct } };
+	const char *table = NULL;
+	const struct cli_opt opts[] = { { "min-pct", 0, OPT_NUM, &min_pct },
+		{ "table", 0, OPT_STR, &table } };
 	const struct cli_cmd *cmd = cli_cmd(cmds_bundle, "bundle diff");
 	struct mw_err err = MW_ERR_INIT;
 	json_t *a, *b = NULL, *d = NULL;
+	bool both;
 	int rc;
 
 	if (cli_opts(c, cmd, argc, argv, opts, ARRAY_LEN(opts), 2, 2) < 0)
 		return 2;
 	if (!(min_pct >= 0 && min_pct <= 100))
 		return cli_usage(cmd, "--min-pct: 0 to 100");
+	if (table && !str_eq(table, "bench") && !str_eq(table, "pairs"))
+		return cli_usage(cmd, "--table: bench or pairs");
 	a = bundle_load(argv[1], &err);
 	b = a ? bundle_load(argv[2], &err) : NULL;
 	if (!b) {
@@ -439,8 +447,14 @@ run_diff(struct cli *c, int argc, char **argv)
 		cli_print_json(d);
 		goto out;
 	}
-	print_bench(c, d);
-	print_pairs(c, json_object_get(d, "pairs"));
+	/* two tables are no CSV */
+	both = !table && c->out == OUT_TABLE;
+	if (both || !str_eq(table, "pairs"))
+		print_bench(c, d);
+	if (both && json_array_size(ja(json_object_get(d, "pairs"), "items")))
+		putchar('\n');
+	if (both || str_eq(table, "pairs"))
+		print_pairs(c, json_object_get(d, "pairs"));
 	diff_summary(d);
 out:
 	json_decref(a);
@@ -477,7 +491,9 @@ const struct cli_cmd cmds_bundle[] = {
 	    "  milkyway bundle verify monday.json.gz\n" },
 	{ "bundle diff", "A B", "what changed between two, beyond noise",
 	    run_diff,
-	    "  --min-pct P   smaller changes of benchmarks are none (2)\n\n"
+	    "  --min-pct P   smaller changes of benchmarks are none (2)\n"
+	    "  --table T     only bench or pairs; -o csv gives one of them "
+	    "(bench)\n\n"
 	    "Exit status 4 if something got worse. Only equal environments are "
 	    "compared.\n"
 	    "docs/bundles.md has the rules.\n\n"

@@ -167,6 +167,9 @@ def diff(p, a):
     rc, out, err = p.cli("bundle", "diff", a, b)
     check("what got worse is found", rc == 4 and "benchmarks: 5 same, 1 slower" in err and
           "latencies: 4 same, 1 slower, 1 lost" in err, (rc, out, err))
+    rc, out, err = p.cli("bundle", "diff", a, b, "-o", "csv", "--table", "pairs")
+    check("pairs as CSV", rc == 4 and len(out.splitlines()) == 3 and
+          all(x.count(",") == 5 for x in out.splitlines()), (rc, out, err))
     d = p.cli("bundle", "diff", b, a, "-o", "json")
     j = json.loads(d[1])
     x = [r for r in j["benchmarks"] if r["verdict"] != "same"]
