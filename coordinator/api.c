@@ -27,6 +27,7 @@ static const struct api_routes *const parts[] = {
 	&api_sched_routes,
 	&api_eval_routes, &api_bundle_routes,
 	&api_place_routes,
+	&api_drift_routes,
 	&api_agent_routes,
 	&api_metrics_routes,
 	&api_host_routes,

@@ -12,6 +12,7 @@
 #include "common/pure/num.h"
 #include "coordinator/api.h"
 #include "coordinator/db_place.h"
+#include "coordinator/drift_relied.h"
 #include "coordinator/events.h"
 #include "coordinator/place_addr.h"
 #include "placement/io/place_io.h"
@@ -51,7 +52,7 @@ struct ask {
 	struct place_snapshot *snap;
 	int what; /* enum place_io_what, or ASK_GROUPS */
 	json_t *answer;
-	char *query, *text, *members;
+	char *query, *text, *members, *relied;
 	int64_t id, at, until_ns;
 	struct store_job store;
 	struct worker_job work;
@@ -103,9 +104,8 @@ places_free(struct places *p)
 	free(p);
 }
 
-/* "pl-7" to 7. */
-static bool
-place_id(const char *name, int64_t *id, struct mw_err *err)
+bool
+places_id(const char *name, int64_t *id, struct mw_err *err)
 {
 	if (name && str_starts(name, "pl-") &&
 	    num_parse_i64(name + 3, strlen(name + 3), 1, INT64_MAX, id))
@@ -140,7 +140,7 @@ places_members(struct places *p, const char *name, int64_t rank,
 	bool ok = true;
 	int64_t id;
 
-	if (!place_id(name, &id, err))
+	if (!places_id(name, &id, err))
 		return false;
 	while (k && k->id != id)
 		k = k->next;
@@ -442,6 +442,7 @@ solve_run(struct worker_job *job)
 		return;
 	a->answer = place_io_answer(answer, &q, w);
 	a->members = members_text(answer, &q, a->snap);
+	a->relied = drift_relied_text(answer, &q, w, a->at);
 	place_answer_free(answer);
 }
 
@@ -504,6 +505,7 @@ save_run(struct db *db, struct store_job *job, struct mw_err *err)
 		.query = a->query,
 		.answer = a->text,
 		.members = a->members,
+		.relied = a->relied,
 		.status =
 		    json_string_value(json_object_get(a->answer, "status")) };
 
@@ -555,6 +557,7 @@ ask_free(struct ask *a)
 	free(a->query);
 	free(a->text);
 	free(a->members);
+	free(a->relied);
 	free(a);
 }
 
@@ -659,7 +662,7 @@ get_one(struct httpd_req *req, void *ctx)
 	struct mw_err err = MW_ERR_INIT;
 	int64_t id;
 
-	if (place_id(httpd_param(req, "id"), &id, &err))
+	if (places_id(httpd_param(req, "id"), &id, &err))
 		look(req, ctx, id);
 	else
 		httpd_reply_err(req, &err);

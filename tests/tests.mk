@@ -106,3 +106,5 @@ tests/unit/test_mesh_budget_SRCS := $(addprefix coordinator/,mesh_budget.c store
 tests/unit/test_bundle_SRCS := $(cli_SRCS)
 tests/fuzz/fuzz_bundle_SRCS := $(cli_SRCS)
 tests/unit/test_bundle_build_SRCS := $(addprefix coordinator/,bundle.c bundle_eval.c eval_json.c mesh_json.c)
+tests/unit/test_drift_SRCS := $(addprefix coordinator/drift_,rule.c relied.c find.c)
+tests/prop/prop_drift_SRCS := coordinator/drift_rule.c
