@@ -14,7 +14,6 @@
 #include "coordinator/conns.h"
 #include "coordinator/coord.h"
 #include "coordinator/db_mesh.h"
-#include "coordinator/drift.h"
 #include "coordinator/events.h"
 #include "coordinator/link.h"
 #include "coordinator/mesh_budget.h"
@@ -405,6 +404,9 @@ round_go(struct mesh *m, struct round *r)
 		if (x->armed)
 			x->armed = link_send(m->c->link, x->slot, x->gen,
 			    mesh_go_message(r, absent));
+		else if (x->asked) /* it may wake up: nothing to wait for */
+			link_send(m->c->link, x->slot, x->gen,
+			    mesh_message(r, "disarm"));
 	}
 	json_decref(absent);
 	actions_step(m->c->actions, r->action, r->name, "probe", ACTION_RUNNING,
@@ -577,7 +579,6 @@ save_done(struct store_job *job, bool ok, const struct mw_err *err)
 	}
 	if (ok) {
 		snap_set(m->c->snap, &r->known);
-		drift_on_round(m->c->drift, r->ns, r->mcis);
 		events_emit(m->c->events,
 		    &(struct event){ .type = "matrix.round",
 			.ns = r->ns,

@@ -329,6 +329,32 @@ def killed(c, fleet):
         a.opts["ignore_jobs"] = False
 
 
+# Killed while schedules fire -------------------------------------------------------
+
+def fires(c, fleet):
+    S = M + "/schedules"
+    asked, stuck, lost = 0, [], []
+    for i in range(6):
+        id, kinds = ("m", ["mrtt"]) if i % 2 else ("b", ["cpus", "memR"])
+        c.call("PUT", S + "/" + id, {"kinds": kinds, "everyS": 86400, "jitterPct": 0})
+        s, a = c.call("POST", S + "/%s/run" % id, {})
+        asked += s == 202
+        time.sleep(random.uniform(0, 0.3))
+        again(c, fleet)
+        b = until(lambda: not (x := c.call("GET", S + "/" + id)[1])["running"] and x, 30)
+        if not b or not b["lastOutcome"]:
+            stuck.append((id, b or c.call("GET", S + "/" + id)))
+        s, x = c.call("GET", "/v1/actions/" + a["actionId"])
+        if s != 200 or x["state"] in ("pending", "running"):
+            lost.append((s, x))
+    check("killed while %d schedules fire: each tells how it ended" % asked, asked == 6 and not stuck, stuck)
+    check("so does what they began", not lost, lost)
+    for id in ("b", "m"):
+        s, a = c.act("POST", S + "/%s/run" % id, {})
+        check("%s runs again" % id, a.get("outcome") == "ok" and c.call("GET", S + "/" + id)[1]["lastOutcome"] == "ok", (s, a))
+        c.call("DELETE", S + "/" + id)
+
+
 # A full disk -----------------------------------------------------------------------
 
 def full(c, fleet):
@@ -412,7 +438,7 @@ def readers(c, fleet):
     check("and the work goes on", a.get("outcome") == "ok", (s, a))
 
 
-CASES = {"hostile": hostile, "rounds": rounds, "killed": killed, "readers": readers, "full": full}
+CASES = {"hostile": hostile, "rounds": rounds, "killed": killed, "fires": fires, "readers": readers, "full": full}
 
 
 def main():

@@ -12,12 +12,20 @@ trap 'rm -f "$log" "$log.before"' EXIT
 
 # Of ours alone: others may test on this machine, too.
 export MW_COMPONENT=$$.$SECONDS.$RANDOM
+ours() { # PID
+	grep -qz "^MW_COMPONENT=$MW_COMPONENT\$" "/proc/$1/environ" 2>/dev/null
+}
 leftovers() {
+	local pid dir
 	for pid in $(pgrep '^milkyway'); do
-		grep -qz "^MW_COMPONENT=$MW_COMPONENT\$" "/proc/$pid/environ" 2>/dev/null &&
-			ps -o pid=,args= -p "$pid"
+		ours "$pid" && ps -o pid=,args= -p "$pid"
 	done
-	ls -d /sys/fs/cgroup/milkyway-twin-* /sys/fs/cgroup/*/milkyway-twin-* 2>/dev/null || true
+	# A twin's groups are named by its pid.
+	for dir in /sys/fs/cgroup/milkyway-twin-* /sys/fs/cgroup/*/milkyway-twin-*; do
+		pid=${dir##*milkyway-twin-}
+		pid=${pid%%-*}
+		[ -d "$dir" ] && { ours "$pid" || [ ! -d "/proc/$pid" ]; } && echo "$dir"
+	done
 	grep -o '/[^ ]*milkyway[^ ]*' /proc/mounts || true
 	ip -br link show twin0 2>/dev/null || true
 }

@@ -126,7 +126,7 @@ class Agent(threading.Thread):
         self.acked = 0
         self.welcome = threading.Event()
         self.jobs = []
-        self.bye = None
+        self.bye = self.disarmed = None
         self.stop = threading.Event()
         self.link.hello()
         self.start()
@@ -205,6 +205,9 @@ class Agent(threading.Thread):
         self.round = m
         if not self.opts.get("not_armed"):
             self.link.send(type="armed", roundId=m["roundId"], port=7472, code=None, message=None)
+
+    def on_disarm(self, m):
+        self.disarmed = m["roundId"]
 
     def on_go(self, m):
         if self.opts.get("no_row"):
