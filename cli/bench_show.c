@@ -305,7 +305,7 @@ bench_print(struct cli *c, const json_t *run, bool rows)
 		return;
 	}
 	if (c->out == OUT_TABLE && !json_array_size(results))
-		fprintf(stderr, "no results yet\n");
+		fprintf(stderr, "no results\n");
 	else if (rows || c->out == OUT_CSV)
 		print_rows(c, results);
 	else

@@ -304,7 +304,7 @@ static const struct {
 	{ "eval demo --max-age 1x", 2, NULL, "a duration is", NULL },
 	{ "bench show demo --kind nope", 2, NULL, "no benchmark kind", NULL },
 	{ "bench show demo b-1 --at 1h", 2, NULL, "not both", NULL },
-	{ "bench show demo r1 --kind memR", 0, NULL, "no results yet", NULL },
+	{ "bench show demo r1 --kind memR", 0, NULL, "no results", NULL },
 	{ "matrix demo --k 3", 2, NULL, "go with --run", NULL },
 	{ "matrix demo --at yesterday", 2, NULL, "a time is", NULL },
 	{ "report tables", 2, NULL, "give an MCIS, or --deck", NULL },
