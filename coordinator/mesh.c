@@ -14,6 +14,7 @@
 #include "coordinator/conns.h"
 #include "coordinator/coord.h"
 #include "coordinator/db_mesh.h"
+#include "coordinator/drift.h"
 #include "coordinator/events.h"
 #include "coordinator/link.h"
 #include "coordinator/mesh_budget.h"
@@ -579,6 +580,7 @@ save_done(struct store_job *job, bool ok, const struct mw_err *err)
 	}
 	if (ok) {
 		snap_set(m->c->snap, &r->known);
+		drift_on_round(m->c->drift, r->ns, r->mcis);
 		events_emit(m->c->events,
 		    &(struct event){ .type = "matrix.round",
 			.ns = r->ns,
