@@ -49,8 +49,7 @@ bench_fail_lanes(struct bench *b, unsigned set, const char *why,
 			continue;
 		l->open = false;
 		str_copy(l->r.why, sizeof l->r.why, why);
-		str_add_escaped(&s, detail, strlen(detail),
-		    sizeof l->r.detail);
+		str_add_escaped(&s, detail, strlen(detail), sizeof l->r.detail);
 		str_copy(l->r.detail, sizeof l->r.detail, str_cstr(&s));
 		str_free(&s);
 		log_info("agent", b->run_id,
@@ -197,7 +196,11 @@ on_rep(struct child *c, const struct child_end *end, void *arg)
 	bench_keep_output(b, l, end);
 	if (!end->exited || end->code != 0 || end->timed_out) {
 		bench_explain(end, l->id, plan.dialect, &err);
-		lane_failed(b, l, bench_substatus(end), &err);
+		/* a replaying one fails only for want of numbers */
+		lane_failed(b, l,
+		    bench_replays(b) && end->exited ? "REFUSED"
+						    : bench_substatus(end),
+		    &err);
 	} else if (!sysbench_parse(l->id, plan.dialect, str_cstr(&end->out),
 		       end->out.len, &out, &err) ||
 	    !(sysbench_value(l->id, &out) <= kind_info(l->r.kind)->max)) {

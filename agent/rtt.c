@@ -85,9 +85,7 @@ target_json(const struct rtt *r, const struct rtt_target *t)
 	put_ms(j, "p95Ms", known, c.p95_us);
 	put_ms(j, "jitterMs", known, c.jitter_us);
 	json_put_str(j, "method",
-	    x != NULL && x->asked
-		? matrix_method_name((enum matrix_method)x->method)
-		: NULL);
+	    known ? matrix_method_name((enum matrix_method)x->method) : NULL);
 	json_put_int(j, "flags", known ? x->flags : 0);
 	json_put_str(j, "why", why_of(r, x));
 	return j;

@@ -33,7 +33,7 @@ static const struct rules_profile profiles[] = {
 	{ "deep", 10, false, true, 10, 30, 0.02, 0.97, 2, 4096, 4, 100000, 128,
 	    96, 512, 350, 3600 },
 	/* standard in short: of an agent on its own, see validity.py */
-	{ "short", 1, false, true, 6, 10, 0.02, 0.97, 2, 256, 1, 10000, 64, 48,
+	{ "short", 1, false, true, 6, 16, 0.02, 0.97, 2, 256, 1, 10000, 64, 48,
 	    512, 350, 120 },
 	/* CB-Milkyway: one run, 10 s by default, 50 MB of files, one table */
 	{ "legacy", 10, false, false, 1, 1, 0.02, 0.97, 2, 50, 1, 100000, 128,

@@ -41,8 +41,9 @@ answer_print(struct cli *c, const json_t *a, const json_t *query)
 {
 	bool groups = str_eq(js(query, "mode"), "groups");
 	bool some = json_array_size(ja(a, "ranking")) > 0;
+	bool unverified = jb(json_array_get(ja(a, "ranking"), 0), "unverified");
 	bool broken = json_array_size(ja(a, "violations")) > 0;
-	int rc = some && !broken ? 0 : EXIT_NO;
+	int rc = some && !broken && !unverified ? 0 : EXIT_NO;
 
 	if (c->out == OUT_JSON) {
 		cli_print_json(a);

@@ -207,7 +207,7 @@ print_legend(const json_t *results, const char *mcis)
 		{ "throttled", "it got slower by itself: burst credits" },
 		{ "tooFew", "fewer than 6 valid repetitions" },
 	};
-	bool any = false;
+	bool any = false, all = false;
 	json_t *r;
 	size_t i;
 
@@ -221,10 +221,13 @@ print_legend(const json_t *results, const char *mcis)
 		printf("%s%s (%zu): %s", any ? "; " : "* ", words[w].validity,
 		    n, words[w].text);
 		any = true;
+		all |= !str_eq(words[w].validity, "throttled");
 	}
 	if (any)
-		printf("\n  The value is then the median of all repetitions. "
-		       "Details: milkyway bench results %s\n",
+		printf("\n  %sDetails: milkyway bench results %s\n",
+		    all ? "Too few quiet repetitions: the value is the median "
+			  "of all. "
+			: "",
 		    mcis);
 }
 
@@ -301,7 +304,9 @@ bench_print(struct cli *c, const json_t *run, bool rows)
 		cli_print_json(run);
 		return;
 	}
-	if (rows || c->out == OUT_CSV)
+	if (c->out == OUT_TABLE && !json_array_size(results))
+		fprintf(stderr, "no results\n");
+	else if (rows || c->out == OUT_CSV)
 		print_rows(c, results);
 	else
 		print_grid(c, results);

@@ -51,8 +51,9 @@ struct cli_cmd {
 
 /* ---- commands, by file ---- */
 extern const struct cli_cmd cmds_up[], cmds_mcis[], cmds_bench[], cmds_matrix[],
-    cmds_host[], cmds_eval[], cmds_place[], cmds_curve[], cmds_exec[],
-    cmds_agent[], cmds_sys[], cmds_report[], cmds_schedule[], cmds_completion[];
+    cmds_host[], cmds_eval[], cmds_place[], cmds_drift[], cmds_curve[],
+    cmds_exec[], cmds_agent[], cmds_bundle[], cmds_sys[], cmds_report[],
+    cmds_schedule[], cmds_completion[];
 
 struct cli_room {
 	const char *title;
@@ -107,7 +108,8 @@ bool cli_time(const struct cli_cmd *cmd, const char *option, const char *text,
 enum cli_file {
 	FILE_WORLD,
 	FILE_QUERY,
-	FILE_MCIS
+	FILE_MCIS,
+	FILE_BUNDLE
 };
 
 /* A JSON file that should be of that kind: if it clearly is another one, the

@@ -54,8 +54,7 @@ put_age(const struct cli_cmd *cmd, json_t *body, const char *age)
 
 /* The results of the run, and what it did not have to measure again. */
 static bool
-show_end(struct cli *c, const char *mcis, const json_t *end,
-    struct mw_err *err)
+show_end(struct cli *c, const char *mcis, const json_t *end, struct mw_err *err)
 {
 	/* The action's target is the run: .../benchmarks/b-12 */
 	const char *slash = strrchr(js(end, "target"), '/');
@@ -126,6 +125,34 @@ run_run(struct cli *c, int argc, char **argv)
 	return rc;
 }
 
+/* Only the results of "fioR" (all variants) or "fioR.seq" (this one). */
+static void
+keep_kind(json_t *run, const char *name)
+{
+	json_t *list = json_object_get(run, "results"), *r;
+	const char *dot = strchr(name, '.');
+	size_t i, n = dot ? (size_t)(dot - name) : strlen(name);
+
+	if (!list)
+		list = json_object_get(run, "items");
+	for (i = json_array_size(list); i-- > 0;) {
+		r = json_array_get(list, i);
+		if (strlen(js(r, "kind")) != n ||
+		    strncmp(js(r, "kind"), name, n) != 0 ||
+		    (dot && !str_eq(js(r, "variant"), dot + 1)))
+			json_array_remove(list, i);
+	}
+}
+
+static bool
+kind_known(const char *name)
+{
+	unsigned lane;
+	enum kind kind;
+
+	return lane_parse(name, &lane) || kind_parse(name, &kind);
+}
+
 static int
 show(struct cli *c, const char *cmd, int argc, char **argv, bool rows)
 {
@@ -146,9 +173,16 @@ show(struct cli *c, const char *cmd, int argc, char **argv, bool rows)
 		return 2;
 	if (n == 2)
 		id = argv[2];
+	if (id && at)
+		return cli_usage(cli_cmd(cmds_bench, cmd),
+		    "a run or --at, not both");
+	if (kind && !kind_known(kind))
+		return cli_usage(cli_cmd(cmds_bench, cmd),
+		    "no benchmark kind \"%s\" (see: milkyway bench kinds)",
+		    kind);
 	rest = id ? xasprintf("/benchmarks/%s", id)
-		  : xasprintf("/results?latest=1%s%s%s%s", kind ? "&kind=" : "",
-			kind ? kind : "", at ? "&at=" : "", at ? utc : "");
+		  : xasprintf("/results?latest=1&limit=100000%s%s",
+			at ? "&at=" : "", at ? utc : "");
 	path = cli_mcis_path(c, argv[1], rest);
 	free(rest);
 	if (!path)
@@ -158,6 +192,8 @@ show(struct cli *c, const char *cmd, int argc, char **argv, bool rows)
 		return cli_fail(&err);
 	}
 	free(path);
+	if (kind)
+		keep_kind(run, kind);
 	bench_print(c, run, rows);
 	json_decref(run);
 	return 0;
@@ -303,9 +339,10 @@ run_list(struct cli *c, int argc, char **argv)
 	return 0;
 }
 
-#define SHOW_OPTS                                                        \
-	"  -k, --kind K    only this kind\n  --run ID        this run\n" \
-	"  --at TIME       what was known then, e.g. 2026-11-21T10:00:00Z\n"
+#define SHOW_OPTS                                                   \
+	"  -k, --kind K    only this kind, e.g. fioR or fioR.seq\n" \
+	"  --run ID        this run\n"                              \
+	"  --at TIME       what was known then: 2026-11-21T10:00:00Z, or 2h ago\n"
 
 const struct cli_cmd cmds_bench[] = {
 	{ "bench run", "NAME", "benchmark every VM from inside", run_run,

@@ -183,7 +183,9 @@ run_curve(struct cli *c, const struct cli_cmd *cmd, enum question_what what,
 	opts[QUESTION_OPTS + 2] = (struct cli_opt){ "svg", 0, OPT_STR, &svg };
 	opts[QUESTION_OPTS + 3] =
 	    (struct cli_opt){ "sizes", 0, OPT_INT, &sizes };
-	if (cli_opts(c, cmd, argc, argv, opts, ARRAY_LEN(opts), 0, 0) < 0)
+	/* A front of sizes there is not: the last option is whatif's. */
+	if (cli_opts(c, cmd, argc, argv, opts,
+		ARRAY_LEN(opts) - (what == QUESTION_PARETO), 0, 0) < 0)
 		return 2;
 	q.what = sizes > 0 ? QUESTION_SIZES : what;
 	if (sizes > 0 && !q.vms)

@@ -23,7 +23,8 @@ struct marks {
 
 struct wish {
 	const char *kind, *csp, *region, *spec, *profile, *include;
-	int64_t max_age_s;
+	const char *max_age; /* "7d" */
+	const char *cmd; /* who asks */
 };
 
 static void
@@ -48,9 +49,17 @@ ask(struct cli *c, const char *mcis, const struct wish *w, int *rc)
 	struct mw_err err = MW_ERR_INIT;
 	struct str path = STR_INIT;
 	json_t *a = NULL;
+	int64_t max_age_s = 0;
 	char age[24];
 
 	*rc = 2;
+	if (w->max_age && !cli_duration(w->max_age, &max_age_s)) {
+		cli_usage(cli_cmd(cmds_eval, w->cmd),
+		    "--max-age: a duration is 90s, 5m, 1h or 1d, not %s",
+		    w->max_age);
+		free(base);
+		return NULL;
+	}
 	if (!base)
 		return NULL;
 	str_add(&path, base);
@@ -61,8 +70,8 @@ ask(struct cli *c, const char *mcis, const struct wish *w, int *rc)
 	add_query(&path, "spec", w->spec);
 	add_query(&path, "profile", w->profile);
 	add_query(&path, "include", w->include);
-	if (w->max_age_s) {
-		snprintf(age, sizeof age, "%lld", (long long)w->max_age_s);
+	if (max_age_s) {
+		snprintf(age, sizeof age, "%lld", (long long)max_age_s);
 		add_query(&path, "maxAgeS", age);
 	}
 	*rc = 0;
@@ -345,7 +354,7 @@ print_items(struct cli *c, const json_t *answer)
 static int
 run_eval(struct cli *c, int argc, char **argv)
 {
-	struct wish w = { .kind = NULL };
+	struct wish w = { .cmd = "eval" };
 	const struct cli_opt opts[] = {
 		{ "kind", 'k', OPT_STR, &w.kind },
 		{ "csp", 0, OPT_STR, &w.csp },
@@ -353,7 +362,7 @@ run_eval(struct cli *c, int argc, char **argv)
 		{ "spec", 0, OPT_STR, &w.spec },
 		{ "profile", 'p', OPT_STR, &w.profile },
 		{ "include", 0, OPT_STR, &w.include },
-		{ "max-age", 0, OPT_INT, &w.max_age_s },
+		{ "max-age", 0, OPT_STR, &w.max_age },
 	};
 	json_t *a;
 	int n, rc;
@@ -421,11 +430,11 @@ print_lemons(struct cli *c, const json_t *lemons)
 static int
 run_lemons(struct cli *c, int argc, char **argv)
 {
-	struct wish w = { .kind = NULL };
+	struct wish w = { .cmd = "eval lemons" };
 	const struct cli_opt opts[] = {
 		{ "profile", 'p', OPT_STR, &w.profile },
 		{ "include", 0, OPT_STR, &w.include },
-		{ "max-age", 0, OPT_INT, &w.max_age_s },
+		{ "max-age", 0, OPT_STR, &w.max_age },
 	};
 	const char *mcis;
 	json_t *a, *lemons;
@@ -462,7 +471,7 @@ run_lemons(struct cli *c, int argc, char **argv)
 	"  --include V,..     count also contended, stolen, throttled, " \
 	"tooFew;\n"                                                      \
 	"                     all\n"                                     \
-	"  --max-age S        leave out results older than this (30 days)\n"
+	"  --max-age D        leave out what is older: 90s, 5m, 1h, 7d (30d)\n"
 
 const struct cli_cmd cmds_eval[] = {
 	{ "eval", "[MCIS]", "what specs are worth, from all VMs' results",

@@ -233,6 +233,22 @@ matrix_csv(const json_t *m, const char *field)
 	putchar('\n');
 }
 
+/* Not of its own: such a value satisfies no limit. */
+static bool
+inherited(const json_t *m, size_t i, size_t j)
+{
+	const json_t *c = json_array_get(json_array_get(ja(m, "cells"), i), j);
+	json_t *q;
+	size_t k;
+
+	json_array_foreach(ja(c, "quality"), k, q)
+	{
+		if (str_eq(json_string_value(q), "inherited"))
+			return true;
+	}
+	return false;
+}
+
 /* Directed pairs that are not under the limit, and those without a value. */
 static void
 breaches(const struct view *v, double limit, size_t *over, size_t *unknown)
@@ -242,7 +258,7 @@ breaches(const struct view *v, double limit, size_t *over, size_t *unknown)
 		for (size_t j = 0; j < v->n; j++) {
 			double x = view_measured(v, i, j);
 
-			if (i != j && isnan(x))
+			if (i != j && (isnan(x) || inherited(v->matrix, i, j)))
 				++*unknown;
 			else if (i != j && limit > 0 && x >= limit)
 				++*over;
@@ -322,9 +338,9 @@ measure(struct cli *c, const char *name, const struct wish *q)
 
 	if (q->fast)
 		json_put(body, "fast", json_true());
-	if (q->k)
+	if (q->k >= 0)
 		json_put_int(body, "k", q->k);
-	if (q->window)
+	if (q->window >= 0)
 		json_put_int(body, "windowMs", q->window);
 	rc = cli_act(c, "POST", path, body, NULL);
 	free(path);
@@ -343,7 +359,7 @@ pair_print(struct cli *c, const json_t *history)
 static int
 run_matrix(struct cli *c, int argc, char **argv)
 {
-	struct wish q = { .stat = "p50" };
+	struct wish q = { .stat = "p50", .k = -1, .window = -1 };
 	const struct cli_opt opts[] = {
 		{ "stat", 0, OPT_STR, &q.stat },
 		{ "limit", 0, OPT_NUM, &q.limit },
@@ -368,6 +384,8 @@ run_matrix(struct cli *c, int argc, char **argv)
 		return 2;
 	if (!stat_field(q.stat))
 		return cli_usage(cmd, "--stat: min avg p50 p95 jitter loss");
+	if ((q.k >= 0 || q.window >= 0) && !q.fresh && !q.fast)
+		return cli_usage(cmd, "--k and --window go with --run");
 	if ((q.fresh || q.fast) && !q.round)
 		q.round = "newest";
 	rest = matrix_rest(cmd, q.round, q.at, q.pair, q.since);
@@ -431,16 +449,40 @@ rtt_print(struct cli *c, const json_t *results)
 	table_print(t, c);
 }
 
+/* What this run found, not what earlier ones said of other addresses. */
+static bool
+rtt_results(struct cli *c, const char *mcis, const json_t *end, json_t **out,
+    struct mw_err *err)
+{
+	/* The action's target is the run: .../benchmarks/b-12 */
+	const char *slash = strrchr(js(end, "target"), '/');
+	char *rest, *path;
+	json_t *run = NULL;
+	bool ok;
+
+	if (!slash || !js(end, "state")[0])
+		return true; /* not waited for */
+	rest = xasprintf("/benchmarks%s", slash);
+	path = cli_mcis_path(c, mcis, rest);
+	ok = cli_call(c, "GET", path, NULL, &run, err);
+	if (ok)
+		*out = json_pack("{s:O}", "items", ja(run, "results"));
+	json_decref(run);
+	free(rest);
+	free(path);
+	return ok;
+}
+
 static int
 run_rtt(struct cli *c, int argc, char **argv)
 {
-	int64_t count = 5, port = 0;
+	int64_t count = 5, port = -1;
 	const char *method = NULL;
 	const struct cli_opt opts[] = { { "count", 0, OPT_INT, &count },
 		{ "method", 0, OPT_STR, &method },
 		{ "tcp-port", 0, OPT_INT, &port } };
 	struct mw_err err = MW_ERR_INIT;
-	json_t *body, *list, *r = NULL;
+	json_t *body, *list, *end = NULL, *r = NULL;
 	int n, rc;
 	char *path;
 
@@ -456,24 +498,25 @@ run_rtt(struct cli *c, int argc, char **argv)
 	json_put_int(body, "count", count);
 	if (method)
 		json_put(body, "methods", json_pack("[s]", method));
-	if (port)
+	if (port >= 0)
 		json_put_int(body, "tcpPort", port);
 	path = cli_mcis_path(c, argv[1], "/rtt");
 	if (!path) {
 		json_decref(body);
 		return 2;
 	}
-	rc = cli_act(c, "POST", path, body, NULL);
+	rc = cli_act(c, "POST", path, body, &end);
 	free(path);
-	if (rc && rc != EXIT_PARTIAL)
+	if (rc && rc != EXIT_PARTIAL) {
+		json_decref(end);
 		return rc;
-	path = cli_mcis_path(c, argv[1], "/results?kind=rtt&latest=1");
-	if (cli_call(c, "GET", path, NULL, &r, &err))
-		rtt_print(c, r);
-	else
+	}
+	if (!rtt_results(c, argv[1], end, &r, &err))
 		rc = cli_fail(&err);
+	else if (r)
+		rtt_print(c, r);
 	json_decref(r);
-	free(path);
+	json_decref(end);
 	return rc;
 }
 
@@ -481,8 +524,9 @@ const struct cli_cmd cmds_matrix[] = {
 	{ "matrix", "NAME", "VM-to-VM latency, both directions", run_matrix,
 	    "  --run             measure a round now, show it alone\n"
 	    "  --round R         one round alone: newest, m-12\n"
-	    "  --at TIME         what was known then, e.g. 2026-11-21T10:00:00Z\n"
+	    "  --at TIME         what was known then: 2026-11-21T10:00:00Z, or 2h ago\n"
 	    "  --pair FROM,TO    the history of one pair (to --at, from --since)\n"
+	    "  --since TIME      of --pair: the same form\n"
 	    "  --fast            with --run: 3 probes per pair within 1.5 s\n"
 	    "  --k N --window MS probes per pair and the time they spread over\n"
 	    "  --stat S          min avg p50 p95 jitter loss (p50)\n"
@@ -497,7 +541,7 @@ const struct cli_cmd cmds_matrix[] = {
 	    "  --count N     probes per address (5)\n"
 	    "  --method M    only icmp, icmpRaw or tcpInfo; without it ICMP,\n"
 	    "                then for those that do not answer the TCP handshake\n"
-	    "  --tcp-port N  port of the handshake (22)\n\n"
+	    "  --tcp-port N  port of the handshake (22; 0: none)\n\n"
 	    "  milkyway rtt demo17 1.1.1.1 8.8.8.8 --tcp-port 443\n" },
 	{ NULL, NULL, NULL, NULL, NULL },
 };

@@ -10,12 +10,17 @@ static int
 run_place(struct cli *c, int argc, char **argv)
 {
 	struct question q = QUESTION_INIT;
-	struct cli_opt opts[QUESTION_OPTS];
+	struct cli_opt opts[QUESTION_OPTS + 3];
 	struct mw_err err = MW_ERR_INIT;
 	json_t *query, *a;
 	int rc;
 
 	question_opts(&q, opts);
+	opts[QUESTION_OPTS] =
+	    (struct cli_opt){ "groups", 0, OPT_FLAG, &q.groups };
+	opts[QUESTION_OPTS + 1] =
+	    (struct cli_opt){ "max-rtt", 0, OPT_NUM, &q.max_rtt };
+	opts[QUESTION_OPTS + 2] = (struct cli_opt){ "top", 0, OPT_INT, &q.top };
 	if (cli_opts(c, cmds_place, argc, argv, opts, ARRAY_LEN(opts), 0, 0) <
 	    0)
 		return 2;

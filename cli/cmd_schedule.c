@@ -82,7 +82,8 @@ add_when(struct str *s, const json_t *it)
 	int64_t every = ji(it, "everyS", 0);
 
 	if (!every)
-		str_addf(s, "%s %s", js(it, "cron"),
+		str_addf(s, "%s%s%s", js(it, "cron"),
+		    str_eq(js(it, "tz"), "UTC") ? "" : " ",
 		    str_eq(js(it, "tz"), "UTC") ? "" : js(it, "tz"));
 	else if (every % 86400 == 0)
 		str_addf(s, "every %lldd", (long long)every / 86400);
@@ -105,7 +106,7 @@ add_kinds(struct str *s, const json_t *it)
 }
 
 static void
-add_row(struct cli_table *t, const json_t *it)
+add_row(const struct cli *c, struct cli_table *t, const json_t *it)
 {
 	struct str s = STR_INIT;
 	char at[WHEN_LEN], rel[48];
@@ -120,14 +121,16 @@ add_row(struct cli_table *t, const json_t *it)
 	str_free(&s);
 	short_time(js(it, "nextAt"), at);
 	relative(js(it, "nextAt"), rel);
-	if (jb(it, "running"))
+	if (c->out == OUT_CSV)
+		table_add(t, "%s", js(it, "nextAt"));
+	else if (jb(it, "running"))
 		table_add(t, "runs now");
 	else if (!jb(it, "enabled"))
 		table_add(t, "paused");
 	else
 		table_add(t, "%s (%s)", at, rel);
 	relative(js(it, "lastAt"), rel);
-	table_add(t, "%s", rel);
+	table_add(t, "%s", c->out == OUT_CSV ? js(it, "lastAt") : rel);
 	table_color(t, str_eq(out, "ok") ? 32 : str_eq(out, "") ? 0 : 33);
 	table_add(t, "%s", out);
 	table_add(t, "%s",
@@ -160,7 +163,7 @@ print_list(struct cli *c, const char *mcis, const json_t *answer)
 		return;
 	}
 	t = table_new(heads);
-	json_array_foreach(ja(answer, "items"), i, it) add_row(t, it);
+	json_array_foreach(ja(answer, "items"), i, it) add_row(c, t, it);
 	table_print(t, c);
 }
 

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <math.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -429,7 +430,8 @@ run_status(struct cli *c, int argc, char **argv)
 		    js(t, "rttQuality"));
 		if (json_is_number(json_object_get(t, "errorP50Us")))
 			printf("p50 %.0f us p99 %.0f us\n",
-			    jnum(t, "errorP50Us", 0), jnum(t, "errorP99Us", 0));
+			    round(jnum(t, "errorP50Us", 0)) + 0.0, /* not -0 */
+			    jnum(t, "errorP99Us", 0));
 		else
 			printf("unknown (%s)\n", js(t, "errorReason"));
 	}

@@ -18,10 +18,12 @@ const struct cli_room cli_rooms[] = {
 	{ "load", cmds_host },
 	{ "place", cmds_place },
 	{ "place: what if", cmds_curve },
+	{ "place: later", cmds_drift },
 	{ "run on VMs", cmds_exec },
 	{ "agents", cmds_agent },
 	{ "look and mend", cmds_sys },
 	{ "report", cmds_report },
+	{ "keep and compare", cmds_bundle },
 	{ "shell", cmds_completion },
 	{ NULL, NULL },
 };

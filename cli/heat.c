@@ -84,10 +84,21 @@ heat_colors(double ms, int *background, int *foreground)
 	*foreground = ink_on(*background);
 }
 
+/* The site, as in published tables; the VM's own name where several are of
+ * one site. */
 static const char *
-name_of(const json_t *vm)
+name_of(const struct heat *h, size_t i)
 {
-	return js(vm, "site")[0] ? js(vm, "site") : js(vm, "vmId");
+	const json_t *vm = json_array_get(h->vms, i), *other;
+	const char *site = js(vm, "site");
+
+	for (size_t j = 0; *site && j < json_array_size(h->vms); j++) {
+		other = json_array_get(h->vms, j);
+		if (j != i && js(vm, "vmId")[0] &&
+		    str_eq(js(other, "site"), site))
+			return js(vm, "vmId");
+	}
+	return *site ? site : js(vm, "vmId");
 }
 
 static void
@@ -127,7 +138,7 @@ form_fit(const struct cli *c, const struct heat *h, struct form *out)
 	if (n > N_MAX)
 		return false;
 	for (size_t i = 0; i < n; i++) {
-		size_t w = strlen(name_of(json_array_get(h->vms, i)));
+		size_t w = strlen(name_of(h, i));
 
 		longest = w > longest ? w : longest;
 	}
@@ -178,7 +189,7 @@ print_rows(const struct cli *c, const struct heat *h, const struct form *f)
 		printf("%3zu", i + 1);
 		if (f->names)
 			printf(" %-*.*s", f->name_width, f->name_width,
-			    name_of(json_array_get(h->vms, i)));
+			    name_of(h, i));
 		for (size_t j = 0; j < n; j++)
 			print_cell(c, h, f, i, j);
 		putchar('\n');
@@ -188,12 +199,9 @@ print_rows(const struct cli *c, const struct heat *h, const struct form *f)
 static void
 print_names(const struct heat *h)
 {
-	json_t *vm;
-	size_t i;
-
 	putchar('\n');
-	json_array_foreach(h->vms, i, vm)
-	    printf("%3zu %s\n", i + 1, name_of(vm));
+	for (size_t i = 0; i < json_array_size(h->vms); i++)
+		printf("%3zu %s\n", i + 1, name_of(h, i));
 }
 
 static void
@@ -249,9 +257,8 @@ print_summary(const struct cli *c, const struct heat *h)
 		str_addf(&s,
 		    "%zu directed pairs: min %.3f, median %.3f, p95 %.3f, max "
 		    "%.3f (%s to %s)",
-		    known, q.min, q.median, q.p95, q.max,
-		    name_of(json_array_get(h->vms, from)),
-		    name_of(json_array_get(h->vms, to)));
+		    known, q.min, q.median, q.p95, q.max, name_of(h, from),
+		    name_of(h, to));
 		cli_wrap(str_cstr(&s), 0, c->width);
 		putchar('\n');
 	}

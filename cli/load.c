@@ -2,6 +2,7 @@
  * load.c - files of JSON that the user names: what kind of file it is, told
  * before some field of it is called unknown.
  */
+#include "cli/bundle.h"
 #include "cli/cli.h"
 
 #include <errno.h>
@@ -11,6 +12,7 @@ static const struct {
 	const char *key;
 	enum cli_file kind;
 } marks[] = {
+	{ "schema", FILE_BUNDLE },
 	{ "clouds", FILE_WORLD },
 	{ "offers", FILE_WORLD },
 	{ "mode", FILE_QUERY },
@@ -24,6 +26,8 @@ static const struct {
 } kinds[] = {
 	[FILE_WORLD] = { "a world",
 	    "milkyway place --world FILE, milkyway up --world FILE" },
+	[FILE_BUNDLE] = { "a bundle",
+	    "milkyway place --world FILE, milkyway bundle show FILE" },
 	[FILE_QUERY] = { "a placement query", "milkyway place -f FILE" },
 	[FILE_MCIS] = { "a group of VMs to create",
 	    "milkyway mcis create -f FILE" },
@@ -32,11 +36,20 @@ static const struct {
 json_t *
 cli_load(const char *path, enum cli_file kind, size_t max, struct mw_err *err)
 {
-	json_t *j = json_load_path(path, max, err);
+	/* a bundle is a world, too, and a larger one */
+	json_t *j = bundle_read_json(path,
+	    kind == FILE_WORLD && max < BUNDLE_MAX ? BUNDLE_MAX : max, err);
 
 	if (!j) {
 		if (err->sys == EISDIR)
 			err->code = MW_INVALID;
+		return NULL;
+	}
+	if (bundle_is(j) && kind == FILE_WORLD) {
+		if (bundle_check(j, err))
+			return j;
+		err_wrap(err, "%s", path);
+		json_decref(j);
 		return NULL;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(marks); i++) {

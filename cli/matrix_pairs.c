@@ -143,7 +143,9 @@ matrix_history(struct cli *c, const json_t *h)
 		add_values(t, x);
 		table_add(t, "%s", js(x, "reason"));
 	}
-	printf("RTT from %s to %s\n", js(h, "srcVmId"), js(h, "dstVmId"));
+	if (c->out != OUT_CSV)
+		printf("RTT from %s to %s\n", js(h, "srcVmId"),
+		    js(h, "dstVmId"));
 	table_print(t, c);
 }
 

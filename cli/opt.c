@@ -4,6 +4,7 @@
  */
 #include "cli/cli.h"
 
+#include "common/clock.h"
 #include "common/pure/alloc.h"
 #include "common/pure/ids.h"
 #include "common/pure/num.h"
@@ -243,10 +244,15 @@ bool
 cli_time(const struct cli_cmd *cmd, const char *option, const char *text,
     char utc[WHEN_LEN])
 {
-	int64_t at;
+	int64_t at, ago;
 
-	if (!when_parse(text, &at)) {
-		cli_usage(cmd, "--%s 2026-11-21T10:00:00Z", option);
+	if (cli_duration(text, &ago) && ago < clock_wall_ns() / NS_PER_S) {
+		at = clock_wall_ns() - ago * NS_PER_S;
+	} else if (!when_parse(text, &at)) {
+		cli_usage(cmd,
+		    "--%s: a time is 2026-11-21T10:00:00Z, or 90m, 1h, 7d ago; "
+		    "not %s",
+		    option, text);
 		return false;
 	}
 	when_format(at, utc);

@@ -33,13 +33,10 @@ question_opts(struct question *q, struct cli_opt *out)
 		{ "from", 0, OPT_STR, &q->from },
 		{ "site-by", 0, OPT_STR, &q->site_by },
 		{ "vms", 0, OPT_INT, &q->vms },
-		{ "groups", 0, OPT_FLAG, &q->groups },
 		{ "csps", 0, OPT_INT, &q->csps },
-		{ "max-rtt", 0, OPT_NUM, &q->max_rtt },
 		{ "per-site", 0, OPT_INT, &q->per_site },
 		{ "budget-micros", 0, OPT_INT, &q->budget },
 		{ "objective", 0, OPT_STR, &q->objective },
-		{ "top", 0, OPT_INT, &q->top },
 	};
 
 	memcpy(out, opts, sizeof opts);

@@ -25,7 +25,7 @@ struct question {
 	bool groups;
 };
 
-#define QUESTION_OPTS 12
+#define QUESTION_OPTS 9
 #define QUESTION_INIT                                                          \
 	{                                                                      \
 		.objective = "price", .max_rtt = -1, .csps = -1, .budget = -1, \

@@ -320,6 +320,16 @@ bar(const json_t *r, double y, double row, double max, struct str *out)
 	    ok ? "" : "*");
 }
 
+/* Other variants of a kind are other measurements. */
+static bool
+is_standard(const json_t *r, const char *kind)
+{
+	const char *variant = js(r, "variant");
+
+	return str_eq(js(r, "kind"), kind) &&
+	    (!variant[0] || str_eq(variant, "std"));
+}
+
 void
 svg_bars(const json_t *bench, const char *kind, struct str *out)
 {
@@ -333,7 +343,7 @@ svg_bars(const json_t *bench, const char *kind, struct str *out)
 		results = ja(bench, "items");
 	json_array_foreach(results, i, r)
 	{
-		if (!str_eq(js(r, "kind"), kind))
+		if (!is_standard(r, kind))
 			continue;
 		n++;
 		unit = js(r, "unit");
@@ -347,7 +357,7 @@ svg_bars(const json_t *bench, const char *kind, struct str *out)
 	    "</figcaption><svg viewBox=\"0 0 %.0f %.0f\" role=\"img\">\n", w,
 	    (double)n * row + 4);
 	n = 0;
-	json_array_foreach(results, i, r) if (str_eq(js(r, "kind"), kind))
+	json_array_foreach(results, i, r) if (is_standard(r, kind))
 	    bar(r, (double)n++ * row, row, max, out);
 	str_add(out, "</svg></figure>\n");
 }

@@ -26,8 +26,10 @@ extern const struct api_routes api_result_routes; /* one result, raw */
 extern const struct api_routes api_mesh_routes; /* rounds of the matrix */
 extern const struct api_routes api_matrix_routes; /* what they found */
 extern const struct api_routes api_eval_routes; /* evaluations */
+extern const struct api_routes api_bundle_routes; /* bundles */
 extern const struct api_routes api_sched_routes; /* schedules */
 extern const struct api_routes api_place_routes; /* placements */
+extern const struct api_routes api_drift_routes; /* ... watched */
 extern const struct api_routes api_agent_routes; /* GET /v1/agents */
 extern const struct api_routes api_event_routes; /* events */
 extern const struct api_routes api_metrics_routes; /* /metrics */

@@ -209,6 +209,12 @@ use_engine(struct bench_ask *ask, const char *engine, struct mw_err *err)
 {
 	unsigned set = bench_kinds_for(ask->profile, ask->kinds);
 
+	if ((set & (LANES_DB_MYSQL | LANES_DB_PGSQL | LANES_DB_LITE)) == 0) {
+		err_set(err, MW_INVALID, 0,
+		    "dbEngine is of dbR and dbW, and neither is measured");
+		err_hint(err, "leave it out, or add these kinds");
+		return err_pointer(err, "/dbEngine");
+	}
 	if (lanes_on_engine(set, engine, &ask->kinds))
 		return true;
 	err_set(err, MW_INVALID, 0,
@@ -345,9 +351,12 @@ ask_new(struct httpd_req *req, struct coord *c, struct mw_err *err)
 	j->job.run = ask_run;
 	j->job.done = ask_done;
 	if (!lc_mcis_find(c->lc, httpd_param(req, "ns"),
-		httpd_param(req, "mcis")))
-		err_set(err, MW_NOT_FOUND, 0, "no such MCIS");
-	else if (api_query_int(req, "limit", 1000, 1, 100000, &j->limit, err)) {
+		httpd_param(req, "mcis"))) {
+		err_set(err, MW_NOT_FOUND, 0, "no MCIS %s in %s", j->mcis,
+		    j->ns);
+		err_hint(err, "milkyway mcis list");
+	} else if (api_query_int(req, "limit", 1000, 1, 100000, &j->limit,
+		       err)) {
 		j->live = json_array();
 		return j;
 	}

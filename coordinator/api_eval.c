@@ -6,6 +6,7 @@
 
 #include "common/clock.h"
 #include "common/pure/alloc.h"
+#include "common/pure/lane.h"
 #include "common/pure/str.h"
 #include "coordinator/db_eval.h"
 #include "coordinator/eval_json.h"
@@ -96,6 +97,11 @@ read_filter(const struct httpd_req *req, struct ask_job *j, struct mw_err *err)
 		err))
 		return false;
 	f->kind = -1;
+	if (*j->profile && !lanes_default(j->profile)) {
+		err_set(err, MW_INVALID, 0, "there is no profile %s",
+		    j->profile);
+		return err_hint(err, "quick, standard, deep or legacy");
+	}
 	if (kind) {
 		if (!kind_parse(kind, &k) || k >= EVAL_KINDS)
 			return err_set(err, MW_INVALID, 0,
@@ -195,7 +201,8 @@ get_mcis(struct httpd_req *req, void *ctx)
 		ask(req, c, ns, m, true);
 		return;
 	}
-	err_set(&err, MW_NOT_FOUND, 0, "no MCIS %s in namespace %s", m, ns);
+	err_set(&err, MW_NOT_FOUND, 0, "no MCIS %s in %s", m, ns);
+	err_hint(&err, "milkyway mcis list");
 	httpd_reply_err(req, &err);
 }
 

@@ -169,7 +169,7 @@ get_metrics(struct httpd_req *req, void *ctx)
 	if (!m) {
 		err_set(&err, MW_NOT_FOUND, 0, "no MCIS %.64s in %.64s", name,
 		    ns);
-		err_hint(&err, "GET /v1/ns/%.64s/mcis lists them", ns);
+		err_hint(&err, "milkyway mcis list");
 	} else if (vm && !lc_vm_find(m, vm)) {
 		err_set(&err, MW_NOT_FOUND, 0, "no VM %.64s in %.64s", vm,
 		    name);

@@ -11,6 +11,7 @@
 #include "coordinator/actions.h"
 #include "coordinator/api_place.h"
 #include "coordinator/conns.h"
+#include "coordinator/drift.h"
 #include "coordinator/env_real.h"
 #include "coordinator/mcis_file.h"
 #include "coordinator/mcis_json.h"
@@ -38,8 +39,16 @@ static void delete_mcis(struct httpd_req *req, void *ctx);
 static void post_action(struct httpd_req *req, void *ctx);
 static void get_vm(struct httpd_req *req, void *ctx);
 static void accept_host_key(struct httpd_req *req, void *ctx);
+/* The placement that an MCIS is made from. */
+struct made_from {
+	int64_t placement, rank;
+	struct places_member *members;
+	size_t n;
+	size_t *group, *index; /* of each member: in the wish, from 1 */
+};
+
 static void apply(struct coord *c, struct httpd_req *req,
-    const struct lc_wish *w);
+    const struct lc_wish *w, const struct made_from *from);
 
 #define MCIS "/v1/ns/{ns}/mcis/{mcis}"
 static const struct httpd_route routes[] = {
@@ -121,7 +130,7 @@ find_mcis(struct coord *c, const struct httpd_req *req, struct mw_err *err)
 	m = lc_mcis_find(c->lc, ns, name);
 	if (!m) {
 		err_set(err, MW_NOT_FOUND, 0, "no MCIS %.64s in %s", name, ns);
-		err_hint(err, "GET /v1/ns/%s/mcis lists them", ns);
+		err_hint(err, "milkyway mcis list");
 	}
 	return m;
 }
@@ -344,8 +353,36 @@ check_catalogue(struct coord *c, const struct lc_wish *w, struct mw_err *err)
 	return true;
 }
 
+/* Submitted before the answer waits for the store. */
 static void
-apply(struct coord *c, struct httpd_req *req, const struct lc_wish *w)
+watch(struct coord *c, const struct lc_wish *w, const struct made_from *f)
+{
+	struct lc_mcis *m = lc_mcis_find(c->lc, w->ns, w->name);
+	struct drift_vm *v = xcalloc(f->n + 1, sizeof *v);
+
+	for (size_t i = 0; m && i < f->n; i++) {
+		const char *group = w->groups[f->group[i]].name;
+
+		str_copy(v[i].role, sizeof v[i].role, f->members[i].group);
+		str_copy(v[i].connection, sizeof v[i].connection,
+		    f->members[i].connection);
+		str_copy(v[i].spec, sizeof v[i].spec, f->members[i].spec);
+		for (const struct lc_slot *s = m->slots; s; s = s->next)
+			if (str_eq(s->row.group, group) &&
+			    s->row.index == (int64_t)f->index[i]) {
+				v[i].slot = s->row.slot_id;
+				v[i].gen = s->row.gen;
+			}
+	}
+	if (m)
+		drift_record(c->drift, m, f->placement, f->rank, v, f->n);
+	free(v);
+}
+
+/* from: NULL, or what a new MCIS is made from. */
+static void
+apply(struct coord *c, struct httpd_req *req, const struct lc_wish *w,
+    const struct made_from *from)
 {
 	char id[ACTION_ID_LEN];
 	char *target = xasprintf("/v1/ns/%s/mcis/%s", w->ns, w->name);
@@ -356,10 +393,13 @@ apply(struct coord *c, struct httpd_req *req, const struct lc_wish *w)
 
 	actions_reserve(c->actions, id);
 	if (flags_of(req, &flags, &err) && check_catalogue(c, w, &err) &&
-	    lc_apply(c->lc, w, flags, &who, &r, &err))
+	    lc_apply(c->lc, w, flags, &who, &r, &err)) {
+		if (from && r.answer == LC_GO && !(flags & LC_DRY_RUN))
+			watch(c, w, from);
 		answer(c, req, &r, flags & LC_DRY_RUN, w->ns, w->name);
-	else
+	} else {
 		httpd_reply_err(req, &err);
+	}
 	free(target);
 }
 
@@ -375,7 +415,7 @@ put_mcis(struct httpd_req *req, void *ctx)
 
 	if (find_ns(c, req, &ns, &err) && httpd_json(req, &body, &err) &&
 	    mcis_file_parse(body, ns, httpd_param(req, "mcis"), a, &w, &err))
-		apply(c, req, &w);
+		apply(c, req, &w, NULL);
 	else
 		httpd_reply_err(req, &err);
 	arena_free(a);
@@ -383,26 +423,33 @@ put_mcis(struct httpd_req *req, void *ctx)
 
 /* Members of equal role, connection and spec are one group of the MCIS. */
 static void
-groups_of(struct arena *a, const struct places_member *m, size_t n,
-    const char *image, struct lc_wish *w)
+groups_of(struct arena *a, struct made_from *f, const char *image,
+    struct lc_wish *w)
 {
+	const struct places_member *m = f->members;
+	size_t n = f->n;
+	const char **role = arena_array(a, n + 1, sizeof *role);
 	struct lc_wish_group *g = arena_array(a, n + 1, sizeof *g);
 
 	w->groups = g;
+	f->group = arena_array(a, n + 1, sizeof *f->group);
+	f->index = arena_array(a, n + 1, sizeof *f->index);
 	for (size_t i = 0; i < n; i++) {
 		size_t k = 0, same = 0;
 
 		while (k < w->ngroups &&
-		    !(str_starts(g[k].name, m[i].group) &&
+		    !(str_eq(role[k], m[i].group) &&
 			str_eq(g[k].spec.connection, m[i].connection) &&
 			str_eq(g[k].spec.spec, m[i].spec))) {
-			same += str_starts(g[k].name, m[i].group);
+			same += str_eq(role[k], m[i].group);
 			k++;
 		}
-		g[k].count++;
+		f->group[i] = k;
+		f->index[i] = (size_t)++g[k].count;
 		if (k < w->ngroups)
 			continue;
 		w->ngroups++;
+		role[k] = m[i].group;
 		g[k].name = same == 0
 		    ? arena_strdup(a, m[i].group)
 		    : arena_printf(a, "%s-x%zu", m[i].group, same + 1);
@@ -416,23 +463,20 @@ groups_of(struct arena *a, const struct places_member *m, size_t n,
 
 static bool
 from_placement(struct coord *c, struct httpd_req *req, const char *ns,
-    struct arena *a, struct lc_wish *w, struct mw_err *err)
+    struct arena *a, struct lc_wish *w, struct made_from *f, struct mw_err *err)
 {
 	static const char *const known[] = { "name", "fromPlacement", "rank",
 		"image", "labels", "requireAgent", NULL };
-	struct places_member *members;
 	const char *name, *placement, *image = NULL;
 	struct json_at at;
-	int64_t rank;
 	json_t *body;
-	size_t n;
 
 	memset(w, 0, sizeof *w);
 	if (!httpd_json(req, &body, err) || !json_at_root(&at, body, err) ||
 	    !json_no_others(&at, known, err) ||
 	    !json_get_id(&at, "name", true, &name, err) ||
 	    !json_get_str(&at, "fromPlacement", true, 32, &placement, err) ||
-	    !json_get_int(&at, "rank", true, 1, 1, 1000, &rank, err) ||
+	    !json_get_int(&at, "rank", true, 1, 1, 1000, &f->rank, err) ||
 	    !json_get_str(&at, "image", false, LC_WORD_LEN - 1, &image, err) ||
 	    !json_get_bool(&at, "requireAgent", true, true, &w->require_agent,
 		err) ||
@@ -443,14 +487,15 @@ from_placement(struct coord *c, struct httpd_req *req, const char *ns,
 		return err_hint(err,
 		    "choose another name, or change it by PUT");
 	}
-	if (!places_members(c->places, placement, rank, &members, &n, err))
+	if (!places_id(placement, &f->placement, err) ||
+	    !places_members(c->places, placement, f->rank, &f->members, &f->n,
+		err))
 		return false;
 	w->ns = arena_strdup(a, ns);
 	w->name = arena_strdup(a, name);
 	w->description = arena_printf(a, "from placement %s, rank %lld",
-	    placement, (long long)rank);
-	groups_of(a, members, n, image ? image : "", w);
-	free(members);
+	    placement, (long long)f->rank);
+	groups_of(a, f, image ? image : "", w);
 	return true;
 }
 
@@ -460,14 +505,16 @@ post_mcis(struct httpd_req *req, void *ctx)
 	struct coord *c = ctx;
 	struct arena *a = arena_new();
 	struct mw_err err = MW_ERR_INIT;
+	struct made_from from = { 0 };
 	struct lc_wish w;
 	const char *ns;
 
 	if (find_ns(c, req, &ns, &err) &&
-	    from_placement(c, req, ns, a, &w, &err))
-		apply(c, req, &w);
+	    from_placement(c, req, ns, a, &w, &from, &err))
+		apply(c, req, &w, &from);
 	else
 		httpd_reply_err(req, &err);
+	free(from.members);
 	arena_free(a);
 }
 

@@ -7,7 +7,6 @@
 #include "coordinator/mesh.h"
 
 
-#define K_MAX 32
 #define WINDOW_MIN_MS 100
 #define WINDOW_MAX_MS 60000
 
@@ -37,7 +36,7 @@ post(struct httpd_req *req, void *ctx)
 		window = MESH_FAST_WINDOW_MS;
 	}
 	if (len > 0 &&
-	    (!json_get_int(&at, "k", true, k, 1, K_MAX, &k, &err) ||
+	    (!json_get_int(&at, "k", true, k, 1, MESH_K_MAX, &k, &err) ||
 		!json_get_int(&at, "windowMs", true, window, WINDOW_MIN_MS,
 		    WINDOW_MAX_MS, &window, &err))) {
 		httpd_reply_err(req, &err);

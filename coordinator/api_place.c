@@ -12,8 +12,9 @@
 #include "common/pure/num.h"
 #include "coordinator/api.h"
 #include "coordinator/db_place.h"
+#include "coordinator/drift_relied.h"
 #include "coordinator/events.h"
-#include "coordinator/place_world.h"
+#include "coordinator/place_addr.h"
 #include "placement/io/place_io.h"
 
 #include <string.h>
@@ -47,10 +48,11 @@ struct ask {
 	size_t nmcis;
 	bool by_spec;
 	struct place_scores scores;
+	struct place_addrs *addrs;
 	struct place_snapshot *snap;
 	int what; /* enum place_io_what, or ASK_GROUPS */
 	json_t *answer;
-	char *query, *text, *members;
+	char *query, *text, *members, *relied;
 	int64_t id, at, until_ns;
 	struct store_job store;
 	struct worker_job work;
@@ -102,9 +104,8 @@ places_free(struct places *p)
 	free(p);
 }
 
-/* "pl-7" to 7. */
-static bool
-place_id(const char *name, int64_t *id, struct mw_err *err)
+bool
+places_id(const char *name, int64_t *id, struct mw_err *err)
 {
 	if (name && str_starts(name, "pl-") &&
 	    num_parse_i64(name + 3, strlen(name + 3), 1, INT64_MAX, id))
@@ -139,7 +140,7 @@ places_members(struct places *p, const char *name, int64_t rank,
 	bool ok = true;
 	int64_t id;
 
-	if (!place_id(name, &id, err))
+	if (!places_id(name, &id, err))
 		return false;
 	while (k && k->id != id)
 		k = k->next;
@@ -199,6 +200,7 @@ ask_new(struct httpd_req *req, struct coord *c, int what)
 		return;
 	}
 	a->at = clock_wall_ns();
+	a->addrs = place_addrs_new(a->body);
 	a->store = (struct store_job){ .run = scores_run, .done = scores_done };
 	store_submit(c->store, &a->store);
 }
@@ -334,6 +336,9 @@ scores_run(struct db *db, struct store_job *job, struct mw_err *err)
 {
 	struct ask *a = container_of(job, struct ask, store);
 
+	for (size_t i = 0; i < a->nmcis; i++)
+		if (!place_addrs_load(a->addrs, db, a->ns, a->mcis[i], err))
+			return false;
 	return place_scores_read(db, a->at, &a->scores, err);
 }
 
@@ -353,6 +358,8 @@ scores_done(struct store_job *job, bool ok, const struct mw_err *err)
 	} else {
 		a->err = *err;
 	}
+	if (ok)
+		place_addrs_join(a->addrs, a->snap);
 	a->work = (struct worker_job){ .run = solve_run, .done = solve_done };
 	if (!ok || !worker_submit(a->p->c->pool, &a->work, &a->err))
 		ask_end(a, false, &a->err);
@@ -435,6 +442,7 @@ solve_run(struct worker_job *job)
 		return;
 	a->answer = place_io_answer(answer, &q, w);
 	a->members = members_text(answer, &q, a->snap);
+	a->relied = drift_relied_text(answer, &q, w, a->at);
 	place_answer_free(answer);
 }
 
@@ -497,6 +505,7 @@ save_run(struct db *db, struct store_job *job, struct mw_err *err)
 		.query = a->query,
 		.answer = a->text,
 		.members = a->members,
+		.relied = a->relied,
 		.status =
 		    json_string_value(json_object_get(a->answer, "status")) };
 
@@ -540,6 +549,7 @@ ask_free(struct ask *a)
 	for (size_t i = 0; i < a->nmcis; i++)
 		free(a->mcis[i]);
 	place_scores_free(&a->scores);
+	place_addrs_free(a->addrs);
 	place_snapshot_free(a->snap);
 	json_decref(a->answer);
 	json_decref(a->body);
@@ -547,6 +557,7 @@ ask_free(struct ask *a)
 	free(a->query);
 	free(a->text);
 	free(a->members);
+	free(a->relied);
 	free(a);
 }
 
@@ -651,7 +662,7 @@ get_one(struct httpd_req *req, void *ctx)
 	struct mw_err err = MW_ERR_INIT;
 	int64_t id;
 
-	if (place_id(httpd_param(req, "id"), &id, &err))
+	if (places_id(httpd_param(req, "id"), &id, &err))
 		look(req, ctx, id);
 	else
 		httpd_reply_err(req, &err);

@@ -19,6 +19,8 @@ struct places_member {
 
 struct places *places_new(struct coord *c, struct mw_err *err) mw_must_check;
 void places_free(struct places *p);
+/* "pl-7" to 7. */
+bool places_id(const char *name, int64_t *id, struct mw_err *err) mw_must_check;
 /*
  * The members of the group of that rank (1 = best) in a stored answer; the
  * caller frees the array. MW_NOT_FOUND: no such answer or rank; MW_CONFLICT:

@@ -200,6 +200,8 @@ mcis_of(struct httpd_req *req, struct coord *c, struct mw_err *err)
 {
 	const char *mcis = httpd_param(req, "mcis");
 
+	/* Not those of a former MCIS of this name. */
+	sched_sweep(c->sched);
 	if (lc_mcis_find(c->lc, httpd_param(req, "ns"), mcis))
 		return true;
 	err_set(err, MW_NOT_FOUND, 0, "no MCIS %s in %s", mcis,

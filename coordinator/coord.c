@@ -18,6 +18,7 @@
 #include "coordinator/ca.h"
 #include "coordinator/conns.h"
 #include "coordinator/env_real.h"
+#include "coordinator/drift.h"
 #include "coordinator/events.h"
 #include "coordinator/host.h"
 #include "coordinator/link.h"
@@ -67,6 +68,7 @@ coord_free(struct coord *c)
 	if (!c)
 		return;
 	api_stop(c);
+	drift_stop(c->drift);
 	if (c->env)
 		env_real_stop(c->env);
 	if (c->remote)
@@ -78,14 +80,15 @@ coord_free(struct coord *c)
 		conns_free(c->conns);
 	turn(c);
 	store_close(c->store);
+	mesh_free(c->mesh); /* gives receipts of rows back to the link */
 	link_free(c->link);
 	metrics_free(c->metrics);
 	host_free(c->host);
 	sched_free(c->sched);
 	retain_free(c->retain);
-	mesh_free(c->mesh);
 	snap_free(c->snap);
 	places_free(c->places);
+	drift_free(c->drift);
 	bench_free(c->bench);
 	agents_free(c->agents);
 	if (c->env)
@@ -139,13 +142,15 @@ build(struct coord *c, struct mw_err *err)
 	    !(c->mesh = mesh_new(c, err)) || !(c->bench = bench_new(c, err)) ||
 	    !(c->sched = sched_new(c, err)) ||
 	    !(c->host = host_new(c, err)) || !(c->metrics = metrics_new(c)) ||
-	    !(c->places = places_new(c, err)) || !(c->link = link_new(c, err)))
+	    !(c->places = places_new(c, err)) ||
+	    !(c->drift = drift_new(c, err)) || !(c->link = link_new(c, err)))
 		return false;
 	env_real_start(c->env);
 	bench_resume(c->bench);
 	actions_ready(c->actions);
 	c->retain = retain_new(c);
 	sched_resume(c->sched);
+	drift_resume(c->drift);
 	if (!api_start(c, err))
 		return false;
 	log_info("coord", NULL, "ready\tdeployment=%s link_port=%d",

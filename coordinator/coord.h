@@ -63,6 +63,7 @@ struct coord {
 	struct retain *retain; /* retain.h: forgets in time */
 	struct sched *sched; /* sched.h: runs that start on their own */
 	struct places *places; /* api_place.h: placements */
+	struct drift *drift; /* drift.h: placements that are watched */
 	struct remote *remote; /* remote.h: SSH installs, exec, uninstall */
 };
 

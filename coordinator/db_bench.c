@@ -153,11 +153,12 @@ db_result_list(struct db *db, const struct db_result_filter *f,
 		    "AND (?4 < 0 OR r.kind = ?4) ORDER BY r.id LIMIT ?5");
 	else if (f->latest)
 		st = db_stmt(db,
-		    RESULT "WHERE r.id IN (SELECT max(id) FROM result "
-			   "WHERE ns = ?1 AND mcis = ?2 AND "
-			   "(?4 < 0 OR kind = ?4) AND at <= ?6 GROUP BY vm, kind, variant, "
-			   "json_extract(json, '$.target')) AND ?3 = 0 "
-			   "ORDER BY r.id LIMIT ?5");
+		    RESULT
+		    "WHERE r.id IN (SELECT max(id) FROM result "
+		    "WHERE ns = ?1 AND mcis = ?2 AND "
+		    "(?4 < 0 OR kind = ?4) AND at <= ?6 GROUP BY vm, kind, variant, "
+		    "json_extract(json, '$.target')) AND ?3 = 0 "
+		    "ORDER BY r.id LIMIT ?5");
 	else
 		st = db_stmt(db,
 		    RESULT
@@ -177,8 +178,8 @@ bool
 db_result_first(struct db *db, const char *ns, const char *mcis, int64_t *at,
     struct mw_err *err)
 {
-	sqlite3_stmt *st = db_stmt(db,
-	    "SELECT min(at) FROM result WHERE ns = ? AND mcis = ?");
+	sqlite3_stmt *st =
+	    db_stmt(db, "SELECT min(at) FROM result WHERE ns = ? AND mcis = ?");
 
 	*at = 0;
 	db_bind(st, "ss", ns, mcis);

@@ -11,10 +11,11 @@ db_place_put(struct db *db, const struct db_place *p, int64_t *id,
     struct mw_err *err)
 {
 	sqlite3_stmt *st = db_stmt(db,
-	    "INSERT INTO placement(at, status, query, answer, members) "
-	    "VALUES(?, ?, ?, ?, ?)");
+	    "INSERT INTO placement(at, status, query, answer, members, "
+	    "relied) VALUES(?, ?, ?, ?, ?, ?)");
 
-	db_bind(st, "issss", p->at, p->status, p->query, p->answer, p->members);
+	db_bind(st, "isssss", p->at, p->status, p->query, p->answer, p->members,
+	    p->relied);
 	if (!db_exec(db, st, err))
 		return false;
 	*id = db_last_id(db);
@@ -25,8 +26,9 @@ bool
 db_place_get(struct db *db, int64_t id, struct str *answer, struct str *members,
     struct mw_err *err)
 {
-	sqlite3_stmt *st =
-	    db_stmt(db, "SELECT answer, members FROM placement WHERE id = ?");
+	sqlite3_stmt *st = db_stmt(db,
+	    "SELECT json_set(answer, '$.query', json(query)), members "
+	    "FROM placement WHERE id = ?");
 
 	db_bind(st, "i", id);
 	if (!db_row(db, st, err)) {

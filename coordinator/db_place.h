@@ -10,6 +10,7 @@
 struct db_place {
 	int64_t id, at;
 	const char *status, *query, *answer, *members; /* JSON texts */
+	const char *relied; /* the same, drift_relied.h; NULL: none */
 };
 
 /* Stores it under a new number. */

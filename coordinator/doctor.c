@@ -11,6 +11,7 @@
 #include "coordinator/agents.h"
 #include "coordinator/conns.h"
 #include "coordinator/coord.h"
+#include "coordinator/drift.h"
 #include "coordinator/sched.h"
 #include "coordinator/snap.h"
 #include "lifecycle/lifecycle.h"
@@ -47,6 +48,7 @@ static void check_clocks(const struct coord *c, struct finding *f);
 static void check_versions(const struct coord *c, struct finding *f);
 static void check_vms(const struct coord *c, struct finding *f);
 static void check_matrix(const struct coord *c, struct finding *f);
+static void check_drift(const struct coord *c, struct finding *f);
 static void check_schedules(const struct coord *c, struct finding *f);
 static void check_connections(const struct coord *c, struct finding *f);
 static void check_prices(const struct coord *c, struct finding *f);
@@ -68,6 +70,9 @@ static const struct check checks[] = {
 	{ "matrix", "every matrix is younger than 24 h",
 	    "latency matrices are missing or older than 24 h",
 	    "milkyway matrix NAME --run", check_matrix },
+	{ "placements", "every placement holds what it relied on",
+	    "placements have a pair over its limit or lost",
+	    "milkyway drift NAME names the move that mends it", check_drift },
 	{ "schedules", "scheduled measurements run when they are due",
 	    "schedules are late or their last run failed",
 	    "milkyway schedule list NAME says why", check_schedules },
@@ -211,6 +216,14 @@ check_matrix(const struct coord *c, struct finding *f)
 		if (!x || clock_wall_ns() - x->at_wall_ns > MATRIX_MAX_NS)
 			name(f, m->row.name, NULL);
 	}
+}
+
+static void
+check_drift(const struct coord *c, struct finding *f)
+{
+	for (const struct lc_mcis *m = lc_mcis_first(c->lc); m; m = m->next)
+		if (drift_bad(c->drift, m))
+			name(f, m->row.name, NULL);
 }
 
 static void

@@ -23,6 +23,7 @@
 #define BAD_PER_MIN 20
 #define RENEWALS_MAX 8 /* of one link: certificates live for days */
 #define BACKLOG_PAUSE_MS 500
+#define RESEND_AFTER_MS 2000 /* by a new link */
 
 /* Comes back from the store; the link may be gone by then. */
 struct receipt {
@@ -47,6 +48,7 @@ static bool on_cert_renew(struct peer *p, json_t *msg, struct mw_err *err);
 static bool hand_over(struct peer *p, const struct json_at *at,
     struct receipt *r, struct mw_err *err);
 static struct pending *place(struct peer *p, uint64_t number);
+static bool under_way(struct peer *p, int64_t seq);
 static void grow(struct peer *p);
 static struct receipt *receipt_new(struct peer *p, int64_t seq);
 static void on_stored(void *arg, bool ok);
@@ -145,6 +147,8 @@ on_result(struct peer *p, json_t *msg, struct mw_err *err)
 		str_copy(p->boot, sizeof p->boot, boot);
 		p->acked = 0;
 	}
+	if (under_way(p, seq))
+		return true;
 	if (p->npending >= LINK_PENDING_MAX)
 		return err_set(err, MW_LIMIT, 0, "too many results at once");
 	r = receipt_new(p, seq);
@@ -275,6 +279,16 @@ place(struct peer *p, uint64_t number)
 	return &p->pending[number % p->pending_cap];
 }
 
+/* It came on this link and is not committed yet: the agent asks again. */
+static bool
+under_way(struct peer *p, int64_t seq)
+{
+	for (uint64_t n = p->first; n < p->first + p->npending; n++)
+		if (place(p, n)->seq == seq && !place(p, n)->done)
+			return true;
+	return false;
+}
+
 static void
 grow(struct peer *p)
 {
@@ -305,8 +319,8 @@ receipt_new(struct peer *p, int64_t seq)
 	return r;
 }
 
-/* ok = false: not stored and not to be acknowledged; it comes again with the
- * next link. */
+/* ok = false: not stored and not to be acknowledged, and nothing after it
+ * either: the link ends, and it comes again with the next one. */
 static void
 on_stored(void *arg, bool ok)
 {
@@ -316,6 +330,12 @@ on_stored(void *arg, bool ok)
 	if (p && p->serial == r->serial && ok) {
 		place(p, r->number)->done = true;
 		ack(p);
+	} else if (p && p->serial == r->serial) {
+		log_info("link", p->ip,
+		    "closing: a result is not stored\tslot=%lld seq=%lld",
+		    (long long)p->slot, (long long)r->seq);
+		peer_bye(p, err_code_name(MW_INTERNAL),
+		    "a result is not stored: send it again", RESEND_AFTER_MS);
 	}
 	free(r);
 }

@@ -14,6 +14,7 @@
 #include "coordinator/conns.h"
 #include "coordinator/coord.h"
 #include "coordinator/db_mesh.h"
+#include "coordinator/drift.h"
 #include "coordinator/events.h"
 #include "coordinator/link.h"
 #include "coordinator/mesh_budget.h"
@@ -404,6 +405,9 @@ round_go(struct mesh *m, struct round *r)
 		if (x->armed)
 			x->armed = link_send(m->c->link, x->slot, x->gen,
 			    mesh_go_message(r, absent));
+		else if (x->asked) /* it may wake up: nothing to wait for */
+			link_send(m->c->link, x->slot, x->gen,
+			    mesh_message(r, "disarm"));
 	}
 	json_decref(absent);
 	actions_step(m->c->actions, r->action, r->name, "probe", ACTION_RUNNING,
@@ -576,6 +580,7 @@ save_done(struct store_job *job, bool ok, const struct mw_err *err)
 	}
 	if (ok) {
 		snap_set(m->c->snap, &r->known);
+		drift_on_round(m->c->drift, r->ns, r->mcis);
 		events_emit(m->c->events,
 		    &(struct event){ .type = "matrix.round",
 			.ns = r->ns,
@@ -616,10 +621,16 @@ cancel(void *arg, const char *action, struct mw_err *err)
 		r = r->next;
 	if (!r || r->state == ROUND_SAVE)
 		return err_set(err, MW_CONFLICT, 0, "the round is over");
-	for (size_t i = 0; i < r->n; i++)
-		if (r->members[i].asked)
-			link_send(m->c->link, r->members[i].slot,
-			    r->members[i].gen, mesh_message(r, "disarm"));
+	for (size_t i = 0; i < r->n; i++) {
+		struct member *x = &r->members[i];
+
+		if (x->asked)
+			link_send(m->c->link, x->slot, x->gen,
+			    mesh_message(r, "disarm"));
+		if (x->done) /* dropped, and off the agent's hands */
+			x->done(x->arg, true);
+		x->done = NULL;
+	}
 	actions_end(m->c->actions, r->action, ACTION_CANCELED, "failed", NULL);
 	round_end(m, r);
 	return true;

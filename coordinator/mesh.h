@@ -19,6 +19,7 @@ struct mesh;
 struct mesh *mesh_new(struct coord *c, struct mw_err *err) mw_must_check;
 void mesh_free(struct mesh *m);
 #define MESH_FAST_K 3
+#define MESH_K_MAX 32 /* probes a pair and round */
 #define MESH_FAST_WINDOW_MS 1500
 
 /* Queues one round, asked for by a user; action receives the id of its action

@@ -1,5 +1,5 @@
 -- Brings a file of schema 1 to schema 2: variants, environments, raw outputs,
--- schedules, matrix rows of 12-byte cells, host metrics.
+-- schedules, matrix rows of 12-byte cells, host metrics, placements watched.
 ALTER TABLE result ADD COLUMN variant TEXT NOT NULL DEFAULT 'std';
 ALTER TABLE result ADD COLUMN env INT;
 ALTER TABLE result ADD COLUMN slim INT NOT NULL DEFAULT 0;
@@ -54,6 +54,30 @@ CREATE TABLE host_hour(
 	id INTEGER PRIMARY KEY,		-- slot << 32 | hours since 1970
 	v BLOB NOT NULL
 );
+ALTER TABLE placement ADD COLUMN relied TEXT;
+-- An MCIS that was made from a placement.
+CREATE TABLE drift(
+	mcis INTEGER PRIMARY KEY,
+	placement INT NOT NULL, rank INT NOT NULL, at INT NOT NULL,
+	query TEXT NOT NULL,		-- the placement's question
+	limits TEXT NOT NULL,		-- JSON: stat, op, limits by roles
+	vms TEXT NOT NULL,		-- JSON: slot, role, connection, spec
+	state INT NOT NULL, told INT NOT NULL,	-- told: in the last event
+	since INT NOT NULL,
+	judged INT NOT NULL,		-- end of the newest round judged
+	event INT NOT NULL,		-- number of the last one, 0: none
+	move TEXT			-- JSON: what would mend it
+);
+-- Two slots of it that have a limit, a < b; drift_rule.h.
+CREATE TABLE drift_pair(
+	mcis INT NOT NULL, a INT NOT NULL, b INT NOT NULL,
+	gen_a INT NOT NULL, gen_b INT NOT NULL,
+	relied_us INT, relied_n INT, relied_at INT,
+	state INT NOT NULL, told INT NOT NULL, since INT NOT NULL,
+	over INT NOT NULL, below INT NOT NULL, met INT NOT NULL,
+	missed INT NOT NULL, age INT NOT NULL, stale INT NOT NULL,
+	PRIMARY KEY(mcis, a, b)
+) WITHOUT ROWID;
 -- store_migrate.c converts the rounds and drops the old table.
 DROP INDEX rtt_round_mcis;
 ALTER TABLE rtt_round RENAME TO rtt_round_1;

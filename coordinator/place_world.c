@@ -31,7 +31,7 @@ struct build {
 static bool add_sites(struct build *b, struct mw_err *err);
 static size_t site_of(struct build *b, const char *conn, const char *spec,
     bool add);
-static void add_cells(struct build *b, const char *mcis);
+static void add_cells(struct build *b, size_t k);
 static void cell_merge(struct build *b, size_t at, const struct matrix_cell *c);
 static void add_offers(struct build *b, const struct place_scores *scores);
 
@@ -56,7 +56,7 @@ place_snapshot_new(struct coord *c, const struct place_from *from,
 		b.p50[i] = b.p95[i] = b.samples[i] = b.rounds[i] = b.age[i] =
 		    PLACE_UNKNOWN;
 	for (size_t i = 0; i < from->nmcis; i++)
-		add_cells(&b, from->mcis[i]);
+		add_cells(&b, i);
 	if (!s->rounds) {
 		err_set(err, MW_NOT_FOUND, 0,
 		    "no latency matrix of these groups was measured yet");
@@ -93,6 +93,12 @@ place_snapshot_free(struct place_snapshot *s)
 	free(s);
 }
 
+static const char *
+ns_of(const struct place_from *f, size_t i)
+{
+	return f->nss ? f->nss[i] : f->ns;
+}
+
 /* Sites of all VMs that are named; with whole regions as sites, also the
  * regions that were never measured: a query without a limit may use them. */
 static bool
@@ -101,13 +107,13 @@ add_sites(struct build *b, struct mw_err *err)
 	size_t max = conns_count(b->c->conns);
 
 	for (size_t i = 0; i < b->from->nmcis; i++) {
+		const char *ns = ns_of(b->from, i);
 		struct lc_mcis *m =
-		    lc_mcis_find(b->c->lc, b->from->ns, b->from->mcis[i]);
+		    lc_mcis_find(b->c->lc, ns, b->from->mcis[i]);
 
 		if (!m)
 			return err_set(err, MW_NOT_FOUND, 0,
-			    "no MCIS %s in namespace %s", b->from->mcis[i],
-			    b->from->ns);
+			    "no MCIS %s in namespace %s", b->from->mcis[i], ns);
 		max += m->nslots;
 	}
 	b->cap = max;
@@ -118,7 +124,7 @@ add_sites(struct build *b, struct mw_err *err)
 	b->site_spec = xcalloc(max + 1, sizeof *b->site_spec);
 	for (size_t i = 0; i < b->from->nmcis; i++) {
 		struct lc_mcis *m =
-		    lc_mcis_find(b->c->lc, b->from->ns, b->from->mcis[i]);
+		    lc_mcis_find(b->c->lc, ns_of(b->from, i), b->from->mcis[i]);
 
 		for (struct lc_slot *v = m->slots; v; v = v->next)
 			site_of(b, v->row.spec.connection, v->row.spec.spec,
@@ -162,10 +168,11 @@ site_of(struct build *b, const char *conn, const char *spec, bool add)
 }
 
 static void
-add_cells(struct build *b, const char *mcis)
+add_cells(struct build *b, size_t k)
 {
-	struct lc_mcis *m = lc_mcis_find(b->c->lc, b->from->ns, mcis);
-	struct matrix *x = snap_pool(b->c->snap, b->from->ns, mcis);
+	const char *ns = ns_of(b->from, k), *mcis = b->from->mcis[k];
+	struct lc_mcis *m = lc_mcis_find(b->c->lc, ns, mcis);
+	struct matrix *x = snap_pool(b->c->snap, ns, mcis);
 	size_t *site;
 
 	if (!m || !x)

@@ -25,6 +25,7 @@ struct place_snapshot {
 struct place_from {
 	const char *ns;
 	const char *const *mcis;
+	const char *const *nss; /* of each; NULL: all in ns */
 	size_t nmcis;
 	bool by_spec; /* a site is a (region, spec) */
 };

@@ -20,7 +20,7 @@
 #include <string.h>
 
 #define TICK_NS NS_PER_S
-#define START_BEATS 2
+#define START_BEATS 3
 #define LATE_NS (60 * NS_PER_S)
 #define LATE_SKIPS 3
 
@@ -362,18 +362,29 @@ on_tick(void *arg)
 	int64_t now = clock_wall_ns();
 	bool quiet = clock_mono_ns() < s->quiet_ns;
 
+	sched_sweep(s);
 	offer(s);
 	for (it = s->items; it; it = next) {
 		next = it->next;
-		if (!mcis_there(s, it))
-			sched_delete(s, it);
-		else if (it->state.running && it->rule.max_run_s &&
+		if (it->state.running && it->rule.max_run_s &&
 		    now - it->state.last > it->rule.max_run_s * NS_PER_S)
 			sched_cut(it);
 		else if (!quiet && sched_due(&it->rule, &it->state, now))
 			sched_fire(it, now);
 	}
 	loop_timer_set(s->tick, TICK_NS);
+}
+
+void
+sched_sweep(struct sched *s)
+{
+	struct sched_item *it, *next;
+
+	for (it = s->items; it; it = next) {
+		next = it->next;
+		if (!mcis_there(s, it))
+			sched_delete(s, it);
+	}
 }
 
 /* The very MCIS, not another one that took its name. */

@@ -47,6 +47,8 @@ const struct sched_item *sched_first(const struct sched *s);
 bool sched_put(struct sched *s, const char *ns, const char *mcis,
     const struct sched_rule *rule, bool *created, bool *changed,
     struct mw_err *err) mw_must_check;
+/* Drops the schedules of MCIS that are gone; the tick does it, too. */
+void sched_sweep(struct sched *s);
 void sched_delete(struct sched *s, struct sched_item *it);
 /* Pauses or goes on; nothing that was due meanwhile is made up. */
 bool sched_enable(struct sched *s, struct sched_item *it, bool on);

@@ -7,6 +7,7 @@
 #include "common/pure/num.h"
 #include "common/pure/str.h"
 #include "coordinator/bench_int.h"
+#include "coordinator/mesh.h"
 
 #include <string.h>
 
@@ -130,7 +131,7 @@ read_times(const struct json_at *at, struct sched_rule *r, struct mw_err *err)
 static bool
 read_round(const struct json_at *at, struct sched_rule *r, struct mw_err *err)
 {
-	if (!json_get_int(at, "k", true, 0, 1, 100, &r->k, err) ||
+	if (!json_get_int(at, "k", true, 0, 1, MESH_K_MAX, &r->k, err) ||
 	    !json_get_int(at, "windowMs", true, 0, 100, 60000, &r->window_ms,
 		err) ||
 	    !json_get_bool(at, "fast", true, false, &r->fast, err))

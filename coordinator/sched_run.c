@@ -11,12 +11,16 @@
 #include "coordinator/agents.h"
 #include "coordinator/bench.h"
 #include "coordinator/coord.h"
+#include "coordinator/host.h"
 #include "coordinator/mesh.h"
 #include "lifecycle/lifecycle.h"
 
+#include <math.h>
 #include <string.h>
 
 #define FAST_K 3
+#define MINUTE_NS (60 * NS_PER_S)
+#define PSI_MIN 5 /* minutes: an older figure says nothing of now */
 #define FAST_WINDOW_MS 1500
 
 /* The schedule may be gone or changed when its action ends. */
@@ -30,6 +34,7 @@ struct sched_watch {
 static bool ready(struct sched_item *it, const char **why);
 static bool vm_busy(const struct sched_item *it, const struct lc_slot *s,
     const struct agent *a, char text[120]);
+static double recent_psi(const struct coord *c, const struct lc_slot *s);
 static bool start(struct sched_item *it, bool by_hand, struct mw_err *err);
 static struct bench_ask ask_of(const struct sched_item *it);
 static void begun(struct sched_item *it, bool by_hand, const char *run,
@@ -109,15 +114,37 @@ static bool
 vm_busy(const struct sched_item *it, const struct lc_slot *s,
     const struct agent *a, char text[120])
 {
+	const struct sched_rule *r = &it->rule;
 	double load = a->vcpus > 0 ? a->load1 / (double)a->vcpus : 0;
+	double psi = recent_psi(it->owner->c, s);
 
 	/* Numbers that are replayed do not feel the load of the machine. */
-	if (it->rule.max_load1_per_cpu <= 0 || str_eq(a->emulated, "replay") ||
-	    load <= it->rule.max_load1_per_cpu)
+	if (str_eq(a->emulated, "replay"))
 		return false;
-	snprintf(text, 120, "%.40s is busy: load %.2f per CPU, limit %.2f",
-	    s->vm_id, load, it->rule.max_load1_per_cpu);
-	return true;
+	if (r->max_load1_per_cpu > 0 && load > r->max_load1_per_cpu)
+		snprintf(text, 120,
+		    "%.40s is busy: load %.2f per CPU, limit %.2f", s->vm_id,
+		    load, r->max_load1_per_cpu);
+	else if (r->max_psi_cpu_pct > 0 && psi > r->max_psi_cpu_pct)
+		snprintf(text, 120,
+		    "%.40s is busy: tasks wait %.0f %% of the time for a CPU, "
+		    "limit %.0f %%",
+		    s->vm_id, psi, r->max_psi_cpu_pct);
+	return *text != 0;
+}
+
+/* CPU pressure of a minute of late that no benchmark of ours made; 0 if there
+ * is none. */
+static double
+recent_psi(const struct coord *c, const struct lc_slot *s)
+{
+	const struct host_rec *h = host_latest(c->host, s->row.slot_id);
+	double psi;
+
+	if (!h || h->bench_s || clock_wall_ns() / MINUTE_NS - h->at > PSI_MIN)
+		return 0;
+	psi = host_value(h, HOST_PSI_CPU);
+	return isnan(psi) ? 0 : psi;
 }
 
 static bool

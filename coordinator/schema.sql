@@ -187,8 +187,34 @@ CREATE TABLE placement(
 	status TEXT NOT NULL,
 	query TEXT NOT NULL,
 	answer TEXT NOT NULL,
-	members TEXT NOT NULL		-- JSON per rank: group, connection, spec
+	members TEXT NOT NULL,		-- JSON per rank: group, connection, spec
+	relied TEXT			-- JSON: limits and times, drift_relied.h
 );
+
+-- [drift]
+-- An MCIS that was made from a placement.
+CREATE TABLE drift(
+	mcis INTEGER PRIMARY KEY,
+	placement INT NOT NULL, rank INT NOT NULL, at INT NOT NULL,
+	query TEXT NOT NULL,		-- the placement's question
+	limits TEXT NOT NULL,		-- JSON: stat, op, limits by roles
+	vms TEXT NOT NULL,		-- JSON: slot, role, connection, spec
+	state INT NOT NULL, told INT NOT NULL,	-- told: in the last event
+	since INT NOT NULL,
+	judged INT NOT NULL,		-- end of the newest round judged
+	event INT NOT NULL,		-- number of the last one, 0: none
+	move TEXT			-- JSON: what would mend it
+);
+-- Two slots of it that have a limit, a < b; drift_rule.h.
+CREATE TABLE drift_pair(
+	mcis INT NOT NULL, a INT NOT NULL, b INT NOT NULL,
+	gen_a INT NOT NULL, gen_b INT NOT NULL,
+	relied_us INT, relied_n INT, relied_at INT,
+	state INT NOT NULL, told INT NOT NULL, since INT NOT NULL,
+	over INT NOT NULL, below INT NOT NULL, met INT NOT NULL,
+	missed INT NOT NULL, age INT NOT NULL, stale INT NOT NULL,
+	PRIMARY KEY(mcis, a, b)
+) WITHOUT ROWID;
 
 -- [lifecycle]
 CREATE TABLE ns(name TEXT PRIMARY KEY) WITHOUT ROWID;

@@ -186,7 +186,7 @@ sweep_run(struct place_curve *c, const struct place_query *given,
 }
 
 struct place_curve *
-place_curve_new(const struct place_query *q, const struct place_world *w,
+place_curve_new(const struct place_query *q, const struct place_world *given,
     const struct place_sweep *sweep, uint64_t max_nodes,
     bool (*stop)(void *arg), void *stop_arg, struct mw_err *err)
 {
@@ -202,7 +202,7 @@ place_curve_new(const struct place_query *q, const struct place_world *w,
 		err_pointer(err, "/mode");
 		return NULL;
 	}
-	if (!pl_query_check(q, w, err))
+	if (!pl_query_check(q, given, err))
 		return NULL;
 	if (max > PLACE_MAX_POINTS)
 		max = PLACE_MAX_POINTS;
@@ -210,7 +210,8 @@ place_curve_new(const struct place_query *q, const struct place_world *w,
 	c = arena_alloc(arena, sizeof *c);
 	c->arena = arena;
 	c->points = arena_array(arena, max + 1, sizeof *c->points);
-	if (!sweep_run(c, q, w, sweep, max, &ctl, err)) {
+	if (!sweep_run(c, q, pl_world_prepare(q, given, arena), sweep, max,
+		&ctl, err)) {
 		place_curve_free(c);
 		return NULL;
 	}
@@ -257,7 +258,7 @@ size_one(struct place_size *s, const struct place_query *q,
 }
 
 bool
-place_sizes(const struct place_query *q, const struct place_world *w,
+place_sizes(const struct place_query *q, const struct place_world *given,
     uint32_t max, uint64_t max_nodes, bool (*stop)(void *arg), void *stop_arg,
     struct place_size *out, size_t *n, struct mw_err *err)
 {
@@ -266,6 +267,8 @@ place_sizes(const struct place_query *q, const struct place_world *w,
 		.stop_arg = stop_arg };
 	struct place_query one = *q;
 	struct place_role role;
+	struct arena *arena;
+	bool ok = true;
 
 	*n = 0;
 	if (q->mode != PLACE_PLACE || q->nroles != 1 || q->roles[0].npins > 0) {
@@ -278,21 +281,24 @@ place_sizes(const struct place_query *q, const struct place_world *w,
 	one.limits.max_rtt_us = 1;
 	if (max > PLACE_MAX_VMS)
 		max = PLACE_MAX_VMS;
-	for (uint32_t k = 1; k <= max && ctl.cut == PLACE_NOT_CUT; k++) {
+	arena = arena_new();
+	for (uint32_t k = 1; ok && k <= max && ctl.cut == PLACE_NOT_CUT; k++) {
 		struct place_size *s = &out[*n];
 
 		memset(s, 0, sizeof *s);
 		s->count = role.count = k;
-		if (!pl_query_check(&one, w, err))
-			return false;
+		ok = pl_query_check(&one, given, err);
+		if (!ok)
+			break;
+		size_one(s, &one, pl_world_prepare(&one, given, arena), &ctl);
 		/* Too few VMs for a minimum is no reason to end. */
-		size_one(s, &one, w, &ctl);
 		if (!s->possible && k >= q->limits.min_csps &&
 		    k >= q->limits.min_regions)
 			break;
 		*n += s->possible;
 	}
-	return true;
+	arena_free(arena);
+	return ok;
 }
 
 struct move_try {
@@ -342,8 +348,11 @@ try_move(const struct move_try *t, uint32_t offer, struct place_move *m)
 
 void
 place_moves(const struct place_ranked *r, const struct place_query *q,
-    const struct place_world *w, struct arena *arena, struct place_move *out)
+    const struct place_world *given, struct arena *arena,
+    struct place_move *out)
 {
+	const struct place_world *w = pl_world_prepare(q, given, arena);
+
 	for (uint32_t i = 0; i < r->nmembers; i++) {
 		struct move_try t = { r, q, w, arena_new(), NULL };
 		const struct place_member *mb = &r->members[i];

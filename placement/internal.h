@@ -316,6 +316,13 @@ pl_cost pl_pairs_bound(struct pl_search *s, const uint32_t *list, size_t n,
 bool pl_groups(const struct pl_model *m, struct pl_ctl *ctl, size_t max,
     struct pl_found **out, size_t *nout, bool *cut_by_max);
 
+/* The world as the query wants it read: suspect times, missing scores. The
+ * same pointer if there is nothing to do; else a copy in the arena. */
+const struct place_world *pl_world_prepare(const struct place_query *q,
+    const struct place_world *w, struct arena *arena);
+/* A copy with estimates of unknown pairs; false: there are none. */
+bool pl_world_estimate(const struct place_query *q, const struct place_world *w,
+    struct arena *arena, struct place_world *out);
 /* Solves mode place and says what was found; no explanation. */
 struct place_answer *pl_solve_plain(const struct place_query *q,
     const struct place_world *w, struct pl_ctl *ctl,

@@ -72,8 +72,6 @@ struct place_site {
 	const char *csp;
 	const char *region; /* "aws-us-east-1"; of one csp */
 	const char *zone; /* NULL: unknown; counts as one zone of the region */
-	bool has_location;
-	double lat, lon; /* degrees */
 };
 
 struct place_offer {
@@ -84,6 +82,11 @@ struct place_offer {
 	int64_t cost_per_hour_micros; /* or PLACE_NO_PRICE */
 	const char *cost_reason; /* why there is no price; may be NULL */
 	const int64_t *scores; /* one per metric, or PLACE_NO_SCORE */
+};
+
+struct place_addr {
+	const char *ip;
+	const uint32_t *rtt_us; /* nsites, or PLACE_UNKNOWN */
 };
 
 struct place_world {
@@ -104,6 +107,9 @@ struct place_world {
 	/* nuser_rows * nsites: the query's users are its rows, in order. NULL:
 	 * users name a site or region. */
 	const uint32_t *user_rtt_us;
+	/* Times to addresses: users may name one. */
+	const struct place_addr *addrs;
+	size_t naddrs;
 	size_t nuser_rows;
 };
 
@@ -203,6 +209,7 @@ struct place_user {
 	/* One of these, unless world->user_rtt_us is given. Times to a location
 	 * are estimated from the distance (place_estimate_us()). */
 	const char *site, *region;
+	const uint32_t *rtt_us; /* of an address: one per site of the world */
 	bool has_location;
 	double lat, lon;
 };
@@ -243,7 +250,16 @@ enum place_missing {
 	PLACE_MISSING_DEFAULT, /* exclude; for user RTT: error */
 	PLACE_MISSING_EXCLUDE,
 	PLACE_MISSING_ERROR,
-	PLACE_MISSING_ESTIMATE /* user RTT: by distance, never under a limit */
+	PLACE_MISSING_ESTIMATE, /* user RTT: by distance, never under a limit;
+				   pairs: unverified groups, after all others */
+	PLACE_MISSING_PRIOR /* scores: mean per vCPU of the others, less 20 % */
+};
+
+enum place_suspect { /* pairs that are asymmetric, repeated, too fast */
+	PLACE_SUSPECT_FLAG, /* said, and used as they are */
+	PLACE_SUSPECT_EXCLUDE, /* as if they were not known */
+	PLACE_SUSPECT_TRANSPOSE /* the direction that is neither repeated nor
+				   much longer than one hop; else unknown */
 };
 
 struct place_given { /* mode check */
@@ -264,6 +280,9 @@ struct place_query {
 	size_t nterms;
 	bool lexicographic;
 	enum place_missing missing_price, missing_score, missing_user_rtt;
+	enum place_missing
+	    missing_pair; /* ESTIMATE, or as for an unknown one */
+	enum place_suspect suspect;
 	uint32_t min_samples; /* below: flag fewSamples */
 	uint32_t max_age_s; /* older is unknown; 0: no bound */
 	uint32_t topk; /* 0: 5 */
@@ -323,6 +342,7 @@ struct place_member {
 	uint32_t site;
 	uint32_t offer; /* PLACE_NONE in mode groups without offers */
 	int64_t parts[PLACE_MAX_TERMS]; /* of per-VM terms, unweighted */
+	bool prior; /* a score of its offer is a guess, not measured */
 };
 
 struct place_served {
@@ -344,6 +364,7 @@ struct place_ranked {
 	const char **binding; /* pointers of limits that hold with no room */
 	size_t nbinding;
 	struct place_served *served; /* one per user */
+	bool unverified; /* a time between its VMs is estimated */
 	uint32_t *sites_out, *sites_in; /* against rank 1 */
 	size_t nsites_out, nsites_in;
 };

@@ -336,6 +336,8 @@ check_users(const struct place_query *q, const struct place_world *w,
 			known = known_site(w, u->site);
 		else if (u->region != NULL)
 			known = known_region(w, u->region);
+		else if (u->rtt_us != NULL)
+			known = true;
 		else if (u->has_location)
 			known = u->lat >= -90 && u->lat <= 90 &&
 			    u->lon >= -180 && u->lon <= 180;
@@ -430,6 +432,8 @@ pl_query_check(const struct place_query *q, const struct place_world *w,
 {
 	if ((int)q->mode < 0 || q->mode > PLACE_CHECK)
 		return bad(err, "/mode", "place, groups or check");
+	if ((int)q->suspect < 0 || q->suspect > PLACE_SUSPECT_TRANSPOSE)
+		return bad(err, "/quality/suspect", "unknown value");
 	if (q->topk > PLACE_MAX_TOPK)
 		return bad(err, "/topK", "too large");
 	if (q->max_sets > PLACE_MAX_SETS)

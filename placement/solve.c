@@ -472,8 +472,120 @@ pl_solve_plain(const struct place_query *q, const struct place_world *w,
 	return NULL;
 }
 
+static bool
+same_places(const struct place_ranked *a, const struct place_ranked *b)
+{
+	for (size_t i = 0; i < a->nmembers; i++) {
+		bool in_b = false, in_a = false;
+
+		for (size_t j = 0; j < b->nmembers; j++) {
+			in_b = in_b || a->members[i].site == b->members[j].site;
+			in_a = in_a || b->members[i].site == a->members[j].site;
+		}
+		if (!in_a || !in_b)
+			return false;
+	}
+	return true;
+}
+
+/* Appends groups that need estimated times, after all verified ones. They
+ * prove nothing: without a verified one there is no data. */
+static bool
+append_unverified(struct place_answer *a, const struct place_query *q,
+    const struct place_world *w, struct pl_ctl *ctl, struct mw_err *err)
+{
+	size_t topk = q->topk > 0 ? q->topk : DEFAULT_TOPK, n = a->nranked;
+	struct place_ranked *all = arena_array(a->arena, topk + 1, sizeof *all);
+	struct place_world est;
+	struct place_answer *b;
+
+	if (a->nranked >= topk || ctl->cut != PLACE_NOT_CUT ||
+	    !pl_world_estimate(q, w, a->arena, &est))
+		return true;
+	b = pl_solve_plain(q, &est, ctl, err);
+	if (b == NULL)
+		return false;
+	if (n > 0)
+		memcpy(all, a->ranked, n * sizeof *all);
+	for (size_t i = 0; i < b->nranked && a->nranked < topk; i++) {
+		struct place_ranked *r = &all[a->nranked];
+		const char *broken[1];
+		bool old = false;
+
+		for (size_t j = 0; j < n; j++)
+			old = old || same_places(&all[j], &b->ranked[i]);
+		if (old)
+			continue;
+		memset(r, 0, sizeof *r);
+		r->nmembers = b->ranked[i].nmembers;
+		r->members =
+		    arena_array(a->arena, r->nmembers + 1, sizeof *r->members);
+		memcpy(r->members, b->ranked[i].members,
+		    r->nmembers * sizeof *r->members);
+		(void)place_verify(r, q, &est, a->arena, broken, 0);
+		r->unverified = true;
+		a->nranked++;
+	}
+	a->ranked = all;
+	if (n == 0 && a->nranked > 0) {
+		a->status = PLACE_NO_DATA;
+		a->no_data_reason = "only groups with estimated times meet the "
+				    "query: measure the pairs in toMeasure";
+	}
+	place_answer_free(b);
+	return true;
+}
+
+/* Which members were chosen with a guessed score. */
+static void
+mark_priors(struct place_answer *a, const struct place_query *q,
+    const struct place_world *given)
+{
+	for (size_t i = 0; i < a->nranked; i++)
+		for (size_t j = 0; j < a->ranked[i].nmembers; j++) {
+			struct place_member *m = &a->ranked[i].members[j];
+			const struct place_offer *o = m->offer == PLACE_NONE
+			    ? NULL
+			    : &given->offers[m->offer];
+
+			for (size_t t = 0; o != NULL && t < q->nterms; t++)
+				m->prior = m->prior ||
+				    ((q->terms[t].kind == PLACE_PERFORMANCE ||
+					 q->terms[t].kind ==
+					     PLACE_PRICE_PERFORMANCE) &&
+					(o->scores == NULL ||
+					    o->scores[q->terms[t].metric] ==
+						PLACE_NO_SCORE));
+		}
+}
+
+static bool
+by_mode(struct place_answer *a, const struct place_query *q,
+    const struct place_world *w, struct pl_ctl *ctl, struct pl_small *small,
+    struct mw_err *err)
+{
+	if (q->mode == PLACE_GROUPS)
+		return groups(a, q, w, ctl, err);
+	if (q->mode == PLACE_CHECK)
+		return check(a, q, w, err);
+	return place(a, q, w, ctl, small, err) &&
+	    (q->missing_pair != PLACE_MISSING_ESTIMATE ||
+		append_unverified(a, q, w, ctl, err));
+}
+
+static void
+say(struct place_answer *a, const struct place_query *q)
+{
+	if (q->mode != PLACE_CHECK)
+		warn_removed(a, q);
+	if (q->mode == PLACE_PLACE && q->nterms == 0 && a->nranked > 1)
+		pl_warn(a,
+		    "no objective is given: the groups are in the "
+		    "order of their sites");
+}
+
 struct place_answer *
-place_solve(const struct place_query *q, const struct place_world *w,
+place_solve(const struct place_query *q, const struct place_world *given,
     uint64_t max_nodes, bool (*stop)(void *arg), void *stop_arg,
     struct mw_err *err)
 {
@@ -481,32 +593,24 @@ place_solve(const struct place_query *q, const struct place_world *w,
 		.stop = stop,
 		.stop_arg = stop_arg };
 	struct pl_small small = { .map = NULL };
+	const struct place_world *w;
 	struct place_answer *a;
-	bool ok;
 
-	if (!pl_query_check(q, w, err))
+	if (!pl_query_check(q, given, err))
 		return NULL;
 	if (q->max_nodes > 0 &&
 	    (ctl.max_nodes == 0 || q->max_nodes < ctl.max_nodes))
 		ctl.max_nodes = q->max_nodes;
 	a = answer_new(q);
-	if (q->mode == PLACE_GROUPS)
-		ok = groups(a, q, w, &ctl, err);
-	else if (q->mode == PLACE_CHECK)
-		ok = check(a, q, w, err);
-	else
-		ok = place(a, q, w, &ctl, &small, err);
-	if (!ok) {
+	w = pl_world_prepare(q, given, a->arena);
+	if (!by_mode(a, q, w, &ctl, &small, err)) {
 		place_answer_free(a);
 		return NULL;
 	}
-	if (q->mode != PLACE_CHECK)
-		warn_removed(a, q);
-	if (q->mode == PLACE_PLACE && q->nterms == 0 && a->nranked > 1)
-		pl_warn(a,
-		    "no objective is given: the groups are in the "
-		    "order of their sites");
-	decorate(a, q, w);
+	say(a, q);
+	decorate(a, q, given);
+	if (q->missing_score == PLACE_MISSING_PRIOR)
+		mark_priors(a, q, given);
 	if (q->mode == PLACE_PLACE && a->status == PLACE_OPTIMAL &&
 	    ctl.cut == PLACE_NOT_CUT)
 		a->has_flip = place_flip(&a->ranked[0], q,

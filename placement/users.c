@@ -38,6 +38,15 @@ place_estimate_us(double lat1, double lon1, double lat2, double lon2)
 	return (uint32_t)ceil(18800 + 16.1 * km);
 }
 
+static bool
+site_location(const struct place_world *w, uint32_t site, double *lat,
+    double *lon)
+{
+	*lat = w->lat == NULL ? NAN : w->lat[site];
+	*lon = w->lon == NULL ? NAN : w->lon[site];
+	return !isnan(*lat) && !isnan(*lon);
+}
+
 /* Where the user is, as far as that is known. */
 static bool
 location(const struct place_user *u, const struct place_world *w, uint32_t at,
@@ -48,11 +57,7 @@ location(const struct place_user *u, const struct place_world *w, uint32_t at,
 		*lon = u->lon;
 		return true;
 	}
-	if (at == PLACE_NONE || !w->sites[at].has_location)
-		return false;
-	*lat = w->sites[at].lat;
-	*lon = w->sites[at].lon;
-	return true;
+	return at != PLACE_NONE && site_location(w, at, lat, lon);
 }
 
 static uint32_t
@@ -60,11 +65,12 @@ user_time(const struct place_query *q, const struct place_world *w, uint32_t u,
     uint32_t at, uint32_t site)
 {
 	const struct place_user *us = &q->users[u];
-	const struct place_site *s = &w->sites[site];
 	uint32_t d = PLACE_UNKNOWN;
-	double lat, lon;
+	double lat, lon, slat, slon;
 
-	if (w->user_rtt_us != NULL)
+	if (us->rtt_us != NULL)
+		d = us->rtt_us[site];
+	else if (w->user_rtt_us != NULL)
 		d = w->user_rtt_us[(size_t)u * w->nsites + site];
 	else if (at != PLACE_NONE)
 		d = place_pair_rtt(q, w, at, site);
@@ -72,9 +78,10 @@ user_time(const struct place_query *q, const struct place_world *w, uint32_t u,
 	if (d != PLACE_UNKNOWN || q->limits.max_rtt_to_user_us > 0 ||
 	    (!us->has_location &&
 		q->missing_user_rtt != PLACE_MISSING_ESTIMATE) ||
-	    !s->has_location || !location(us, w, at, &lat, &lon))
+	    !site_location(w, site, &slat, &slon) ||
+	    !location(us, w, at, &lat, &lon))
 		return d;
-	return place_estimate_us(lat, lon, s->lat, s->lon);
+	return place_estimate_us(lat, lon, slat, slon);
 }
 
 static uint32_t

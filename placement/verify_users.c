@@ -3,31 +3,41 @@
  */
 #include "placement/verify.h"
 
+#include <math.h>
 #include <string.h>
+
+/* Where a site is; false: nobody knows. */
+static bool
+place_of(const struct verify *v, uint32_t site, double *lat, double *lon)
+{
+	*lat = *lon = NAN;
+	if (site != PLACE_NONE && v->w->lat != NULL && v->w->lon != NULL) {
+		*lat = v->w->lat[site];
+		*lon = v->w->lon[site];
+	}
+	return !isnan(*lat) && !isnan(*lon);
+}
 
 /* Where a user is: its own place, or that of the site it names. */
 static bool
 user_place(const struct verify *v, const struct place_user *us, uint32_t from,
     double *lat, double *lon)
 {
-	const struct place_site *s =
-	    from == PLACE_NONE ? NULL : &v->w->sites[from];
-
-	*lat = us->has_location ? us->lat : s != NULL ? s->lat : 0;
-	*lon = us->has_location ? us->lon : s != NULL ? s->lon : 0;
-	return us->has_location || (s != NULL && s->has_location);
+	if (!us->has_location)
+		return place_of(v, from, lat, lon);
+	*lat = us->lat;
+	*lon = us->lon;
+	return true;
 }
 
 static uint32_t
 user_time(const struct verify *v, size_t u, uint32_t site, bool *estimated)
 {
-	const struct place_site *to = &v->w->sites[site];
-	double lat, lon;
+	double lat, lon, slat, slon;
 	const struct place_user *us = &v->q->users[u];
 	uint32_t from = PLACE_NONE;
-	bool reverse;
-
 	uint32_t d = PLACE_UNKNOWN;
+	bool reverse;
 
 	*estimated = false;
 	for (uint32_t s = 0; s < v->w->nsites; s++) {
@@ -42,16 +52,18 @@ user_time(const struct verify *v, size_t u, uint32_t site, bool *estimated)
 		    strcmp(x->id, v->w->sites[from].id) < 0)
 			from = s;
 	}
-	if (v->w->user_rtt_us != NULL)
+	if (us->rtt_us != NULL)
+		d = us->rtt_us[site];
+	else if (v->w->user_rtt_us != NULL)
 		d = v->w->user_rtt_us[u * v->w->nsites + site];
 	else if (from != PLACE_NONE)
 		d = verify_pair(v, from, site, &reverse);
-	*estimated = d == PLACE_UNKNOWN && to->has_location &&
+	*estimated = d == PLACE_UNKNOWN && place_of(v, site, &slat, &slon) &&
 	    v->q->limits.max_rtt_to_user_us == 0 &&
 	    (us->has_location ||
 		v->q->missing_user_rtt == PLACE_MISSING_ESTIMATE) &&
 	    user_place(v, us, from, &lat, &lon);
-	return *estimated ? place_estimate_us(lat, lon, to->lat, to->lon) : d;
+	return *estimated ? place_estimate_us(lat, lon, slat, slon) : d;
 }
 
 static bool

@@ -102,3 +102,9 @@ sched_rule_SRCS := coordinator/sched_rule.c coordinator/sched_time.c \
 	coordinator/bench_plan.c
 tests/prop/prop_sched_SRCS := $(sched_rule_SRCS)
 tests/fuzz/fuzz_sched_SRCS := $(sched_rule_SRCS)
+tests/unit/test_mesh_budget_SRCS := $(addprefix coordinator/,mesh_budget.c store.c store_db.c store_migrate.c)
+tests/unit/test_bundle_SRCS := $(cli_SRCS)
+tests/fuzz/fuzz_bundle_SRCS := $(cli_SRCS)
+tests/unit/test_bundle_build_SRCS := $(addprefix coordinator/,bundle.c bundle_eval.c eval_json.c mesh_json.c)
+tests/unit/test_drift_SRCS := $(addprefix coordinator/drift_,rule.c relied.c find.c)
+tests/prop/prop_drift_SRCS := coordinator/drift_rule.c

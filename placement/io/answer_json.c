@@ -118,6 +118,8 @@ member(const struct writer *x, const struct place_member *m, bool scored)
 							: "noPrice");
 	if (scored)
 		json_put(o, "parts", parts(x, m->parts, true));
+	if (m->prior)
+		json_put_bool(o, "prior", true);
 	return o;
 }
 
@@ -213,6 +215,25 @@ versus_best(const struct writer *x, const struct place_ranked *r)
 	return o;
 }
 
+/* Pairs of sites of an unverified group whose times nobody knows. */
+static json_t *
+to_measure(const struct writer *x, const struct place_ranked *r)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; r->unverified && i < r->nmembers; i++)
+		for (size_t j = i + 1; j < r->nmembers; j++) {
+			uint32_t two[2] = { r->members[i].site,
+				r->members[j].site };
+
+			if (place_pair_rtt(x->q, x->w, two[0], two[1]) ==
+			    PLACE_UNKNOWN)
+				json_array_append_new(list,
+				    site_ids(x, two, 2));
+		}
+	return list;
+}
+
 json_t *
 io_group(const struct place_ranked *r, const struct place_query *q,
     const struct place_world *w)
@@ -238,6 +259,8 @@ io_group(const struct place_ranked *r, const struct place_query *q,
 		put_ms(o, "slackMs", r->slack_us);
 	json_put(o, "binding", texts(r->binding, r->nbinding));
 	json_put(o, "users", served(x, r));
+	json_put_bool(o, "unverified", r->unverified);
+	json_put(o, "toMeasure", to_measure(x, r));
 	return o;
 }
 

@@ -58,5 +58,7 @@ json_t *io_group(const struct place_ranked *r, const struct place_query *q,
 
 bool io_twin_world(const struct json_at *at, struct arena *arena,
     struct place_world *w, struct mw_err *err) mw_must_check;
+bool io_bundle_world(const struct json_at *at, struct arena *arena,
+    struct place_world *w, struct mw_err *err) mw_must_check;
 
 #endif

@@ -16,8 +16,9 @@
 #define PLACE_IO_FILE_MAX (16 * 1024 * 1024)
 #define PLACE_IO_TOPK_MAX 64
 
-/* The inline world of a query ("world":{...}), or a world file of the twin
- * (docs/world-format.md): told apart by "clouds". */
+/* The inline world of a query ("world":{...}), a world file of the twin
+ * (docs/world-format.md) or a bundle (docs/bundles.md): told apart by "clouds"
+ * and "schema". */
 bool place_io_world(const struct json_at *at, struct arena *arena,
     struct place_world *out, struct mw_err *err) mw_must_check;
 /* The query itself. Its fields "world" and "from" are the caller's business;

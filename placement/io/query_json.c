@@ -124,11 +124,33 @@ user_location(struct io_reader *r, const struct json_at *at,
 	    json_get_num(at, "lon", false, 0, -180, 180, &u->lon, r->err);
 }
 
+/* An address counts as far as it was measured. */
+static bool
+user_address(struct io_reader *r, const struct json_at *at,
+    struct place_user *u)
+{
+	const char *ip;
+
+	if (!json_get_str(at, "ip", false, 45, &ip, r->err))
+		return false;
+	if (ip == NULL)
+		return true;
+	for (size_t i = 0; i < r->w->naddrs; i++)
+		if (strcmp(r->w->addrs[i].ip, ip) == 0)
+			u->rtt_us = r->w->addrs[i].rtt_us;
+	if (u->rtt_us == NULL) {
+		io_wrong(r->err, at, "ip",
+		    "userLocation: no VM has measured this address");
+		return err_hint(r->err, "milkyway rtt NAME %s", ip);
+	}
+	return true;
+}
+
 static bool
 users(struct io_reader *r, const struct json_at *at)
 {
 	static const char *const known[] = { "name", "weight", "site", "region",
-		"lat", "lon", NULL };
+		"ip", "lat", "lon", NULL };
 	struct place_user *v;
 	json_t *list;
 
@@ -153,7 +175,7 @@ users(struct io_reader *r, const struct json_at *at)
 		if (v[i].name == NULL)
 			v[i].name = arena_printf(r->arena, "user-%zu", i + 1);
 		v[i].weight = (uint32_t)weight;
-		if (!user_location(r, &u, &v[i]))
+		if (!user_location(r, &u, &v[i]) || !user_address(r, &u, &v[i]))
 			return false;
 	}
 	r->q->users = v;
@@ -309,7 +331,9 @@ missing(struct io_reader *r, const struct json_at *root)
 {
 	static const char *const known[] = { "pairRtt", "userRtt", "price",
 		"performance", NULL };
-	static const char *const pair[] = { "forbid", NULL };
+	static const char *const pair[] = { "forbid", "estimate", NULL };
+	static const char *const score[] = { "", "exclude", "error", "prior",
+		NULL };
 	static const char *const how[] = { "", "exclude", "error", NULL };
 	static const char *const user[] = { "", "exclude", "error", "estimate",
 		NULL };
@@ -324,11 +348,14 @@ missing(struct io_reader *r, const struct json_at *root)
 	    !io_word(r, &at, "pairRtt", pair, &p) ||
 	    !io_word(r, &at, "userRtt", user, &u) ||
 	    !io_word(r, &at, "price", how, &c) ||
-	    !io_word(r, &at, "performance", how, &s))
+	    !io_word(r, &at, "performance", score, &s))
 		return false;
 	r->q->missing_user_rtt = (enum place_missing)u;
 	r->q->missing_price = (enum place_missing)c;
-	r->q->missing_score = (enum place_missing)s;
+	r->q->missing_score =
+	    s == 3 ? PLACE_MISSING_PRIOR : (enum place_missing)s;
+	r->q->missing_pair =
+	    p == 1 ? PLACE_MISSING_ESTIMATE : PLACE_MISSING_DEFAULT;
 	return true;
 }
 
@@ -337,7 +364,8 @@ quality(struct io_reader *r, const struct json_at *root)
 {
 	static const char *const known[] = { "suspect", "minSamples", "maxAgeS",
 		NULL };
-	static const char *const suspect[] = { "flag", NULL };
+	static const char *const suspect[] = { "flag", "exclude", "transpose",
+		NULL };
 	struct json_at at;
 	int64_t samples, age;
 	int s;
@@ -353,6 +381,7 @@ quality(struct io_reader *r, const struct json_at *root)
 	    !json_get_int(&at, "maxAgeS", true, 0, 1, UINT32_MAX - 1, &age,
 		r->err))
 		return false;
+	r->q->suspect = (enum place_suspect)s;
 	r->q->min_samples = (uint32_t)samples;
 	r->q->max_age_s = (uint32_t)age;
 	return true;

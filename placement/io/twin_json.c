@@ -8,6 +8,7 @@
 #include "common/pure/geo.h"
 #include "common/pure/num.h"
 
+#include <math.h>
 #include <string.h>
 
 #define MAX_CLOUDS 100
@@ -41,6 +42,7 @@ struct twin {
 	struct cloud *clouds;
 	size_t nclouds;
 	struct place_site *sites;
+	double *lat, *lon;
 	const struct cloud **site_cloud;
 	const struct region **site_region;
 	const char **site_spec; /* NULL: all */
@@ -139,9 +141,8 @@ site_add(struct twin *t, const char *id, const struct cloud *c,
 	t->sites[i].id = id;
 	t->sites[i].csp = c->csp;
 	t->sites[i].region = r->key;
-	t->sites[i].has_location = r->has_location;
-	t->sites[i].lat = r->lat;
-	t->sites[i].lon = r->lon;
+	t->lat[i] = r->has_location ? r->lat : NAN;
+	t->lon[i] = r->has_location ? r->lon : NAN;
 	t->site_cloud[i] = c;
 	t->site_region[i] = r;
 	t->site_spec[i] = spec;
@@ -194,6 +195,10 @@ parse_sites(struct twin *t, const struct json_at *root, struct mw_err *err)
 		return err_set(err, MW_LIMIT, 0, "%zu sites, the limit is %d",
 		    n, PLACE_MAX_SITES);
 	t->sites = arena_array(t->arena, n, sizeof *t->sites);
+	t->lat = arena_array(t->arena, n, sizeof *t->lat);
+	t->lon = arena_array(t->arena, n, sizeof *t->lon);
+	t->w->lat = t->lat;
+	t->w->lon = t->lon;
 	t->site_cloud = arena_array(t->arena, n, sizeof *t->site_cloud);
 	t->site_region = arena_array(t->arena, n, sizeof *t->site_region);
 	t->site_spec = arena_array(t->arena, n, sizeof *t->site_spec);

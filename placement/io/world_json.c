@@ -4,6 +4,7 @@
  */
 #include "placement/io/io.h"
 
+#include "common/bundle.h"
 #include "common/pure/ids.h"
 #include "common/pure/num.h"
 
@@ -149,20 +150,19 @@ io_matrix(const struct json_at *at, struct arena *arena, const char *key,
 
 static bool
 parse_site(const struct json_at *at, struct arena *arena, struct place_site *s,
-    struct mw_err *err)
+    double *lat, double *lon, struct mw_err *err)
 {
 	static const char *const known[] = { "site", "csp", "region", "zone",
 		"lat", "lon", NULL };
+
 	if (!json_no_others(at, known, err) ||
 	    !io_text(at, arena, "site", true, &s->id, err) ||
 	    !io_text(at, arena, "csp", true, &s->csp, err) ||
 	    !io_text(at, arena, "region", false, &s->region, err) ||
 	    !io_text(at, arena, "zone", false, &s->zone, err) ||
-	    !json_get_num(at, "lat", true, 0, -90, 90, &s->lat, err) ||
-	    !json_get_num(at, "lon", true, 0, -180, 180, &s->lon, err))
+	    !json_get_num(at, "lat", true, NAN, -90, 90, lat, err) ||
+	    !json_get_num(at, "lon", true, NAN, -180, 180, lon, err))
 		return false;
-	s->has_location = json_is_number(json_object_get(at->obj, "lat")) &&
-	    json_is_number(json_object_get(at->obj, "lon"));
 	if (s->region == NULL)
 		s->region = s->id;
 	return true;
@@ -173,20 +173,25 @@ parse_sites(const struct json_at *at, struct arena *arena,
     struct place_world *w, struct mw_err *err)
 {
 	struct place_site *sites;
+	double *lat, *lon;
 	json_t *list;
 
 	if (!json_get_array(at, "sites", true, 1, PLACE_MAX_SITES, &list, err))
 		return false;
 	w->nsites = json_array_size(list);
 	sites = arena_array(arena, w->nsites, sizeof *sites);
+	lat = arena_array(arena, w->nsites, sizeof *lat);
+	lon = arena_array(arena, w->nsites, sizeof *lon);
 	for (size_t i = 0; i < w->nsites; i++) {
 		struct json_at s;
 
 		if (!json_at_index(&s, at, "sites", i, err) ||
-		    !parse_site(&s, arena, &sites[i], err))
+		    !parse_site(&s, arena, &sites[i], &lat[i], &lon[i], err))
 			return false;
 	}
 	w->sites = sites;
+	w->lat = lat;
+	w->lon = lon;
 	return true;
 }
 
@@ -246,6 +251,56 @@ parse_offers(const struct json_at *at, struct arena *arena,
 	return true;
 }
 
+/* One list of times in ms, one per site. */
+static bool
+addr_row(const struct json_at *at, struct arena *arena, const char *ip,
+    size_t n, const uint32_t **out, struct mw_err *err)
+{
+	uint32_t *m = arena_array(arena, n + 1, sizeof *m);
+	json_t *list;
+
+	if (!json_get_array(at, ip, true, n, n, &list, err))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!matrix_cell(json_array_get(list, i), true, &m[i])) {
+			err_set(err, MW_INVALID, 0, "null or 0 to %g ms",
+			    IO_RTT_MAX_MS);
+			return err_pointer(err, "%s/%s/%zu", at->pointer, ip,
+			    i);
+		}
+	*out = m;
+	return true;
+}
+
+/* {"203.0.113.7":[ms per site]}. */
+static bool
+parse_addrs(const struct json_at *at, struct arena *arena,
+    struct place_world *w, struct mw_err *err)
+{
+	struct place_addr *v;
+	struct json_at list;
+	const char *ip;
+	json_t *row;
+
+	if (!json_at_key(&list, at, "addrRttMs", false, err))
+		return false;
+	if (list.obj == NULL)
+		return true;
+	v = arena_array(arena, json_object_size(list.obj) + 1, sizeof *v);
+	json_object_foreach(list.obj, ip, row)
+	{
+		if (w->naddrs == PLACE_MAX_USERS)
+			return io_wrong(err, at, "addrRttMs",
+			    "too many addresses");
+		if (!addr_row(&list, arena, ip, w->nsites, &v[w->naddrs].rtt_us,
+			err))
+			return false;
+		v[w->naddrs++].ip = arena_strdup(arena, ip);
+	}
+	w->addrs = v;
+	return true;
+}
+
 static bool
 parse_times(const struct json_at *at, struct arena *arena,
     struct place_world *w, struct mw_err *err)
@@ -277,7 +332,8 @@ parse_times(const struct json_at *at, struct arena *arena,
 	return io_matrix(at, arena, "rttN", n, n, false, &w->rtt_n, err) &&
 	    io_matrix(at, arena, "rttAgeS", n, n, false, &w->rtt_age_s, err) &&
 	    io_matrix(at, arena, "userRttMs", w->nuser_rows, n, true,
-		&w->user_rtt_us, err);
+		&w->user_rtt_us, err) &&
+	    parse_addrs(at, arena, w, err);
 }
 
 static bool
@@ -286,7 +342,7 @@ inline_world(const struct json_at *at, struct arena *arena,
 {
 	static const char *const known[] = { "reference", "intraSiteRttMs",
 		"sites", "offers", "rttMs", "rttN", "rttAgeS", "userRttMs",
-		NULL };
+		"addrRttMs", NULL };
 	const char *reference;
 	double intra;
 	int64_t us;
@@ -314,5 +370,7 @@ place_io_world(const struct json_at *at, struct arena *arena,
 	    arena_array(arena, PLACE_MAX_METRICS, sizeof *out->metrics);
 	if (json_object_get(at->obj, "clouds") != NULL)
 		return io_twin_world(at, arena, out, err);
+	if (bundle_is(at->obj))
+		return io_bundle_world(at, arena, out, err);
 	return inline_world(at, arena, out, err);
 }

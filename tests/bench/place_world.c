@@ -45,9 +45,8 @@ site_make(struct bench_world *b, struct place_site *s, uint32_t i,
 	s->csp = csps[rng_below(rng, ARRAY_LEN(csps))];
 	s->id = arena_printf(b->arena, "%s-%04u", s->csp, i);
 	s->region = s->id;
-	s->has_location = true;
-	s->lat = metros[at].lat + 1.5 * rng_normal(rng);
-	s->lon = metros[at].lon + 1.5 * rng_normal(rng);
+	b->lat[i] = metros[at].lat + 1.5 * rng_normal(rng);
+	b->lon[i] = metros[at].lon + 1.5 * rng_normal(rng);
 }
 
 static void
@@ -75,13 +74,12 @@ offer_make(struct bench_world *b, struct place_offer *o, uint32_t site,
 }
 
 static void
-times(struct bench_world *b, uint32_t *rtt, const struct place_site *sites,
-    uint32_t n, struct rng *rng)
+times(struct bench_world *b, uint32_t *rtt, uint32_t n, struct rng *rng)
 {
 	for (uint32_t i = 0; i < n; i++)
 		for (uint32_t j = i; j < n; j++) {
-			double km = geo_distance_km(sites[i].lat, sites[i].lon,
-			    sites[j].lat, sites[j].lon);
+			double km = geo_distance_km(b->lat[i], b->lon[i],
+			    b->lat[j], b->lon[j]);
 			uint32_t us = (uint32_t)(1000 * stretched_ms(rng, km));
 
 			if (i == j)
@@ -96,8 +94,8 @@ times(struct bench_world *b, uint32_t *rtt, const struct place_site *sites,
 		double lon = metros[at].lon + 3 * rng_normal(rng);
 
 		for (uint32_t s = 0; s < n; s++) {
-			double km = geo_distance_km(lat, lon, sites[s].lat,
-			    sites[s].lon);
+			double km =
+			    geo_distance_km(lat, lon, b->lat[s], b->lon[s]);
 
 			b->user_rtt[(size_t)u * n + s] =
 			    (uint32_t)(1000 * (5 + stretched_ms(rng, km)));
@@ -119,6 +117,8 @@ bench_world_new(uint32_t nsites, uint32_t offers, uint64_t seed)
 	sites = arena_array(b->arena, nsites, sizeof *sites);
 	of = arena_array(b->arena, (size_t)nsites * offers, sizeof *of);
 	rtt = arena_array(b->arena, (size_t)nsites * nsites, sizeof *rtt);
+	b->lat = arena_array(b->arena, nsites, sizeof *b->lat);
+	b->lon = arena_array(b->arena, nsites, sizeof *b->lon);
 	b->user_rtt = arena_array(b->arena, (size_t)BENCH_USERS * nsites,
 	    sizeof *b->user_rtt);
 	for (uint32_t s = 0; s < nsites; s++) {
@@ -129,9 +129,11 @@ bench_world_new(uint32_t nsites, uint32_t offers, uint64_t seed)
 			offer_make(b, &of[(size_t)s * offers + i], s, i, dear,
 			    &rng);
 	}
-	times(b, rtt, sites, nsites, &rng);
+	times(b, rtt, nsites, &rng);
 	b->w.sites = sites;
 	b->w.nsites = nsites;
+	b->w.lat = b->lat;
+	b->w.lon = b->lon;
 	b->w.offers = of;
 	b->w.noffers = (size_t)nsites * offers;
 	b->w.metrics = metric_names;

@@ -15,6 +15,7 @@
 struct bench_world {
 	struct place_world w;
 	struct arena *arena;
+	double *lat, *lon; /* of the sites */
 	uint32_t *user_rtt; /* BENCH_USERS rows */
 };
 

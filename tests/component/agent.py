@@ -4,6 +4,8 @@ round among three agents, rtt job, refusals, kill and replay of the spool.
 
 Runs itself again inside a network namespace that holds a bridge; each agent
 has a namespace of its own on it. Everything goes at the end."""
+import base64
+import hashlib
 import json
 import os
 import shutil
@@ -16,6 +18,7 @@ import sys
 import tempfile
 import threading
 import time
+import zlib
 
 BUILD = sys.argv[1]
 TAG = "mwag%d" % os.getpid() if len(sys.argv) == 2 else sys.argv[2]
@@ -328,6 +331,15 @@ def test_bench(lab, co):
         b = m["bench"]
         assert b["value"] > 0 and b["runId"] == "b-1", b
         assert b["n"] >= 6 and b["samples"][0]["flags"][0] == "warmup", b
+        raw = zlib.decompress(base64.b64decode(b["raw"]["deflate"]))
+        assert b["rawRef"] == "sha256:" + hashlib.sha256(raw).hexdigest(), b
+        assert len(raw) == b["raw"]["bytes"], b
+        assert raw.count(b"==> ") == len(b["samples"]), raw
+        assert b["argv"][0] == "sysbench" and b["env"]["kernel"], b
+        assert b["convergence"] in ("converged", "unconverged"), b
+        for s in b["samples"]:
+            assert ("contended" in s["flags"]) == any(
+                f in s["flags"] for f in ("share", "tail", "stolen")), s
     # The same job again: told, not run.
     before = len(co.results)
     co.links[1].msgs.clear()
@@ -701,11 +713,14 @@ def test_replayed_numbers(lab, co):
     out = subprocess.run(
         ["ip", "netns", "exec", ns(1), "sh", "-c",
          "mount -t tmpfs tmpfs /run && cp $0 /run/milkyway-twin.json && "
-         "exec \"$@\"", lab.dir + "/twin.json", AGENT, "bench", "fioR,dbR",
+         "exec \"$@\"", lab.dir + "/twin.json", AGENT, "bench",
+         "fioR,dbR,fioR.seq",
          "--dir", work, "--user", "nobody"],
         env=dict(os.environ, PATH=fake + ":" + os.environ["PATH"]),
         capture_output=True)
-    fio, db = json.loads(out.stdout)
+    fio, db, seq = json.loads(out.stdout)
+    assert seq["value"] is None and seq["substatus"] == "REFUSED", seq
+    assert seq["variant"] == "seq" and out.returncode == 12, seq
     assert fio["value"] == 10 and db["value"] == 10, out
     for r in (fio, db):
         assert r["provenance"] == "replay" and r["validity"] == "ok", r

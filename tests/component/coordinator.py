@@ -442,6 +442,7 @@ def test_matrix(c, fleet):
     s, b = c.call("GET", M + "/matrix?round=newest")
     reasons = {x["reason"] for x in b["cells"][2] if x and x.get("reason")}
     check("a missing row says why", reasons == {"notArmed"}, b["cells"][2])
+    check("who came too late for it is told", until(lambda: fleet.agents[3].disarmed == b["roundId"], 5))
     s, b = c.call("GET", M + "/matrix")
     check("in the pool the earlier round speaks", b["rounds"] == 2 and b["pooled"] and
           [x and (x["n"], x["rounds"], x["reason"]) for x in b["cells"][2]] ==

@@ -365,11 +365,12 @@ def dropped(p):
           ("pending", "running"), p.get("/v1/actions/" + a))
 
 
-def kill_agent(p, mcis, vm):
+def signal_agent(p, mcis, vm, signal):
     """By SSH from aside: an exec would have to wait for the other VMs."""
     key = next(x for x in os.listdir(p.dir + "/ssh") if not x.endswith(".pub"))
     native = by_vm(p.mcis(mcis)["vms"])[vm]["cspResourceId"]
-    return p.twin_cli("ssh", "-i", p.dir + "/ssh/" + key, native, "sudo pkill -9 -x milkyway-agent")[0] == 0
+    return p.twin_cli("ssh", "-i", p.dir + "/ssh/" + key, native,
+                      "sudo pkill -%s -x milkyway-agent" % signal)[0] == 0
 
 
 # Death during a benchmark -----------------------------------------------------
@@ -382,7 +383,7 @@ def deaths(p):
     path = NS + "/b/benchmarks/" + a["runId"]
     deaths = {"aws1-1": lambda: p.lab("panic", vms["aws1-1"]["cspResourceId"]),
               "gcp1-1": lambda: p.lab("vanish", vms["gcp1-1"]["cspResourceId"]),
-              "aws2-1": lambda: check("an agent is killed", kill_agent(p, "b", "aws2-1"))}
+              "aws2-1": lambda: check("an agent is killed", signal_agent(p, "b", "aws2-1", "KILL"))}
 
     def die():
         for v in p.get(path)["vms"]:
@@ -409,6 +410,31 @@ def deaths(p):
     status, a = p.act("POST", NS + "/b/benchmarks", {"kinds": ["cpus"], "vms": ["aws1-1", "aws2-1", "gcp2-1"]})
     check("the next run is fine", a.get("outcome") == "ok", (status, a))
     delete(p, "b")
+
+
+# Frozen in the middle of it: the process is there and does nothing ------------
+
+def frozen(p):
+    create(p, "f")
+    vm, others = "aws1-1", ("aws2-1", "gcp1-1", "gcp2-1")
+    agent = lambda: states(p, "f")[vm][1]
+    status, a = p.api("POST", NS + "/f/benchmarks", {"kinds": ["cpus", "memR"]})
+    path = NS + "/f/benchmarks/" + a["runId"]
+    until(lambda: by_vm(p.get(path)["vms"])[vm]["state"] == "running", 30)
+    check("an agent freezes while it measures", signal_agent(p, "f", vm, "STOP"))
+    check("it is silent", until(lambda: agent() == "silent", 30), states(p, "f"))
+    end, of = p.wait(a["actionId"], 100), by_vm(p.get(path)["vms"])
+    check("the run ends without it, and says so", end["outcome"] == "partial" and of[vm]["state"] == "failed" and
+          of[vm]["error"] and all(of[i]["state"] == "done" for i in others), (end, of))
+    status, a = p.act("POST", NS + "/f/matrix", {"k": 3, "windowMs": 300})
+    status, m = p.api("GET", NS + "/f/matrix?round=newest")
+    check("so does a round", a["outcome"] == "partial", a)
+    why = {v["vmId"]: {c["reason"] for c in row if c} for v, row in zip(m["vms"], m["cells"])}
+    check("its row says why", why[vm] == {"agentSilent"} and why["gcp1-1"] == {None, "agentSilent"}, why)
+    check("it goes on", signal_agent(p, "f", vm, "CONT") and until(lambda: agent() == "up", 60), states(p, "f"))
+    status, a = p.act("POST", NS + "/f/benchmarks", {"kinds": ["cpus"]}, 30)
+    check("and measures again, without waiting for a round that is over", a.get("outcome") == "ok", a)
+    delete(p, "f")
 
 
 # The coordinator is killed -----------------------------------------------------
@@ -503,7 +529,7 @@ def lie(p, name, row):
     delete(p, name)
 
 
-CASES = {"hostile": hostile, "ssh": ssh, "deaths": deaths, "clouds": clouds, "kills": kills}  # see faults.sh
+CASES = {"hostile": hostile, "ssh": ssh, "deaths": deaths, "clouds": clouds, "frozen": frozen, "kills": kills}  # see faults.sh
 
 
 def cases(p):

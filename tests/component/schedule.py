@@ -195,6 +195,7 @@ def test_end(c):
     gone = until(lambda: c.call("GET", M)[0] == 404)
     s, b = c.call("PUT", M, MCIS)
     check("schedules end with their MCIS", gone and c.call("GET", S)[1]["items"] == [], b)
+    check("and the new one runs", until(lambda: [v["status"] for v in c.call("GET", M)[1]["vms"]] == ["Running"] * 4))
 
 
 def main():

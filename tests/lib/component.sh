@@ -10,9 +10,22 @@ passed=0 failed=0 skipped=0
 log=$(mktemp)
 trap 'rm -f "$log" "$log.before"' EXIT
 
+# Of ours alone: others may test on this machine, too.
+export MW_COMPONENT=$$.$SECONDS.$RANDOM
+ours() { # PID
+	grep -qz "^MW_COMPONENT=$MW_COMPONENT\$" "/proc/$1/environ" 2>/dev/null
+}
 leftovers() {
-	pgrep -a '^milkyway' || true
-	ls -d /sys/fs/cgroup/milkyway-twin-* /sys/fs/cgroup/*/milkyway-twin-* 2>/dev/null || true
+	local pid dir
+	for pid in $(pgrep '^milkyway'); do
+		ours "$pid" && ps -o pid=,args= -p "$pid"
+	done
+	# A twin's groups are named by its pid.
+	for dir in /sys/fs/cgroup/milkyway-twin-* /sys/fs/cgroup/*/milkyway-twin-*; do
+		pid=${dir##*milkyway-twin-}
+		pid=${pid%%-*}
+		[ -d "$dir" ] && { ours "$pid" || [ ! -d "/proc/$pid" ]; } && echo "$dir"
+	done
 	grep -o '/[^ ]*milkyway[^ ]*' /proc/mounts || true
 	ip -br link show twin0 2>/dev/null || true
 }
@@ -20,6 +33,7 @@ leftovers() {
 for script in "$@"; do
 	name=$(basename "$script" .sh)
 	leftovers | sort >"$log.before"
+	began=$SECONDS
 	timeout -k 10 600 bash "$script" "$build" >"$log" 2>&1
 	status=$?
 	p=$(grep -c '^ok - ' "$log")
@@ -35,7 +49,7 @@ for script in "$@"; do
 		echo "left behind by $name: $left"
 		f=$((f + 1))
 	fi
-	echo "$name: $p passed, $f failed, $s skipped (exit status $status)"
+	echo "$name: $p passed, $f failed, $s skipped (exit status $status, $((SECONDS - began)) s)"
 	grep '^skip - ' "$log"
 	[ "$f" -gt 0 ] && tail -80 "$log" | sed 's/^/    /'
 	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))

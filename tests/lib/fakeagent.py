@@ -126,7 +126,7 @@ class Agent(threading.Thread):
         self.acked = 0
         self.welcome = threading.Event()
         self.jobs = []
-        self.bye = None
+        self.bye = self.disarmed = None
         self.stop = threading.Event()
         self.link.hello()
         self.start()
@@ -206,7 +206,12 @@ class Agent(threading.Thread):
         if not self.opts.get("not_armed"):
             self.link.send(type="armed", roundId=m["roundId"], port=7472, code=None, message=None)
 
+    def on_disarm(self, m):
+        self.disarmed = m["roundId"]
+
     def on_go(self, m):
+        if self.opts.get("no_row"):
+            return
         n, me = len(self.round["members"]), self.round["index"]
         ms = int(datetime.datetime.now().timestamp() * 1000)
         cells = [None if i == me else [10, 0, 1000 * (me + i), 1000 * (me + i) + 10, 1000 * (me + i) + 5,

@@ -9,6 +9,7 @@
 #include "placement/placement.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@ struct instance {
 	int64_t scores[MAX_OFFERS][2];
 	uint32_t rtt[MAX_SITES * MAX_SITES];
 	uint32_t user_rtt[3 * MAX_SITES];
+	double lat[MAX_SITES], lon[MAX_SITES];
 	struct place_role roles[3];
 	struct place_pair_limit pairs[3];
 	struct place_user users[3];
@@ -77,9 +79,8 @@ random_world(struct instance *t)
 		t->sites[i].csp = csp_names[c];
 		t->sites[i].region = region_names[c][below(2)];
 		t->sites[i].zone = zone_names[below(3)];
-		t->sites[i].has_location = chance(80);
-		t->sites[i].lat = below(120) - 60.0;
-		t->sites[i].lon = below(360) - 180.0;
+		t->lat[i] = chance(80) ? below(120) - 60.0 : NAN;
+		t->lon[i] = below(360) - 180.0;
 		for (uint32_t x = 1 + below(2); x > 0; x--) {
 			size_t at = t->w.noffers++;
 			struct place_offer *o = &t->offers[at];
@@ -106,6 +107,8 @@ random_world(struct instance *t)
 			t->user_rtt[u * n + i] =
 			    chance(93) ? below(50) : PLACE_UNKNOWN;
 	}
+	t->w.lat = t->lat;
+	t->w.lon = t->lon;
 	t->w.rtt_us[PLACE_P50] = t->rtt;
 	t->w.rtt_us[PLACE_P95] = t->rtt;
 }

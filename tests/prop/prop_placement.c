@@ -381,6 +381,8 @@ reverse(struct instance *c, const struct instance *t)
 	memcpy(c, t, sizeof *t);
 	for (size_t i = 0; i < n; i++) {
 		c->sites[i] = t->sites[n - 1 - i];
+		c->lat[i] = t->lat[n - 1 - i];
+		c->lon[i] = t->lon[n - 1 - i];
 		for (size_t j = 0; j < n; j++)
 			c->rtt[i * n + j] = t->rtt[(n - 1 - i) * n + n - 1 - j];
 		for (size_t u = 0; u < 3; u++)
@@ -391,6 +393,8 @@ reverse(struct instance *c, const struct instance *t)
 		c->offers[i].site = (uint32_t)n - 1 - c->offers[i].site;
 	}
 	c->w.sites = c->sites;
+	c->w.lat = c->lat;
+	c->w.lon = c->lon;
 	c->w.offers = c->offers;
 	c->w.rtt_us[PLACE_P50] = c->w.rtt_us[PLACE_P95] = c->rtt;
 	if (t->w.user_rtt_us != NULL)

@@ -96,7 +96,7 @@ static const struct {
 	    "{\"results\":[{\"vmId\":\"vm-1\",\"kind\":\"cpus\",\"value\":"
 	    "20.51,\"validity\":\"ok\"},{\"vmId\":\"vm-1\",\"kind\":\"dbR\","
 	    "\"value\":null,\"substatus\":\"TOOL_MISSING\"}]}" },
-	{ "GET", NS "/demo/results?latest=1", MW_OK,
+	{ "GET", NS "/demo/results?latest=1&limit=100000", MW_OK,
 	    "{\"items\":[{\"vmId\":\"vm-1\",\"kind\":\"cpus\",\"value\":null,"
 	    "\"valueReason\":\"late\"}]}" },
 	{ "GET", NS "/demo/evaluations", MW_OK, EVAL },
@@ -301,6 +301,12 @@ static const struct {
 	    NULL },
 	{ "eval lemons empty", 0, "no lemons", NULL, NULL },
 	{ "eval a b", 2, NULL, NULL, NULL },
+	{ "eval demo --max-age 1x", 2, NULL, "a duration is", NULL },
+	{ "bench show demo --kind nope", 2, NULL, "no benchmark kind", NULL },
+	{ "bench show demo b-1 --at 1h", 2, NULL, "not both", NULL },
+	{ "bench show demo r1 --kind memR", 0, NULL, "no results", NULL },
+	{ "matrix demo --k 3", 2, NULL, "go with --run", NULL },
+	{ "matrix demo --at yesterday", 2, NULL, "a time is", NULL },
 	{ "report tables", 2, NULL, "give an MCIS, or --deck", NULL },
 	{ "report tables demo --deck", 2, NULL, "or --deck", NULL },
 	{ "report tables --deck --table disk", 2, NULL, "cpu, rtt", NULL },

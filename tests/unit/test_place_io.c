@@ -225,6 +225,8 @@ wrong_fields_are_named(void **state)
 		    "\"metric\":\"nope\"}]}," W,
 		    "/objective/terms/0/metric" },
 		{ G "\"users\":[{\"site\":\"nowhere\"}]," W, "/users/0" },
+		{ G "\"users\":[{\"ip\":\"203.0.113.7\"}]," W, "/users/0/ip" },
+		{ G "\"users\":[{\"lat\":91,\"lon\":0}]," W, "/users/0/lat" },
 		{ "{\"groups\":[{\"name\":\"vm\",\"count\":129}]," W,
 		    "/groups/0/count" },
 		{ "{\"groups\":[{\"name\":\"vm\",\"count\":1,\"filter\":{"

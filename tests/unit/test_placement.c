@@ -214,6 +214,86 @@ deck_has_the_known_maximal_groups(void **state)
 	free(t);
 }
 
+/* The damaged rows of the deck: mended from the other direction, or left
+ * out, on request only. */
+static void
+deck_is_mended_on_request(void **state)
+{
+	struct table *t = deck();
+	const uint64_t mended[] = { span(8, 16) | BIT(1),
+		span(2, 7) | BIT(17) };
+	const uint64_t without[] = { span(8, 16) | BIT(1), span(2, 7),
+		BIT(7) | BIT(17) };
+
+	(void)state;
+	t->q.suspect = PLACE_SUSPECT_TRANSPOSE;
+	expect_sets(t, 100000, 0, mended, ARRAY_LEN(mended));
+	t->q.suspect = PLACE_SUSPECT_EXCLUDE;
+	expect_sets(t, 100000, 0, without, ARRAY_LEN(without));
+	free(t);
+}
+
+/* An estimate ranks, behind all that was measured, and proves nothing. */
+static void
+estimated_pairs_come_last(void **state)
+{
+	struct table *t = deck();
+	double lat[MAX], lon[MAX];
+	struct place_answer *a;
+
+	(void)state;
+	for (size_t i = 0; i < t->n; i++) {
+		lat[i] = i == 0 || i == 7 ? 37.5 : 24.0;
+		lon[i] = i == 0 || i == 7 ? 127.0 : 121.5;
+	}
+	t->w.lat = lat;
+	t->w.lon = lon;
+	t->rtt[7] = t->rtt[7 * t->n] = PLACE_UNKNOWN; /* 1 and 8 */
+	t->q.missing_pair = PLACE_MISSING_ESTIMATE;
+	a = ask(t, 2, 40000, 2);
+	assert_int_equal(a->status, PLACE_NO_DATA);
+	assert_true(a->nranked > 0);
+	for (size_t i = 0; i < a->nranked; i++)
+		assert_true(a->ranked[i].unverified);
+	assert_int_equal(a->proved_ranks, 0);
+	place_answer_free(a);
+	a = ask(t, 2, 70000, 2);
+	assert_int_equal(a->status, PLACE_OPTIMAL);
+	assert_false(a->ranked[0].unverified);
+	place_answer_free(a);
+	t->q.missing_pair = PLACE_MISSING_DEFAULT;
+	a = ask(t, 2, 40000, 2);
+	assert_int_equal(a->status, PLACE_INFEASIBLE);
+	place_answer_free(a);
+	free(t);
+}
+
+/* A missing score is guessed from the others, and said to be. */
+static void
+priors_are_marked(void **state)
+{
+	struct table *t = deck();
+	struct place_term perf = { .kind = PLACE_PERFORMANCE, .weight = 1 };
+	struct place_answer *a;
+	int64_t sum = 0;
+
+	(void)state;
+	for (size_t i = 0; i < t->n; i++)
+		sum += i == 16 ? 0 : t->score[i];
+	t->score[16] = PLACE_NO_SCORE;
+	t->q.terms = &perf;
+	t->q.nterms = 1;
+	t->q.missing_score = PLACE_MISSING_PRIOR;
+	t->role.filter.site.v = (const char *const[]){ t->names[16] };
+	t->role.filter.site.n = 1;
+	a = ask(t, 1, 0, 0);
+	assert_int_equal(a->status, PLACE_OPTIMAL);
+	assert_true(a->ranked[0].members[0].prior);
+	assert_int_equal(a->ranked[0].score, -(sum / 32 * 2 / 100 * 80));
+	place_answer_free(a);
+	free(t);
+}
+
 static const struct place_relaxation *
 relaxation(const struct place_answer *a, const char *pointer)
 {
@@ -623,6 +703,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(deck_has_the_known_maximal_groups),
+		cmocka_unit_test(deck_is_mended_on_request),
+		cmocka_unit_test(estimated_pairs_come_last),
+		cmocka_unit_test(priors_are_marked),
 		cmocka_unit_test(deck_has_the_known_smallest_limits),
 		cmocka_unit_test(deck_names_the_conflict),
 		cmocka_unit_test(deck_flags_the_damaged_pairs),

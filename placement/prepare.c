@@ -1,0 +1,201 @@
+/*
+ * prepare.c - the world as a query wants it read: suspect times left out or
+ * taken from the other direction, missing scores guessed, missing times
+ * estimated. Works on copies; what is not touched is shared with the world.
+ */
+#include "placement/internal.h"
+
+#include "common/pure/gate.h"
+
+#include <math.h>
+#include <string.h>
+
+#define SUSPECT \
+	(PLACE_Q_ASYMMETRIC | PLACE_Q_REPEATED | PLACE_Q_FASTER_THAN_LIGHT)
+#define PRIOR_PCT 80 /* of the mean: nobody is chosen for want of numbers */
+
+static uint32_t *
+copy_times(const struct place_query *q, const struct place_world *w,
+    struct arena *arena)
+{
+	size_t cells = w->nsites * w->nsites;
+	uint32_t *m = arena_array(arena, cells + 1, sizeof *m);
+
+	memcpy(m, w->rtt_us[q->limits.stat], cells * sizeof *m);
+	return m;
+}
+
+/* Is the cell's own value the one that stands many times in a line? */
+static bool
+is_repeated(const struct place_world *w, const uint32_t *us, uint32_t a,
+    uint32_t b)
+{
+	uint32_t v = us[(size_t)a * w->nsites + b], row = 0, col = 0;
+
+	for (uint32_t x = 0; v != PLACE_UNKNOWN && x < w->nsites; x++) {
+		row += x != a && us[(size_t)a * w->nsites + x] == v;
+		col += x != b && us[(size_t)x * w->nsites + b] == v;
+	}
+	return row > 2 || col > 2;
+}
+
+/* One hop the same way is much nearer: it is this direction that is wrong. */
+static bool
+is_detour(const struct place_world *w, const uint32_t *us, uint32_t a,
+    uint32_t b)
+{
+	uint64_t d = us[(size_t)a * w->nsites + b];
+
+	for (uint32_t x = 0; d != PLACE_UNKNOWN && x < w->nsites; x++) {
+		uint64_t p = us[(size_t)a * w->nsites + x];
+		uint64_t r = us[(size_t)x * w->nsites + b];
+
+		if (x != a && x != b && p != PLACE_UNKNOWN &&
+		    r != PLACE_UNKNOWN && (p + r) * 5 <= d * 4 &&
+		    p + r + 3000 < d)
+			return true;
+	}
+	return false;
+}
+
+static void
+mend_pair(const struct place_query *q, const struct place_world *w,
+    uint32_t *out, uint32_t a, uint32_t b)
+{
+	const uint32_t *us = w->rtt_us[q->limits.stat];
+	size_t ab = (size_t)a * w->nsites + b, ba = (size_t)b * w->nsites + a;
+	bool bad[2];
+
+	if (!(place_pair_quality(q, w, a, b) & SUSPECT))
+		return;
+	bad[0] = is_repeated(w, us, a, b) || is_detour(w, us, a, b);
+	bad[1] = is_repeated(w, us, b, a) || is_detour(w, us, b, a);
+	if (q->suspect == PLACE_SUSPECT_TRANSPOSE && bad[0] != bad[1]) {
+		out[ab] = us[bad[0] ? ba : ab];
+		out[ba] = out[ab];
+	} else {
+		out[ab] = out[ba] = PLACE_UNKNOWN;
+	}
+}
+
+static void
+mend_times(const struct place_query *q, struct place_world *w,
+    struct arena *arena)
+{
+	uint32_t *out = copy_times(q, w, arena);
+
+	for (uint32_t a = 0; a < w->nsites; a++)
+		for (uint32_t b = a + 1; b < w->nsites; b++)
+			mend_pair(q, w, out, a, b);
+	w->rtt_us[q->limits.stat] = out;
+}
+
+bool
+pl_world_estimate(const struct place_query *q, const struct place_world *w,
+    struct arena *arena, struct place_world *out)
+{
+	uint32_t *m;
+	bool any = false;
+
+	*out = *w;
+	if (w->rtt_us[q->limits.stat] == NULL || w->lat == NULL ||
+	    w->lon == NULL)
+		return false;
+	m = copy_times(q, w, arena);
+	for (uint32_t a = 0; a < w->nsites; a++)
+		for (uint32_t b = 0; b < w->nsites; b++) {
+			if (a == b ||
+			    place_pair_rtt(q, w, a, b) != PLACE_UNKNOWN ||
+			    isnan(w->lat[a]) || isnan(w->lon[a]) ||
+			    isnan(w->lat[b]) || isnan(w->lon[b]))
+				continue;
+			m[(size_t)a * w->nsites + b] =
+			    place_estimate_us(w->lat[a], w->lon[a], w->lat[b],
+				w->lon[b]);
+			any = true;
+		}
+	out->rtt_us[q->limits.stat] = m;
+	out->rtt_age_s = NULL; /* an estimate is as old as one likes */
+	return any;
+}
+
+/* The mean score per vCPU of the offers that have one, in thousandths. */
+static bool
+mean_per_vcpu(const struct place_world *w, uint32_t metric, int64_t *out)
+{
+	pl_cost sum = 0, vcpus = 0;
+
+	for (size_t i = 0; i < w->noffers; i++) {
+		const struct place_offer *o = &w->offers[i];
+
+		if (o->scores == NULL || o->vcpu <= 0 ||
+		    o->scores[metric] == PLACE_NO_SCORE)
+			continue;
+		sum += o->scores[metric];
+		vcpus += o->vcpu;
+	}
+	*out = vcpus > 0 ? (int64_t)(sum / vcpus) : 0;
+	return vcpus > 0;
+}
+
+/* Gives the offers without a score of that metric one. */
+static void
+guess(struct place_world *w, struct place_offer *offers,
+    const struct place_term *t, struct arena *arena)
+{
+	int64_t mean;
+
+	if (!mean_per_vcpu(w, t->metric, &mean))
+		return;
+	for (size_t i = 0; i < w->noffers; i++) {
+		struct place_offer *o = &offers[i];
+		int64_t *s;
+
+		if ((o->scores != NULL &&
+			o->scores[t->metric] != PLACE_NO_SCORE) ||
+		    o->vcpu <= 0)
+			continue;
+		s = arena_array(arena, w->nmetrics, sizeof *s);
+		for (size_t m = 0; m < w->nmetrics; m++)
+			s[m] =
+			    o->scores != NULL ? o->scores[m] : PLACE_NO_SCORE;
+		s[t->metric] = mean * o->vcpu / 100 *
+		    (t->lower_is_better ? 200 - PRIOR_PCT : PRIOR_PCT);
+		o->scores = s;
+	}
+}
+
+static void
+guess_scores(const struct place_query *q, struct place_world *w,
+    struct arena *arena)
+{
+	struct place_offer *offers =
+	    arena_array(arena, w->noffers + 1, sizeof *offers);
+
+	memcpy(offers, w->offers, w->noffers * sizeof *offers);
+	for (size_t t = 0; t < q->nterms; t++)
+		if (q->terms[t].kind == PLACE_PERFORMANCE ||
+		    q->terms[t].kind == PLACE_PRICE_PERFORMANCE)
+			guess(w, offers, &q->terms[t], arena);
+	w->offers = offers;
+}
+
+const struct place_world *
+pl_world_prepare(const struct place_query *q, const struct place_world *w,
+    struct arena *arena)
+{
+	bool mend = q->suspect != PLACE_SUSPECT_FLAG &&
+	    w->rtt_us[q->limits.stat] != NULL;
+	bool prior = q->missing_score == PLACE_MISSING_PRIOR && w->noffers > 0;
+	struct place_world *out;
+
+	if (!mend && !prior)
+		return w;
+	out = arena_alloc(arena, sizeof *out);
+	*out = *w;
+	if (mend)
+		mend_times(q, out, arena);
+	if (prior)
+		guess_scores(q, out, arena);
+	return out;
+}
