@@ -113,7 +113,8 @@ install: all
 	    >$(DESTDIR)$(PREFIX)/lib/systemd/system/milkywayd.service
 	install -m 644 packaging/milkyway.sysusers \
 	    $(DESTDIR)$(PREFIX)/lib/sysusers.d/milkyway.conf
-	cp -R bench-data $(SHARE)/milkyway/
+	cp -R bench-data packaging/grafana packaging/prometheus-alerts.yml \
+	    $(SHARE)/milkyway/
 	install -m 644 README.md LICENSE CHANGELOG.md docs/*.md docs/openapi.yaml \
 	    $(SHARE)/doc/milkyway
 	install -m 644 docs/decisions/*.md $(SHARE)/doc/milkyway/decisions

@@ -55,7 +55,8 @@ drift_pair_json(const struct drift *d, const struct drift_group *g,
 	const struct lc_slot *a = lc_slot_find(d->c->lc, p->slot[0]);
 	const struct lc_slot *b = lc_slot_find(d->c->lc, p->slot[1]);
 	int64_t limit = a && b ? drift_pair_limit(g, a, b) : 0;
-	struct drift_value v = { DRIFT_SILENT }, pool = { DRIFT_SILENT };
+	struct drift_value v = { .word = DRIFT_SILENT };
+	struct drift_value pool = { .word = DRIFT_SILENT };
 	bool known, pooled;
 	json_t *o = json_object();
 

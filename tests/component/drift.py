@@ -156,6 +156,14 @@ def apply_move(p):
 
 def gone(p):
     status, a = p.act("DELETE", NS + "/two")
+    placement = watched(p, "one")["placementId"]
+    status, a = p.api("POST", NS, {"name": "killed", "fromPlacement": placement, "rank": 1})
+    p.kill()
+    assert status == 202, (status, a)
+    p.start()
+    w = watched(p, "killed")
+    check("what was acknowledged is watched, whatever dies", w["placementId"] == placement and len(w["pairs"]) == 1 and
+          w["state"] == "pending" and w["pairs"][0]["relied"], w)
     status, a = p.act("PUT", NS + "/two", mcis_file("two", ("s", 1) + PLACES["s"], ("u", 1) + PLACES["u"]))
     p.restart()
     check("another MCIS of that name has no placement", p.api("GET", NS + "/two/placement")[0] == 404)

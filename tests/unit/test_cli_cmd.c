@@ -31,6 +31,19 @@
 	"\"vm-2\",\"site\":\"gcp\"}],\"cells\":[[null,{\"rttMedianMs\":" \
 	"57.671}],[{\"rttMedianMs\":null,\"reason\":\"timeout\"},null]]}"
 
+#define DRIFT_HERE \
+	"\"connection\":\"aws-x\",\"spec\":\"c5\",\"image\":\"debian-12\""
+#define DRIFT(state, move)                                                   \
+	"{\"placementId\":\"pl-1\",\"rank\":2,\"state\":\"" state            \
+	"\",\"since\":\"2026-01-01T00:00:00Z\",\"pairs\":[{\"a\":\"web-1\"," \
+	"\"b\":\"web-2\",\"limitMs\":40,\"valueMs\":61.5,\"slackMs\":-21.5," \
+	"\"relied\":null,\"state\":\"" state "\"}],\"move\":" move "}"
+#define DRIFT_MOVE                                                              \
+	"{\"vms\":[{\"vmId\":\"web-2\",\"role\":\"web\",\"from\":{\"site\":"    \
+	"\"aws-x-c5\"},\"to\":{\"site\":\"gcp-y-e2\",\"connection\":\"gcp-y\"," \
+	"\"spec\":\"e2\"}}],\"worstRttMs\":12,\"slackMs\":28,"                  \
+	"\"costChangePerHourMicros\":-4000,\"commands\":[\"milkyway x\"]}"
+
 /* code MW_OK: body is the answer; else the error. */
 #define EVAL_ITEM(kind, value)                                               \
 	"{\"csp\":\"aws\",\"region\":\"x\",\"spec\":\"c5\",\"kind\":\"" kind \
@@ -122,6 +135,14 @@ static const struct {
 	{ "GET", "/v1/doctor", MW_OK,
 	    "{\"items\":[{\"level\":\"fault\",\"check\":\"disk\",\"text\":"
 	    "\"full\",\"fix\":\"free some\"}]}" },
+	{ "GET", NS "/shop/placement", MW_OK, DRIFT("drifted", DRIFT_MOVE) },
+	{ "GET", NS "/calm/placement", MW_OK, DRIFT("ok", "null") },
+	{ "GET", NS "/demo/placement", MW_NOT_FOUND, "not from a placement" },
+	{ "GET", NS "/shop", MW_OK,
+	    "{\"name\":\"shop\",\"requireAgent\":true,\"vms\":["
+	    "{\"vmId\":\"web-1\",\"group\":\"web\"," DRIFT_HERE "},"
+	    "{\"vmId\":\"web-2\",\"group\":\"web\"," DRIFT_HERE "},"
+	    "{\"vmId\":\"web-x2-1\",\"group\":\"web-x2\"," DRIFT_HERE "}]}" },
 	{ "GET", "/v1/placements/pl-1", MW_OK,
 	    "{\"placementId\":\"pl-1\",\"status\":\"infeasible\"}" },
 	{ "POST", "/v1/placements", MW_OK,
@@ -278,6 +299,19 @@ static const struct {
 	{ "events -f", 0, "(why)", NULL, NULL },
 	{ "doctor", EXIT_NO, "free some", NULL, NULL },
 	{ "placement pl-1", EXIT_NO, "pl-1  infeasible: proved", NULL, NULL },
+	{ "drift shop", EXIT_NO,
+	    "move web-2 from aws-x-c5 to gcp-y-e2 (gcp-y, e2)\nthen the worst "
+	    "pair is 12.000 ms, 28.000 ms below its limit; -0.0040 USD/h\n",
+	    NULL, NULL },
+	{ "drift shop", EXIT_NO, "web-2    40.000  61.500", NULL, NULL },
+	{ "drift calm", 0, "pl-1, rank 2: ok", NULL, NULL },
+	{ "drift demo", 3, NULL, "not from a placement", NULL },
+	/* one VM less in its group, and a new group of its role */
+	{ "drift shop --file", 0, "\"name\": \"web\"", NULL, NULL },
+	{ "drift shop --file", 0, "\"name\": \"web-x3\"", NULL, NULL },
+	{ "drift shop --file", 0, "\"connection\": \"gcp-y\"", NULL, NULL },
+	{ "drift shop --file", 0, "\"spec\": \"e2\"", NULL, NULL },
+	{ "drift calm --file", 3, NULL, "no move for calm", NULL },
 	{ "place --from demo,b --vms 3 --max-rtt 40 --csps 2 --top 3", 0,
 	    "pl-2  optimal", "create it: milkyway mcis create",
 	    "\"from\":{\"mcis\":[\"demo\",\"b\"],\"ns\":\"default\"}" },
@@ -365,7 +399,7 @@ json_is_the_answer_itself(void **state)
 		"mcis show demo -o json", "bench show demo -o json",
 		"matrix demo -o json", "agent list -o json",
 		"connection list -o json", "placement pl-1 -o json",
-		"doctor -o json", "eval demo -o json",
+		"drift shop -o json", "doctor -o json", "eval demo -o json",
 		"eval lemons demo -o json", "report tables --deck -o json",
 		"report tables demo -o json", "report tables empty -o json" };
 
