@@ -177,6 +177,8 @@ worker_submit(struct worker_pool *p, struct worker_job *take_job,
 {
 	bool ok;
 
+	if (!p)
+		return err_set(err, MW_UNREACHABLE, 0, "stopping");
 	pthread_mutex_lock(&p->lock);
 	ok = !p->stop && p->todo.n < p->queue_max;
 	if (ok) {

@@ -20,7 +20,8 @@ struct worker_pool *worker_pool_new(struct loop *l, unsigned threads,
     size_t queue_max);
 /* Finishes what runs, completes what waits without running it. */
 void worker_pool_free(struct worker_pool *p);
-/* False: the queue is full (MW_LIMIT); the job was not taken. */
+/* False: the queue is full (MW_LIMIT), or there is no pool any more (NULL:
+ * MW_UNREACHABLE); the job was not taken. */
 bool worker_submit(struct worker_pool *p, struct worker_job *take_job,
     struct mw_err *err) mw_must_check;
 

@@ -76,6 +76,7 @@ coord_free(struct coord *c)
 	c->remote = NULL;
 	if (c->pool)
 		worker_pool_free(c->pool);
+	c->pool = NULL; /* completions of the store ask for it */
 	if (c->conns)
 		conns_free(c->conns);
 	turn(c);
@@ -138,10 +139,10 @@ build(struct coord *c, struct mw_err *err)
 	    !(c->actions = actions_open(c, err)) ||
 	    !(c->env = env_real_new(c, err)) ||
 	    !(c->agents = agents_new(c, err)) ||
-	    !(c->snap = snap_new(c, err)) ||
-	    !(c->mesh = mesh_new(c, err)) || !(c->bench = bench_new(c, err)) ||
-	    !(c->sched = sched_new(c, err)) ||
-	    !(c->host = host_new(c, err)) || !(c->metrics = metrics_new(c)) ||
+	    !(c->snap = snap_new(c, err)) || !(c->mesh = mesh_new(c, err)) ||
+	    !(c->bench = bench_new(c, err)) ||
+	    !(c->sched = sched_new(c, err)) || !(c->host = host_new(c, err)) ||
+	    !(c->metrics = metrics_new(c)) ||
 	    !(c->places = places_new(c, err)) ||
 	    !(c->drift = drift_new(c, err)) || !(c->link = link_new(c, err)))
 		return false;

@@ -255,6 +255,7 @@ add_offers(struct build *b, const struct place_scores *scores)
 		}
 		o->site = (uint32_t)site;
 		o->spec_id = arena_strdup(a, p->spec_id);
+		o->connection = arena_strdup(a, p->connection);
 		o->arch = arena_strdup(a, p->arch);
 		o->vcpu = p->vcpu;
 		o->memory_mib = p->memory_mib;

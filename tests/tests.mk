@@ -20,6 +20,7 @@ tests/unit/test_install_msg_SRCS := coordinator/install_msg.c \
 $(O)/tests/unit/test_install_msg.o: $(O)/gen/coordinator/install.sh.h \
 	$(O)/gen/coordinator/uninstall.sh.h $(O)/gen/coordinator/exec.sh.h \
 	$(O)/gen/coordinator/tools.sh.h
+tests/fuzz/fuzz_link_SRCS := coordinator/bench_env.c coordinator/raw.c
 tests/fuzz/fuzz_install_msg_SRCS := coordinator/install_msg.c \
 	coordinator/ssh_key.c
 $(O)/tests/component/ssh_client: $(call obj,tests/component/ssh_client.c \

@@ -173,6 +173,9 @@ def test_connections(c, sock):
           [("large", 200000), ("small", 50000), ("unknown", None)] and
           [x for x in b["items"] if x["name"] == "unknown"][0]["costReason"] == "unknownToCloud", b)
     check("with a lower bound", len(c.call("GET", "/v1/specs?minVcpu=8")[1]["items"]) == 4)
+
+
+def test_bad_connection(c):
     s, a = c.act("PUT", "/v1/connections/bad-one", {"driver": "twin", "csp": "aws", "region": "r1",
                                                     "endpoint": "/nowhere/at/all"})
     check("an endpoint that is not there is a failed action", a.get("state") == "failed" and a["error"], a)
@@ -545,6 +548,7 @@ def main():
         test_auth(c)
         test_routes(c)
         test_connections(c, cloud.path)
+        test_bad_connection(c)
         test_errors(c)
         test_mcis(c, cloud)
         fleet = Fleet(c)

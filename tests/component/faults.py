@@ -443,6 +443,9 @@ def kills(p):
     for i in range(5):
         after = rng.uniform(0, 2.5)
         kill_creating(p, "k%d" % i, after)
+
+
+def measured(p):
     create(p, "r")
     for i in range(3):
         kill_measuring(p, rng.uniform(0.2, 4))
@@ -529,7 +532,7 @@ def lie(p, name, row):
     delete(p, name)
 
 
-CASES = {"hostile": hostile, "ssh": ssh, "deaths": deaths, "clouds": clouds, "frozen": frozen, "kills": kills}  # see faults.sh
+CASES = {"hostile": hostile, "ssh": ssh, "deaths": deaths, "clouds": clouds, "frozen": frozen, "kills": kills, "measured": measured}  # see faults.sh
 
 
 def cases(p):

@@ -22,10 +22,11 @@ export MW_SEED="${MW_SEED:-$RANDOM}"
 out=$(mktemp -d)
 trap 'kill $(jobs -p) 2>/dev/null; wait; rm -rf "$out"' EXIT
 run hostile ssh >"$out/1" 2>&1 &
-run deaths clouds >"$out/2" 2>&1 &
+run deaths frozen >"$out/2" 2>&1 &
 run kills >"$out/3" 2>&1 &
+run measured clouds >"$out/4" 2>&1 &
 status=0
-for _ in 1 2 3; do
+for _ in 1 2 3 4; do
 	wait -n || status=1
 done
 cat "$out"/*
