@@ -8,7 +8,7 @@
 #include "common/pure/alloc.h"
 #include "common/pure/num.h"
 #include "common/pure/str.h"
-#include "coordinator/db_actions.h"
+#include "coordinator/store/db_actions.h"
 #include "coordinator/events.h"
 #include "lifecycle/lifecycle.h"
 

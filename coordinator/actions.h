@@ -10,7 +10,7 @@
 #define MW_COORDINATOR_ACTIONS_H
 
 #include "common/httpd.h"
-#include "coordinator/store.h"
+#include "coordinator/store/store.h"
 
 #define ACTION_ID_LEN 24
 #define ACTIONS_KEEP 2000

@@ -5,7 +5,7 @@
 
 #include "common/pure/alloc.h"
 #include "common/pure/str.h"
-#include "coordinator/api.h"
+#include "coordinator/api/api.h"
 
 #define WAIT_MAX_S 25
 

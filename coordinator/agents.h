@@ -8,7 +8,7 @@
 
 #include "common/json.h"
 #include "common/pure/result.h"
-#include "coordinator/store.h"
+#include "coordinator/store/store.h"
 
 struct coord;
 struct agents;

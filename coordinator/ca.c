@@ -10,7 +10,7 @@
 #include "common/pure/alloc.h"
 #include "common/pure/ids.h"
 #include "common/tls.h"
-#include "coordinator/ssh_key.h"
+#include "coordinator/remote/ssh_key.h"
 
 #include <errno.h>
 #include <openssl/crypto.h>

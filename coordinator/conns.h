@@ -10,7 +10,7 @@
 #ifndef MW_COORDINATOR_CONNS_H
 #define MW_COORDINATOR_CONNS_H
 
-#include "coordinator/store.h"
+#include "coordinator/store/store.h"
 #include "drivers/driver.h"
 
 struct coord;

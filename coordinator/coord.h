@@ -9,8 +9,8 @@
 #include "common/httpd.h"
 #include "common/loop.h"
 #include "common/worker.h"
-#include "coordinator/db_retain.h"
-#include "coordinator/store.h"
+#include "coordinator/store/db_retain.h"
+#include "coordinator/store/store.h"
 
 struct coord_conf {
 	char *state_dir; /* database, CA, keys: 0700 */

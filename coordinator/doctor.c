@@ -11,9 +11,9 @@
 #include "coordinator/agents.h"
 #include "coordinator/conns.h"
 #include "coordinator/coord.h"
-#include "coordinator/drift.h"
-#include "coordinator/sched.h"
-#include "coordinator/snap.h"
+#include "coordinator/place/drift.h"
+#include "coordinator/measure/sched.h"
+#include "coordinator/measure/snap.h"
 #include "lifecycle/lifecycle.h"
 
 #include <inttypes.h>

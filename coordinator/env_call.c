@@ -15,8 +15,8 @@
 #include "coordinator/ca.h"
 #include "coordinator/conns.h"
 #include "coordinator/link.h"
-#include "coordinator/login_key.h"
-#include "coordinator/remote.h"
+#include "coordinator/remote/login_key.h"
+#include "coordinator/remote/remote.h"
 
 #include <arpa/inet.h>
 #include <string.h>

@@ -12,8 +12,8 @@
 #include "coordinator/actions.h"
 #include "coordinator/conns.h"
 #include "coordinator/coord.h"
-#include "coordinator/db_events.h"
-#include "coordinator/db_lifecycle.h"
+#include "coordinator/store/db_events.h"
+#include "coordinator/store/db_lifecycle.h"
 #include "coordinator/env_int.h"
 #include "coordinator/events.h"
 

@@ -13,7 +13,7 @@
 #include "common/pure/num.h"
 #include "common/pure/str.h"
 #include "coordinator/coord.h"
-#include "coordinator/db_events.h"
+#include "coordinator/store/db_events.h"
 
 #include <assert.h>
 #include <string.h>

@@ -9,7 +9,7 @@
 #define MW_COORDINATOR_EVENTS_H
 
 #include "common/httpd.h"
-#include "coordinator/store.h"
+#include "coordinator/store/store.h"
 
 #define EVENTS_RING 1024
 #define EVENTS_KEEP 200000

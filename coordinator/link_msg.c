@@ -11,11 +11,11 @@
 #include "common/pure/str.h"
 #include "common/proto.h"
 #include "coordinator/agents.h"
-#include "coordinator/bench.h"
+#include "coordinator/measure/bench.h"
 #include "coordinator/ca.h"
 #include "coordinator/coord.h"
-#include "coordinator/host.h"
-#include "coordinator/mesh.h"
+#include "coordinator/measure/host.h"
+#include "coordinator/measure/mesh.h"
 #include "lifecycle/lifecycle.h"
 
 #include <string.h>

@@ -5,7 +5,7 @@
 #include "common/log.h"
 #include "common/proto.h"
 #include "common/pure/alloc.h"
-#include "coordinator/api.h"
+#include "coordinator/api/api.h"
 #include "coordinator/coord.h"
 
 #include <getopt.h>
@@ -83,8 +83,8 @@ static const struct conf_key keys[] = {
 	    "7", "days that matrix rounds are kept; then they are folded" },
 	{ "retention.matrix_fold_days", CONF_INT, AT(retain.fold_days), 1,
 	    36500, "730", "days that folded days of the matrix are kept" },
-	{ "retention.samples_days", CONF_INT, AT(retain.samples_days), 1,
-	    36500, "30", "days that results keep their repetitions" },
+	{ "retention.samples_days", CONF_INT, AT(retain.samples_days), 1, 36500,
+	    "30", "days that results keep their repetitions" },
 	{ "retention.raw_days", CONF_INT, AT(retain.raw_days), 1, 36500, "30",
 	    "days that the output of benchmark programs is kept" },
 	{ "retention.host_minute_days", CONF_INT, AT(retain.host_min_days), 1,

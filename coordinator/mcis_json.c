@@ -8,7 +8,7 @@
 #include "coordinator/agents.h"
 #include "coordinator/conns.h"
 #include "coordinator/coord.h"
-#include "coordinator/ssh_key.h"
+#include "coordinator/remote/ssh_key.h"
 
 #include <string.h>
 

@@ -20,8 +20,9 @@ bench-validity: $(O)/milkyway-agent
 .PHONY: bench-validity
 
 # The matrix of 100 VMs on disk.
-BENCH_STORE := tests/bench/store.c $(addprefix coordinator/,store.c store_db.c \
-	store_migrate.c db_mesh.c db_pair.c db_rttset.c db_fold.c db_retain.c)
+BENCH_STORE := tests/bench/store.c coordinator/store/store.c coordinator/store/store_db.c coordinator/store/store_migrate.c \
+	coordinator/store/db_mesh.c coordinator/store/db_pair.c coordinator/store/db_rttset.c \
+	coordinator/store/db_fold.c coordinator/store/db_retain.c
 $(O)/tests/bench/store: $(call obj,$(BENCH_STORE)) $(call archives,common pure)
 	$(Q)$(CC) $(ALLCFLAGS) $(LDFLAGS_$(MODE)) -o $@ $^ $(TEST_LIBS)
 bench-store: $(O)/tests/bench/store

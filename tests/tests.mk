@@ -1,6 +1,9 @@
-tests/unit/test_store_SRCS := coordinator/store.c coordinator/store_db.c coordinator/store_migrate.c
-tests/unit/test_db_mesh_SRCS := $(addprefix coordinator/,store.c store_db.c store_migrate.c db_mesh.c db_pair.c db_rttset.c)
-tests/unit/test_retain_SRCS := $(addprefix coordinator/,store.c store_db.c store_migrate.c db_mesh.c db_rttset.c db_fold.c db_retain.c)
+tests/unit/test_store_SRCS := coordinator/store/store.c coordinator/store/store_db.c coordinator/store/store_migrate.c
+tests/unit/test_db_mesh_SRCS := coordinator/store/store.c coordinator/store/store_db.c coordinator/store/store_migrate.c \
+	coordinator/store/db_mesh.c coordinator/store/db_pair.c coordinator/store/db_rttset.c
+tests/unit/test_retain_SRCS := coordinator/store/store.c coordinator/store/store_db.c coordinator/store/store_migrate.c \
+	coordinator/store/db_mesh.c coordinator/store/db_rttset.c coordinator/store/db_fold.c \
+	coordinator/store/db_retain.c
 # The twin's network and VMs without its clouds.
 TWIN_NET := $(filter-out $(wildcard twin/init_*.c),$(wildcard twin/wan*.c \
 	twin/vm*.c twin/root*.c twin/guard*.c twin/cgroup*.c twin/netdev.c \
@@ -9,20 +12,20 @@ $(O)/tests/component/twin_vm: $(call obj,tests/component/twin_vm.c $(TWIN_NET)) 
     $(call archives,common pure)
 	$(Q)$(CC) $(ALLCFLAGS) $(LDFLAGS_$(MODE)) -o $@ $^ $(TEST_LIBS)
 component: $(O)/tests/component/twin_vm
-ssh_SRCS := coordinator/ssh.c coordinator/ssh_policy.c coordinator/ssh_key.c \
-	coordinator/remote.c \
-	coordinator/remote_pack.c coordinator/install_run.c \
-	coordinator/tools_run.c \
-	coordinator/install_msg.c coordinator/exec.c
-tests/unit/test_ssh_key_SRCS     := coordinator/ssh_key.c
-tests/unit/test_install_msg_SRCS := coordinator/install_msg.c \
-	coordinator/exec_text.c
-$(O)/tests/unit/test_install_msg.o: $(O)/gen/coordinator/install.sh.h \
-	$(O)/gen/coordinator/uninstall.sh.h $(O)/gen/coordinator/exec.sh.h \
-	$(O)/gen/coordinator/tools.sh.h
-tests/fuzz/fuzz_link_SRCS := coordinator/bench_env.c coordinator/raw.c
-tests/fuzz/fuzz_install_msg_SRCS := coordinator/install_msg.c \
-	coordinator/ssh_key.c
+ssh_SRCS := coordinator/remote/ssh.c coordinator/remote/ssh_policy.c coordinator/remote/ssh_key.c \
+	coordinator/remote/remote.c \
+	coordinator/remote/remote_pack.c coordinator/remote/install_run.c \
+	coordinator/remote/tools_run.c \
+	coordinator/remote/install_msg.c coordinator/remote/exec.c
+tests/unit/test_ssh_key_SRCS     := coordinator/remote/ssh_key.c
+tests/unit/test_install_msg_SRCS := coordinator/remote/install_msg.c \
+	coordinator/remote/exec_text.c
+$(O)/tests/unit/test_install_msg.o: $(O)/gen/coordinator/remote/install.sh.h \
+	$(O)/gen/coordinator/remote/uninstall.sh.h $(O)/gen/coordinator/remote/exec.sh.h \
+	$(O)/gen/coordinator/remote/tools.sh.h
+tests/fuzz/fuzz_link_SRCS := coordinator/measure/bench_env.c coordinator/measure/raw.c
+tests/fuzz/fuzz_install_msg_SRCS := coordinator/remote/install_msg.c \
+	coordinator/remote/ssh_key.c
 $(O)/tests/component/ssh_client: $(call obj,tests/component/ssh_client.c \
     $(ssh_SRCS)) $(call archives,drivers common pure)
 	$(Q)$(CC) $(ALLCFLAGS) $(LDFLAGS_$(MODE)) -o $@ $^ $(TEST_LIBS)
@@ -51,7 +54,7 @@ tests/unit/test_sched_SRCS    := agent/sched.c
 tests/unit/test_echo_SRCS     := agent/echo.c
 tests/unit/test_rules_SRCS    := agent/rules.c
 tests/unit/test_rawlog_SRCS   := agent/rawlog.c agent/sysenv.c agent/sysinfo.c \
-	coordinator/raw.c
+	coordinator/measure/raw.c
 tests/unit/test_dbbench_SRCS  := $(addprefix agent/,dbbench.c dbengine.c \
 	sweep.c toolhint.c confine.c sysinfo.c)
 tests/unit/test_sysinfo_SRCS  := agent/sysinfo.c
@@ -72,14 +75,20 @@ tests/fuzz/fuzz_tools_SRCS    := $(addprefix agent/,dbbench.c dbengine.c \
 tests/fuzz/fuzz_agent_msg_SRCS := $(agent_PARTS)
 tests/fuzz/fuzz_echo_SRCS     := agent/echo.c
 tests/fuzz/fuzz_spool_SRCS    := agent/spool.c
-tests/fuzz/fuzz_raw_SRCS      := coordinator/raw.c
+tests/fuzz/fuzz_raw_SRCS      := coordinator/measure/raw.c
 tests/fuzz/fuzz_sysinfo_SRCS  := agent/sysinfo.c
 tests/fuzz/fuzz_pinger_SRCS   := agent/pinger.c
-tests/unit/test_auth_SRCS := $(addprefix coordinator/,auth.c ca.c ssh_key.c events.c db_events.c store.c store_db.c store_migrate.c)
-tests/unit/test_bench_SRCS := $(addprefix coordinator/,bench.c bench_env.c bench_in.c bench_join.c bench_plan.c bench_save.c db_bench.c raw.c store.c store_db.c store_migrate.c)
+tests/unit/test_auth_SRCS := coordinator/auth.c coordinator/ca.c coordinator/remote/ssh_key.c \
+	coordinator/events.c coordinator/store/db_events.c coordinator/store/store.c \
+	coordinator/store/store_db.c coordinator/store/store_migrate.c
+tests/unit/test_bench_SRCS := coordinator/measure/bench.c coordinator/measure/bench_env.c coordinator/measure/bench_in.c \
+	coordinator/measure/bench_join.c coordinator/measure/bench_plan.c coordinator/measure/bench_save.c \
+	coordinator/store/db_bench.c coordinator/measure/raw.c coordinator/store/store.c \
+	coordinator/store/store_db.c coordinator/store/store_migrate.c
 tests/unit/test_mcis_file_SRCS := coordinator/mcis_file.c
-tests/unit/test_metrics_text_SRCS := coordinator/metrics_text.c
-tests/unit/test_db_host_SRCS := $(addprefix coordinator/,db_host.c store.c store_db.c store_migrate.c)
+tests/unit/test_metrics_text_SRCS := coordinator/measure/metrics_text.c
+tests/unit/test_db_host_SRCS := coordinator/store/db_host.c coordinator/store/store.c coordinator/store/store_db.c \
+	coordinator/store/store_migrate.c
 tests/fuzz/fuzz_mcis_file_SRCS := coordinator/mcis_file.c
 cli_SRCS := $(filter-out cli/main.c,$(wildcard cli/*.c))
 tests/unit/test_cli_table_SRCS  := $(cli_SRCS)
@@ -91,21 +100,24 @@ $(O)/tests/component/driver_cases: $(call obj,tests/component/driver_cases.c) \
 	$(Q)$(CC) $(ALLCFLAGS) $(LDFLAGS_$(MODE)) -o $@ $^ $(TEST_LIBS)
 component: $(O)/tests/component/driver_cases
 tests/unit/test_cli_cmd_SRCS    := $(filter-out cli/http.c,$(cli_SRCS))
-tests/unit/test_db_eval_SRCS := $(addprefix coordinator/,db_eval.c eval_json.c place_scores.c) \
+tests/unit/test_db_eval_SRCS := coordinator/store/db_eval.c coordinator/measure/eval_json.c coordinator/place/place_scores.c \
 	$(tests/unit/test_store_SRCS)
-tests/unit/test_mesh_plan_SRCS := coordinator/mesh_plan.c
-tests/prop/prop_mesh_plan_SRCS := coordinator/mesh_plan.c
+tests/unit/test_mesh_plan_SRCS := coordinator/measure/mesh_plan.c
+tests/prop/prop_mesh_plan_SRCS := coordinator/measure/mesh_plan.c
 tests/unit/test_icmp_SRCS      := agent/icmp.c agent/stamp.c
 tests/fuzz/fuzz_icmp_SRCS      := agent/icmp.c agent/stamp.c
 tests/unit/test_reach_SRCS     := agent/reach.c agent/icmp.c agent/stamp.c \
 	agent/tcpinfo.c agent/pinger.c
-sched_rule_SRCS := coordinator/sched_rule.c coordinator/sched_time.c \
-	coordinator/bench_plan.c
+sched_rule_SRCS := coordinator/measure/sched_rule.c coordinator/measure/sched_time.c \
+	coordinator/measure/bench_plan.c
 tests/prop/prop_sched_SRCS := $(sched_rule_SRCS)
 tests/fuzz/fuzz_sched_SRCS := $(sched_rule_SRCS)
-tests/unit/test_mesh_budget_SRCS := $(addprefix coordinator/,mesh_budget.c store.c store_db.c store_migrate.c)
+tests/unit/test_mesh_budget_SRCS := coordinator/measure/mesh_budget.c coordinator/store/store.c coordinator/store/store_db.c \
+	coordinator/store/store_migrate.c
 tests/unit/test_bundle_SRCS := $(cli_SRCS)
 tests/fuzz/fuzz_bundle_SRCS := $(cli_SRCS)
-tests/unit/test_bundle_build_SRCS := $(addprefix coordinator/,bundle.c bundle_eval.c eval_json.c mesh_json.c)
-tests/unit/test_drift_SRCS := $(addprefix coordinator/drift_,rule.c relied.c find.c)
-tests/prop/prop_drift_SRCS := coordinator/drift_rule.c
+tests/unit/test_bundle_build_SRCS := coordinator/measure/bundle.c coordinator/measure/bundle_eval.c coordinator/measure/eval_json.c \
+	coordinator/measure/mesh_json.c
+tests/unit/test_drift_SRCS := coordinator/place/drift_rule.c \
+	coordinator/place/drift_relied.c coordinator/place/drift_find.c
+tests/prop/prop_drift_SRCS := coordinator/place/drift_rule.c

@@ -12,8 +12,8 @@
 #include "common/pure/num.h"
 #include "common/pure/quant.h"
 #include "common/pure/rng.h"
-#include "coordinator/db_mesh.h"
-#include "coordinator/db_retain.h"
+#include "coordinator/store/db_mesh.h"
+#include "coordinator/store/db_retain.h"
 
 #include <stdio.h>
 #include <stdlib.h>

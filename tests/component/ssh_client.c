@@ -1,5 +1,5 @@
 /*
- * ssh_client.c - drives coordinator/remote.c by hand, for ssh_install.sh.
+ * ssh_client.c - drives coordinator/remote/remote.c by hand, for ssh_install.sh.
  *
  *   ssh_client keygen FILE              an MCIS's key: FILE and FILE.pub
  *   ssh_client install|uninstall|exec [key=value ...]
@@ -14,7 +14,7 @@
 #include "common/log.h"
 #include "common/pure/alloc.h"
 #include "common/tls.h"
-#include "coordinator/remote.h"
+#include "coordinator/remote/remote.h"
 
 #include <stdio.h>
 #include <string.h>

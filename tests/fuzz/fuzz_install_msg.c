@@ -2,8 +2,8 @@
  * What a VM says: the installer's lines, host keys, boot logs.
  */
 #include "common/pure/alloc.h"
-#include "coordinator/install_msg.h"
-#include "coordinator/ssh_key.h"
+#include "coordinator/remote/install_msg.h"
+#include "coordinator/remote/ssh_key.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
  * to structs. The world around the two files is cut off below.
  */
 #include "coordinator/agents.c"
-#include "coordinator/bench_in.c"
+#include "coordinator/measure/bench_in.c"
 
 #include "common/frame.h"
 

@@ -4,7 +4,7 @@
  */
 #include "common/pure/alloc.h"
 #include "common/pure/result.h"
-#include "coordinator/raw.h"
+#include "coordinator/measure/raw.h"
 
 #include <stdlib.h>
 

@@ -3,7 +3,7 @@
  * that is accepted again with the same times, and is due in the future.
  */
 #include "common/pure/str.h"
-#include "coordinator/sched_rule.h"
+#include "coordinator/measure/sched_rule.h"
 
 #include <stdlib.h>
 

@@ -7,7 +7,7 @@
 #include "common/clock.h"
 #include "common/pure/num.h"
 #include "common/pure/rng.h"
-#include "coordinator/drift_rule.h"
+#include "coordinator/place/drift_rule.h"
 
 #include <stdio.h>
 #include <stdlib.h>

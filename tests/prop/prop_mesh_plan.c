@@ -7,7 +7,7 @@
 #include "common/pure/alloc.h"
 #include "common/pure/num.h"
 #include "common/pure/rng.h"
-#include "coordinator/mesh_plan.h"
+#include "coordinator/measure/mesh_plan.h"
 
 #include <stdio.h>
 #include <stdlib.h>

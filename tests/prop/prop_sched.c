@@ -8,7 +8,7 @@
 #include "common/pure/num.h"
 #include "common/pure/rng.h"
 #include "common/pure/str.h"
-#include "coordinator/sched_rule.h"
+#include "coordinator/measure/sched_rule.h"
 
 #include <stdio.h>
 #include <stdlib.h>

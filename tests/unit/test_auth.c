@@ -16,7 +16,7 @@
 #include "coordinator/auth.h"
 #include "coordinator/ca.h"
 #include "coordinator/coord.h"
-#include "coordinator/db_events.h"
+#include "coordinator/store/db_events.h"
 #include "coordinator/events.h"
 
 #include <stdio.h>

@@ -16,13 +16,13 @@
 #include "common/pure/str.h"
 #include "coordinator/actions.h"
 #include "coordinator/agents.h"
-#include "coordinator/bench_int.h"
+#include "coordinator/measure/bench_int.h"
 #include "coordinator/conns.h"
-#include "coordinator/db_bench.h"
+#include "coordinator/store/db_bench.h"
 #include "coordinator/coord.h"
 #include "coordinator/events.h"
 #include "coordinator/link.h"
-#include "coordinator/mesh.h"
+#include "coordinator/measure/mesh.h"
 #include "lifecycle/lifecycle.h"
 
 #include <stdio.h>

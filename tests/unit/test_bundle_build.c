@@ -11,7 +11,7 @@
 
 #include "common/pure/str.h"
 #include "common/pure/when.h"
-#include "coordinator/bundle.h"
+#include "coordinator/measure/bundle.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -14,9 +14,9 @@
 #include "common/loop.h"
 #include "common/pure/alloc.h"
 #include "common/pure/str.h"
-#include "coordinator/db_eval.h"
-#include "coordinator/eval_json.h"
-#include "coordinator/place_scores.h"
+#include "coordinator/store/db_eval.h"
+#include "coordinator/measure/eval_json.h"
+#include "coordinator/place/place_scores.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "common/file.h"
-#include "coordinator/db_host.h"
+#include "coordinator/store/db_host.h"
 
 #include <stdio.h>
 #include <stdlib.h>

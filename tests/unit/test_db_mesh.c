@@ -14,7 +14,7 @@
 #include "common/pure/alloc.h"
 #include "common/pure/matrix_pool.h"
 #include "common/pure/str.h"
-#include "coordinator/db_mesh.h"
+#include "coordinator/store/db_mesh.h"
 
 #include <endian.h>
 #include <stdio.h>

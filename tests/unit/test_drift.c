@@ -11,8 +11,8 @@
 
 #include "common/pure/alloc.h"
 #include "common/pure/str.h"
-#include "coordinator/drift_find.h"
-#include "coordinator/drift_rule.h"
+#include "coordinator/place/drift_find.h"
+#include "coordinator/place/drift_rule.h"
 
 #include <string.h>
 

@@ -8,12 +8,12 @@
 
 #include <cmocka.h>
 
-#include "coordinator/exec.sh.h"
-#include "coordinator/exec_text.h"
-#include "coordinator/install.sh.h"
-#include "coordinator/install_msg.h"
-#include "coordinator/tools.sh.h"
-#include "coordinator/uninstall.sh.h"
+#include "coordinator/remote/exec.sh.h"
+#include "coordinator/remote/exec_text.h"
+#include "coordinator/remote/install.sh.h"
+#include "coordinator/remote/install_msg.h"
+#include "coordinator/remote/tools.sh.h"
+#include "coordinator/remote/uninstall.sh.h"
 
 #include <string.h>
 

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "common/clock.h"
-#include "coordinator/mesh_budget.h"
+#include "coordinator/measure/mesh_budget.h"
 
 #include <stdio.h>
 #include <stdlib.h>

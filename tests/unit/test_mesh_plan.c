@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "common/pure/alloc.h"
-#include "coordinator/mesh_plan.h"
+#include "coordinator/measure/mesh_plan.h"
 
 #include <string.h>
 

@@ -10,7 +10,7 @@
 
 #include "common/pure/alloc.h"
 #include "common/pure/str.h"
-#include "coordinator/metrics_text.h"
+#include "coordinator/measure/metrics_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>

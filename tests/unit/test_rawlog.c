@@ -13,7 +13,7 @@
 #include "agent/sysenv.h"
 #include "common/pure/alloc.h"
 #include "common/pure/rng.h"
-#include "coordinator/raw.h"
+#include "coordinator/measure/raw.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -11,8 +11,8 @@
 
 #include "common/clock.h"
 #include "common/pure/alloc.h"
-#include "coordinator/db_mesh.h"
-#include "coordinator/db_retain.h"
+#include "coordinator/store/db_mesh.h"
+#include "coordinator/store/db_retain.h"
 
 #include <stdio.h>
 #include <string.h>

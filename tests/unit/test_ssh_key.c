@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "coordinator/ssh_key.h"
+#include "coordinator/remote/ssh_key.h"
 
 #include <string.h>
 

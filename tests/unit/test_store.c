@@ -11,7 +11,7 @@
 #include "common/clock.h"
 #include "common/file.h"
 #include "common/pure/alloc.h"
-#include "coordinator/store.h"
+#include "coordinator/store/store.h"
 
 #include <limits.h>
 #include <signal.h>

@@ -1,0 +1,507 @@
+/*
+ * api_conn.c - connections and the catalogue over HTTP.
+ */
+#include "coordinator/api/api.h"
+
+#include "common/log.h"
+#include "common/pure/alloc.h"
+#include "common/pure/ids.h"
+#include "common/pure/str.h"
+#include "coordinator/actions.h"
+#include "coordinator/conns_import.h"
+#include "coordinator/env_real.h"
+#include "lifecycle/lifecycle.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <string.h>
+
+#define IMPORTS_MAX 8 /* under way at a time */
+#define REGIONS_MAX 1000
+
+struct place {
+	char *id, *csp, *region, *display;
+	double lat, lon;
+	bool has_location;
+};
+
+/* The work of one action: connections to import, all of one endpoint. */
+struct intake {
+	struct coord *c;
+	char action[24];
+	char *driver, *endpoint, *credential;
+	bool listed; /* the endpoint named the regions: they exist */
+	struct place *v;
+	size_t n, cap, next, done, failed;
+	struct mw_err first; /* failure */
+};
+
+struct part {
+	struct intake *in;
+	size_t i;
+};
+
+struct delete_job {
+	struct store_job job;
+	struct coord *c;
+	struct httpd_req *req;
+	char id[ID_MAX + 1];
+};
+
+static void get_conns(struct httpd_req *req, void *ctx);
+static void put_conn(struct httpd_req *req, void *ctx);
+static void delete_conn(struct httpd_req *req, void *ctx);
+static bool delete_run(struct db *db, struct store_job *job,
+    struct mw_err *err);
+static void delete_done(struct store_job *job, bool ok,
+    const struct mw_err *err);
+static void post_discover(struct httpd_req *req, void *ctx);
+static void get_regions(struct httpd_req *req, void *ctx);
+static void get_specs(struct httpd_req *req, void *ctx);
+static json_t *conn_json(const struct conn_row *r);
+static json_t *spec_json(const struct spec_row *s);
+static bool read_endpoint(struct intake *in, const struct json_at *at,
+    struct mw_err *err);
+static bool read_conn(struct httpd_req *req, struct intake *in,
+    struct mw_err *err);
+static void intake_free(struct intake *in);
+static void intake_add(struct intake *in, const char *id, const char *csp,
+    const char *region);
+static void intake_start(struct intake *in, struct httpd_req *req);
+static void intake_go(struct intake *in);
+static void import_one(struct intake *in, size_t i);
+static void part_done(void *arg, const struct mw_err *err);
+static void intake_end(struct intake *in);
+static void on_region(void *arg, const struct csp_region *region);
+static void on_regions(void *arg, const struct mw_err *err);
+static void region_id(const char *csp, const char *region,
+    char out[ID_MAX + 1]);
+
+static const struct httpd_route routes[] = {
+	{ "GET", "/v1/connections", get_conns, ROLE_VIEWER },
+	{ "POST", "/v1/connections/discover", post_discover, ROLE_ADMIN },
+	{ "PUT", "/v1/connections/{id}", put_conn, ROLE_ADMIN },
+	{ "DELETE", "/v1/connections/{id}", delete_conn, ROLE_ADMIN },
+	{ "GET", "/v1/regions", get_regions, ROLE_VIEWER },
+	{ "GET", "/v1/specs", get_specs, ROLE_VIEWER },
+};
+const struct api_routes api_conn_routes = { routes, ARRAY_LEN(routes) };
+
+static void
+get_conns(struct httpd_req *req, void *ctx)
+{
+	const struct coord *c = ctx;
+	struct mw_err err = MW_ERR_INIT;
+	json_t *out, *items;
+	int64_t limit;
+
+	if (!api_query_int(req, "limit", 1000, 1, 10000, &limit, &err)) {
+		httpd_reply_err(req, &err);
+		return;
+	}
+	out = json_object();
+	items = json_array();
+	for (size_t i = 0; i < conns_count(c->conns) && i < (size_t)limit; i++)
+		json_array_append_new(items, conn_json(conns_at(c->conns, i)));
+	json_put(out, "items", items);
+	httpd_reply_json(req, 200, out);
+}
+
+static void
+put_conn(struct httpd_req *req, void *ctx)
+{
+	struct mw_err err = MW_ERR_INIT;
+	struct intake *in = xcalloc(1, sizeof *in);
+
+	in->c = ctx;
+	if (!read_conn(req, in, &err)) {
+		intake_free(in);
+		httpd_reply_err(req, &err);
+		return;
+	}
+	intake_start(in, req);
+	intake_go(in);
+}
+
+static void
+delete_conn(struct httpd_req *req, void *ctx)
+{
+	struct coord *c = ctx;
+	const char *id = httpd_param(req, "id");
+	struct mw_err err = MW_ERR_INIT;
+	struct delete_job *j;
+	size_t vms;
+
+	if (!conns_get(c->conns, id)) {
+		err_set(&err, MW_NOT_FOUND, 0, "no connection %s", id);
+		httpd_reply_err(req, &err);
+		return;
+	}
+	vms = lc_connection_vms(c->lc, id);
+	if (vms) {
+		err_set(&err, MW_CONFLICT, 0, "%zu VMs use connection %s", vms,
+		    id);
+		err_hint(&err, "delete their MCIS first");
+		httpd_reply_err(req, &err);
+		return;
+	}
+	j = xcalloc(1, sizeof *j);
+	j->c = c;
+	j->req = req;
+	str_copy(j->id, sizeof j->id, id);
+	j->job.run = delete_run;
+	j->job.done = delete_done;
+	store_submit(c->store, &j->job);
+	conns_remove(c->conns, id);
+}
+
+static bool
+delete_run(struct db *db, struct store_job *job, struct mw_err *err)
+{
+	struct delete_job *j = container_of(job, struct delete_job, job);
+
+	return db_conn_delete(db, j->id, err);
+}
+
+static void
+delete_done(struct store_job *job, bool ok, const struct mw_err *err)
+{
+	struct delete_job *j = container_of(job, struct delete_job, job);
+
+	if (ok)
+		httpd_reply(j->req, 204, NULL, NULL, 0);
+	else
+		httpd_reply_err(j->req, err);
+	free(j);
+}
+
+static void
+post_discover(struct httpd_req *req, void *ctx)
+{
+	static const char *const known[] = { "driver", "endpoint", "credential",
+		NULL };
+	struct mw_err err = MW_ERR_INIT;
+	struct intake *in = xcalloc(1, sizeof *in);
+	struct json_at at;
+	json_t *body;
+
+	in->c = ctx;
+	in->listed = true;
+	if (!httpd_json(req, &body, &err) || !json_at_root(&at, body, &err) ||
+	    !json_no_others(&at, known, &err) ||
+	    !read_endpoint(in, &at, &err)) {
+		intake_free(in);
+		httpd_reply_err(req, &err);
+		return;
+	}
+	intake_start(in, req);
+	conns_regions(in->c->conns, in->driver, in->endpoint, in->credential,
+	    on_region, on_regions, in);
+}
+
+/* Of the connections: a cloud has more, but we can use these. */
+static void
+get_regions(struct httpd_req *req, void *ctx)
+{
+	const struct coord *c = ctx;
+	const char *csp = httpd_query(req, "csp");
+	json_t *out = json_object(), *items = json_array();
+
+	for (size_t i = 0; i < conns_count(c->conns); i++) {
+		const struct conn_row *r = conns_at(c->conns, i);
+		json_t *j;
+
+		if (csp && !str_eq(csp, r->csp))
+			continue;
+		j = json_object();
+		json_put_str(j, "id", r->region);
+		json_put_str(j, "csp", r->csp);
+		json_put_str(j, "connection", r->id);
+		json_put_str(j, "display", r->display);
+		json_put_num(j, "lat", r->has_location ? r->lat : NAN);
+		json_put_num(j, "lon", r->has_location ? r->lon : NAN);
+		json_array_append_new(items, j);
+	}
+	json_put(out, "items", items);
+	httpd_reply_json(req, 200, out);
+}
+
+static void
+get_specs(struct httpd_req *req, void *ctx)
+{
+	const struct coord *c = ctx;
+	const char *csp = httpd_query(req, "csp");
+	const char *region = httpd_query(req, "region");
+	const char *conn = httpd_query(req, "connection");
+	struct mw_err err = MW_ERR_INIT;
+	int64_t limit, vcpu;
+	json_t *out, *items;
+	size_t n;
+
+	if (!api_query_int(req, "limit", 1000, 1, 10000, &limit, &err) ||
+	    !api_query_int(req, "minVcpu", 0, 0, 100000, &vcpu, &err)) {
+		httpd_reply_err(req, &err);
+		return;
+	}
+	out = json_object();
+	items = json_array();
+	n = conns_spec_count(c->conns);
+	for (size_t i = 0; i < n; i++) {
+		const struct spec_row *s = conns_spec_at(c->conns, i);
+
+		if ((csp && !str_eq(csp, s->csp)) ||
+		    (region && !str_eq(region, s->region)) ||
+		    (conn && !str_eq(conn, s->connection)) || s->vcpu < vcpu)
+			continue;
+		if (json_array_size(items) == (size_t)limit)
+			break;
+		json_array_append_new(items, spec_json(s));
+	}
+	json_put(out, "items", items);
+	httpd_reply_json(req, 200, out);
+}
+
+static json_t *
+conn_json(const struct conn_row *r)
+{
+	json_t *j = json_object();
+
+	json_put_str(j, "id", r->id);
+	json_put_str(j, "driver", r->driver);
+	json_put_str(j, "csp", r->csp);
+	json_put_str(j, "region", r->region);
+	json_put_str(j, "display", r->display);
+	json_put_num(j, "lat", r->has_location ? r->lat : NAN);
+	json_put_num(j, "lon", r->has_location ? r->lon : NAN);
+	json_put_str(j, "endpoint", r->endpoint);
+	json_put_bool(j, "verified", r->verified);
+	json_put_str(j, "verifiedReason", r->verified_reason);
+	return j;
+}
+
+static json_t *
+spec_json(const struct spec_row *s)
+{
+	json_t *j = json_object();
+
+	json_put_str(j, "specId", s->spec_id);
+	json_put_str(j, "connection", s->connection);
+	json_put_str(j, "csp", s->csp);
+	json_put_str(j, "region", s->region);
+	json_put_str(j, "name", s->name);
+	json_put_int(j, "vcpu", s->vcpu);
+	json_put_int(j, "memoryMiB", s->memory_mib);
+	json_put_str(j, "arch", s->arch);
+	if (s->cost_per_hour_micros < 0)
+		json_put(j, "costPerHourMicros", NULL);
+	else
+		json_put_int(j, "costPerHourMicros", s->cost_per_hour_micros);
+	json_put_str(j, "currency", s->currency);
+	json_put_str(j, "costReason", s->cost_reason);
+	return j;
+}
+
+static bool
+read_endpoint(struct intake *in, const struct json_at *at, struct mw_err *err)
+{
+	const char *driver, *endpoint, *credential;
+
+	if (!json_get_str(at, "driver", true, 32, &driver, err) ||
+	    !json_get_str(at, "endpoint", false, 1024, &endpoint, err) ||
+	    !json_get_str(at, "credential", false, 1024, &credential, err))
+		return false;
+	if (!driver_find(driver)) {
+		err_set(err, MW_INVALID, 0, "there is no driver of that name");
+		return err_pointer(err, "/driver");
+	}
+	/* A secret itself would lie in the database and in every backup. */
+	if (credential && !str_starts(credential, "file:") &&
+	    !str_starts(credential, "env:")) {
+		err_set(err, MW_INVALID, 0,
+		    "credential is a reference: file:PATH or env:NAME");
+		return err_pointer(err, "/credential");
+	}
+	in->driver = xstrdup(driver);
+	in->endpoint = xstrdup(endpoint);
+	in->credential = xstrdup(credential);
+	return true;
+}
+
+static bool
+read_conn(struct httpd_req *req, struct intake *in, struct mw_err *err)
+{
+	static const char *const known[] = { "driver", "csp", "region",
+		"endpoint", "credential", NULL };
+	const char *id = httpd_param(req, "id"), *csp, *region;
+	struct json_at at;
+	json_t *body;
+
+	if (!id_valid(id))
+		return err_set(err, MW_INVALID, 0,
+		    "a connection's id is [a-z]([-a-z0-9]{0,61}[a-z0-9])?");
+	if (!httpd_json(req, &body, err) || !json_at_root(&at, body, err) ||
+	    !json_no_others(&at, known, err) || !read_endpoint(in, &at, err) ||
+	    !json_get_id(&at, "csp", true, &csp, err) ||
+	    !json_get_str(&at, "region", true, 64, &region, err))
+		return false;
+	if (!id_word_valid(region, 64)) {
+		err_set(err, MW_INVALID, 0, "region is not a word");
+		return err_pointer(err, "/region");
+	}
+	intake_add(in, id, csp, region);
+	return true;
+}
+
+static void
+intake_free(struct intake *in)
+{
+	for (size_t i = 0; i < in->n; i++) {
+		free(in->v[i].id);
+		free(in->v[i].csp);
+		free(in->v[i].region);
+		free(in->v[i].display);
+	}
+	free(in->v);
+	free(in->driver);
+	free(in->endpoint);
+	free(in->credential);
+	free(in);
+}
+
+static void
+intake_add(struct intake *in, const char *id, const char *csp,
+    const char *region)
+{
+	VEC_GROW(in->v, in->n, in->cap);
+	in->v[in->n++] = (struct place){ .id = xstrdup(id),
+		.csp = xstrdup(csp),
+		.region = xstrdup(region) };
+}
+
+static void
+intake_start(struct intake *in, struct httpd_req *req)
+{
+	actions_new(in->c->actions, "connect", httpd_path(req), (int64_t)in->n,
+	    in->action);
+	actions_reply(in->c->actions, req, in->action);
+}
+
+static void
+intake_go(struct intake *in)
+{
+	if (in->done == in->n) {
+		intake_end(in);
+		return;
+	}
+	while (in->next < in->n && in->next - in->done < IMPORTS_MAX)
+		import_one(in, in->next++);
+}
+
+static void
+import_one(struct intake *in, size_t i)
+{
+	struct place *p = &in->v[i];
+	struct conn_row row = {
+		.id = p->id,
+		.driver = in->driver,
+		.csp = p->csp,
+		.region = p->region,
+		.endpoint = in->endpoint,
+		.credential = in->credential,
+	};
+	struct csp_region known = {
+		.id = p->region,
+		.csp = p->csp,
+		.display = p->display,
+		.lat = p->lat,
+		.lon = p->lon,
+		.has_location = p->has_location,
+	};
+	struct part *part = xcalloc(1, sizeof *part);
+
+	part->in = in;
+	part->i = i;
+	conns_import(in->c->conns, &row, in->listed ? &known : NULL, part_done,
+	    part);
+}
+
+static void
+part_done(void *arg, const struct mw_err *err)
+{
+	struct part *part = arg;
+	struct intake *in = part->in;
+	const char *id = in->v[part->i].id;
+	bool ok = err->code == MW_OK;
+
+	in->done++;
+	if (!ok && !in->failed++)
+		in->first = *err;
+	if (ok)
+		env_real_connection(in->c->env, id);
+	actions_step(in->c->actions, in->action, id, "import",
+	    ok ? ACTION_DONE : ACTION_FAILED, ok ? NULL : err->msg);
+	actions_progress(in->c->actions, in->action, (int64_t)in->done,
+	    (int64_t)in->n);
+	free(part);
+	intake_go(in);
+}
+
+static void
+intake_end(struct intake *in)
+{
+	bool ok = in->first.code == MW_OK;
+	bool some = in->failed < in->n;
+
+	actions_end(in->c->actions, in->action,
+	    some || ok ? ACTION_DONE : ACTION_FAILED,
+	    ok         ? "ok"
+		: some ? "partial"
+		       : "failed",
+	    ok ? NULL : &in->first);
+	intake_free(in);
+}
+
+static void
+on_region(void *arg, const struct csp_region *r)
+{
+	struct intake *in = arg;
+	char id[ID_MAX + 1];
+	struct place *p;
+
+	region_id(r->csp, r->id, id);
+	if (in->n >= REGIONS_MAX || !id_valid(id)) {
+		log_warn("conns", NULL, "a region is left out");
+		return;
+	}
+	intake_add(in, id, r->csp, r->id);
+	p = &in->v[in->n - 1];
+	p->display = xstrdup(r->display);
+	p->lat = r->lat;
+	p->lon = r->lon;
+	p->has_location = r->has_location;
+}
+
+static void
+on_regions(void *arg, const struct mw_err *err)
+{
+	struct intake *in = arg;
+
+	in->first = *err;
+	actions_progress(in->c->actions, in->action, 0, (int64_t)in->n);
+	intake_go(in);
+}
+
+/* "aws" and "us-east-1" to "aws-us-east-1", within the grammar of ids. */
+static void
+region_id(const char *csp, const char *region, char out[ID_MAX + 1])
+{
+	size_t n = 0;
+
+	for (const char *parts[] = { csp, "-", region }, **p = parts;
+	     p < parts + ARRAY_LEN(parts); p++)
+		for (const char *s = *p; *s && n < ID_MAX; s++)
+			out[n++] = isalnum((unsigned char)*s)
+			    ? (char)tolower((unsigned char)*s)
+			    : '-';
+	out[n] = 0;
+}

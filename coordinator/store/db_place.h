@@ -1,0 +1,26 @@
+/*
+ * db_place.h - SQL of stored placements. Called from store jobs.
+ */
+#ifndef MW_COORDINATOR_DB_PLACE_H
+#define MW_COORDINATOR_DB_PLACE_H
+
+#include "common/pure/str.h"
+#include "coordinator/store/store.h"
+
+struct db_place {
+	int64_t id, at;
+	const char *status, *query, *answer, *members; /* JSON texts */
+	const char *relied; /* the same, drift_relied.h; NULL: none */
+};
+
+/* Stores it under a new number. */
+bool db_place_put(struct db *db, const struct db_place *p, int64_t *id,
+    struct mw_err *err) mw_must_check;
+/* Answer and members; false with MW_NOT_FOUND if there is none. */
+bool db_place_get(struct db *db, int64_t id, struct str *answer,
+    struct str *members, struct mw_err *err) mw_must_check;
+/* {"placementId","status","createdAt"} joined by commas, newest first. */
+bool db_place_list(struct db *db, int64_t limit, struct str *items,
+    struct mw_err *err) mw_must_check;
+
+#endif

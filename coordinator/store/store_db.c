@@ -1,0 +1,481 @@
+/*
+ * store_db.c - the sqlite connection of the store.
+ *
+ * Owns the rules that make "acknowledged" mean "on disk":
+ *  - WAL, synchronous=FULL, one exclusive connection;
+ *  - checkpoints are ours: the built-in one drops errors of fsync;
+ *  - any error of the disk ends the process with 70, nothing is retried;
+ *  - at start the log is read and written back before it is opened: a commit
+ *    whose fsync failed is still in the page cache, marked clean, and would be
+ *    believed now and lost at the next power cut;
+ *  - a new database is made under another name and renamed when complete.
+ */
+#include "coordinator/store/store_db.h"
+
+#include "common/clock.h"
+#include "common/file.h"
+#include "common/log.h"
+#include "common/pure/alloc.h"
+#include "common/pure/str.h"
+#include "coordinator/store/store_migrate.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Woverlength-strings"
+#include "coordinator/store/migrate_2.sql.h"
+#include "coordinator/store/schema.sql.h"
+#pragma GCC diagnostic pop
+
+#define DB_EXIT 70
+#define DB_CACHE 1024 /* statements; a power of two */
+#define DB_USED_MAX 256 /* different statements in one job */
+#define DB_WAL_PAGES 1000
+#define DB_APPLICATION 0x4d574159 /* "MWAY" */
+
+struct db {
+	sqlite3 *h;
+	struct {
+		const char *sql;
+		sqlite3_stmt *st;
+	} cache[DB_CACHE];
+	size_t ncache;
+	sqlite3_stmt *used[DB_USED_MAX];
+	size_t nused;
+	int wal_pages;
+};
+
+/* Older files are brought up step by step; a new file is made from
+ * schema.sql, which always describes the newest version. */
+struct migration {
+	int version; /* after it */
+	const char *sql;
+	/* After the SQL, in the same transaction; may be NULL. */
+	bool (*run)(struct db *db, struct mw_err *err);
+};
+
+static const struct migration migrations[] = {
+	{ 1, NULL, NULL }, /* the first schema */
+	{ 2, migrate_2_sql, migrate_2_rounds },
+};
+
+static bool make_new(const char *path, struct mw_err *err);
+static bool rewrite_wal(const char *path, struct mw_err *err);
+static bool setup(struct db *db, const char *path, struct mw_err *err);
+static bool migrate(struct db *db, const char *path, struct mw_err *err);
+static void run_sql(struct db *db, const char *sql);
+static int on_wal(void *arg, sqlite3 *h, const char *name, int pages);
+static int64_t pragma_int(struct db *db, const char *sql);
+static mw_noreturn void fatal(const struct db *db, int rc, const char *what);
+static void checkpoint(struct db *db, int mode);
+
+struct db *
+db_open(const char *path, struct mw_err *err)
+{
+	struct db *db = xcalloc(1, sizeof *db);
+	struct stat st;
+
+	if (stat(path, &st) < 0) {
+		if (errno != ENOENT) {
+			err_set(err, MW_INTERNAL, errno, "cannot look at %s",
+			    path);
+			goto fail;
+		}
+		if (!make_new(path, err))
+			goto fail;
+	}
+	if (!rewrite_wal(path, err) || !setup(db, path, err))
+		goto fail;
+	return db;
+fail:
+	for (size_t i = 0; i < DB_CACHE; i++)
+		sqlite3_finalize(db->cache[i].st);
+	if (db->h)
+		sqlite3_close(db->h);
+	free(db);
+	return NULL;
+}
+
+void
+db_close(struct db *db)
+{
+	if (!db)
+		return;
+	checkpoint(db, SQLITE_CHECKPOINT_PASSIVE);
+	for (size_t i = 0; i < DB_CACHE; i++)
+		sqlite3_finalize(db->cache[i].st);
+	if (sqlite3_close(db->h) != SQLITE_OK)
+		fatal(db, sqlite3_errcode(db->h), "close");
+	free(db);
+}
+
+void
+db_begin(struct db *db)
+{
+	run_sql(db, "BEGIN IMMEDIATE");
+}
+
+void
+db_commit(struct db *db)
+{
+	run_sql(db, "COMMIT");
+}
+
+void
+db_savepoint(struct db *db)
+{
+	run_sql(db, "SAVEPOINT job");
+}
+
+void
+db_savepoint_end(struct db *db, bool keep)
+{
+	for (size_t i = 0; i < db->nused; i++)
+		sqlite3_reset(db->used[i]);
+	db->nused = 0;
+	if (!keep)
+		run_sql(db, "ROLLBACK TO job");
+	run_sql(db, "RELEASE job");
+}
+
+void
+db_checkpoint_if_due(struct db *db)
+{
+	if (db->wal_pages >= DB_WAL_PAGES)
+		checkpoint(db, SQLITE_CHECKPOINT_PASSIVE);
+}
+
+sqlite3_stmt *
+db_stmt(struct db *db, const char *sql)
+{
+	size_t i = ((uintptr_t)sql >> 3) * 2654435761u & (DB_CACHE - 1);
+
+	while (db->cache[i].sql && db->cache[i].sql != sql)
+		i = (i + 1) & (DB_CACHE - 1);
+	if (!db->cache[i].sql) {
+		assert(db->ncache < DB_CACHE - 1);
+		if (sqlite3_prepare_v3(db->h, sql, -1,
+			SQLITE_PREPARE_PERSISTENT, &db->cache[i].st,
+			NULL) != SQLITE_OK) {
+			log_error("store", NULL, "bad statement: %s in: %s",
+			    sqlite3_errmsg(db->h), sql);
+			abort();
+		}
+		db->cache[i].sql = sql;
+		db->ncache++;
+	}
+	sqlite3_reset(db->cache[i].st);
+	sqlite3_clear_bindings(db->cache[i].st);
+	/* What a job leaves open would keep the log from being folded. */
+	if (db->nused < DB_USED_MAX)
+		db->used[db->nused++] = db->cache[i].st;
+	return db->cache[i].st;
+}
+
+void
+db_bind(sqlite3_stmt *st, const char *types, ...)
+{
+	va_list ap;
+	int rc = SQLITE_OK;
+
+	va_start(ap, types);
+	for (int i = 1; *types && rc == SQLITE_OK; types++, i++) {
+		const void *p;
+		size_t n;
+
+		switch (*types) {
+		case 'i':
+			rc = sqlite3_bind_int64(st, i, va_arg(ap, int64_t));
+			break;
+		case 'd':
+			rc = sqlite3_bind_double(st, i, va_arg(ap, double));
+			break;
+		case 's':
+			rc = sqlite3_bind_text(st, i, va_arg(ap, const char *),
+			    -1, SQLITE_TRANSIENT);
+			break;
+		case 'b':
+			p = va_arg(ap, const void *);
+			n = va_arg(ap, size_t);
+			rc = sqlite3_bind_blob64(st, i, p, n, SQLITE_TRANSIENT);
+			break;
+		case 'n': rc = sqlite3_bind_null(st, i); break;
+		default: abort();
+		}
+	}
+	va_end(ap);
+	if (rc != SQLITE_OK) {
+		log_error("store", NULL, "bad binding: %s in: %s",
+		    sqlite3_errstr(rc), sqlite3_sql(st));
+		abort();
+	}
+}
+
+bool
+db_exec(struct db *db, sqlite3_stmt *st, struct mw_err *err)
+{
+	err->code = MW_OK;
+	while (db_row(db, st, err))
+		;
+	return err->code == MW_OK;
+}
+
+bool
+db_row(struct db *db, sqlite3_stmt *st, struct mw_err *err)
+{
+	int rc = sqlite3_step(st);
+
+	if (rc == SQLITE_ROW)
+		return true;
+	if (rc == SQLITE_DONE) {
+		sqlite3_reset(st);
+		return false;
+	}
+	if ((rc & 0xff) == SQLITE_CONSTRAINT) {
+		err_set(err, MW_CONFLICT, 0, "%s", sqlite3_errmsg(db->h));
+		sqlite3_reset(st);
+		return false;
+	}
+	fatal(db, rc, sqlite3_sql(st));
+}
+
+const char *
+db_text(sqlite3_stmt *st, int col)
+{
+	const unsigned char *s = sqlite3_column_text(st, col);
+
+	return s ? (const char *)s : "";
+}
+
+int64_t
+db_last_id(struct db *db)
+{
+	return sqlite3_last_insert_rowid(db->h);
+}
+
+int64_t
+db_changes(struct db *db)
+{
+	return sqlite3_changes64(db->h);
+}
+
+/* A file that is torn while it is made never carries the real name. */
+static bool
+make_new(const char *path, struct mw_err *err)
+{
+	char *tmp = xasprintf("%s.new", path), *wal = xasprintf("%s-wal", path);
+	char *junk[3] = { xasprintf("%s-wal", tmp), xasprintf("%s-shm", tmp),
+		xasprintf("%s-journal", tmp) };
+	char *dir = xstrdup(path);
+	sqlite3 *h = NULL;
+	int fd = -1;
+	bool ok = false;
+
+	if (access(wal, F_OK) == 0) {
+		err_set(err, MW_INTERNAL, 0,
+		    "%s exists, but its database %s does not", wal, path);
+		err_hint(err,
+		    "restore the database from a backup, or move "
+		    "the log away");
+		goto out;
+	}
+	unlink(tmp);
+	for (size_t i = 0; i < ARRAY_LEN(junk); i++)
+		unlink(junk[i]);
+	/* Without a log of its own: one file is complete after close. */
+	if (sqlite3_open_v2(tmp, &h, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+		NULL) != SQLITE_OK ||
+	    sqlite3_exec(h, "PRAGMA synchronous=FULL; BEGIN", NULL, NULL,
+		NULL) != SQLITE_OK ||
+	    sqlite3_exec(h, schema_sql, NULL, NULL, NULL) != SQLITE_OK ||
+	    sqlite3_exec(h, "COMMIT", NULL, NULL, NULL) != SQLITE_OK) {
+		err_set(err, MW_INTERNAL, 0, "cannot make %s: %s", tmp,
+		    h ? sqlite3_errmsg(h) : "no memory");
+		goto out;
+	}
+	ok = sqlite3_close(h) == SQLITE_OK;
+	h = NULL;
+	if (!ok || chmod(tmp, 0600) < 0 || rename(tmp, path) < 0) {
+		ok = err_set(err, MW_INTERNAL, errno, "cannot make %s", path);
+		goto out;
+	}
+	fd = open(dirname(dir), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ok = fd >= 0 && fsync(fd) == 0;
+	if (!ok)
+		err_set(err, MW_INTERNAL, errno, "cannot sync %s", dir);
+out:
+	if (fd >= 0)
+		close(fd);
+	if (h)
+		sqlite3_close(h);
+	free(dir);
+	for (size_t i = 0; i < ARRAY_LEN(junk); i++)
+		free(junk[i]);
+	free(wal);
+	free(tmp);
+	return ok;
+}
+
+static bool
+rewrite_wal(const char *path, struct mw_err *err)
+{
+	char *wal = xasprintf("%s-wal", path);
+	char buf[65536];
+	int fd = open(wal, O_RDWR | O_CLOEXEC);
+	off_t at = 0;
+	ssize_t n;
+	bool ok = fd < 0 && errno == ENOENT;
+
+	if (fd < 0) {
+		if (!ok)
+			err_set(err, MW_INTERNAL, errno, "cannot open %s", wal);
+		goto out;
+	}
+	while ((n = pread(fd, buf, sizeof buf, at)) > 0) {
+		if (pwrite(fd, buf, (size_t)n, at) != n)
+			break;
+		at += n;
+	}
+	ok = n == 0 && fsync(fd) == 0;
+	if (!ok)
+		err_set(err, MW_INTERNAL, errno, "cannot write back %s", wal);
+out:
+	if (fd >= 0)
+		close(fd);
+	free(wal);
+	return ok;
+}
+
+static bool
+setup(struct db *db, const char *path, struct mw_err *err)
+{
+	static const char *const pragmas[] = {
+		"PRAGMA locking_mode=EXCLUSIVE",
+		"PRAGMA journal_mode=WAL",
+		"PRAGMA synchronous=FULL",
+		"PRAGMA wal_autocheckpoint=0",
+		"PRAGMA foreign_keys=ON",
+		"PRAGMA trusted_schema=OFF",
+		"PRAGMA temp_store=MEMORY",
+		"PRAGMA cache_size=-16384",
+	};
+
+	if (sqlite3_open_v2(path, &db->h, SQLITE_OPEN_READWRITE, NULL) !=
+	    SQLITE_OK)
+		return err_set(err, MW_INTERNAL, 0, "cannot open %s: %s", path,
+		    sqlite3_errmsg(db->h));
+	for (size_t i = 0; i < ARRAY_LEN(pragmas); i++)
+		if (sqlite3_exec(db->h, pragmas[i], NULL, NULL, NULL) !=
+		    SQLITE_OK) {
+			err_set(err, MW_INTERNAL, 0, "cannot use %s: %s", path,
+			    sqlite3_errmsg(db->h));
+			return err_hint(err,
+			    "a damaged database is never replaced: restore a "
+			    "backup, or move the file away");
+		}
+	sqlite3_wal_hook(db->h, on_wal, db);
+	checkpoint(db, SQLITE_CHECKPOINT_TRUNCATE);
+	if (pragma_int(db, "PRAGMA application_id") != DB_APPLICATION)
+		return err_set(err, MW_INTERNAL, 0,
+		    "%s is not a database of Milkyway", path);
+	return migrate(db, path, err);
+}
+
+static bool
+migrate(struct db *db, const char *path, struct mw_err *err)
+{
+	const int newest = migrations[ARRAY_LEN(migrations) - 1].version;
+	int64_t now = pragma_int(db, "PRAGMA user_version");
+
+	if (now > newest)
+		return err_set(err, MW_UNSUPPORTED, 0,
+		    "%s was written by a newer Milkyway (schema %d, we know "
+		    "%d)",
+		    path, (int)now, newest);
+	for (size_t i = 0; i < ARRAY_LEN(migrations); i++) {
+		const struct migration *m = &migrations[i];
+		char *mark;
+
+		if (m->version <= now || !m->sql)
+			continue;
+		mark = xasprintf("PRAGMA user_version=%d; INSERT INTO "
+				 "migration(version, at) VALUES(%d, %lld)",
+		    m->version, m->version, (long long)clock_wall_ns());
+		run_sql(db, "BEGIN IMMEDIATE");
+		run_sql(db, m->sql);
+		if (m->run && !m->run(db, err)) {
+			run_sql(db, "ROLLBACK");
+			free(mark);
+			return err_wrap(err, "schema %d", m->version);
+		}
+		run_sql(db, mark);
+		run_sql(db, "COMMIT");
+		free(mark);
+		log_info("store", NULL, "schema brought to version %d",
+		    m->version);
+	}
+	return true;
+}
+
+static void
+run_sql(struct db *db, const char *sql)
+{
+	int rc = sqlite3_exec(db->h, sql, NULL, NULL, NULL);
+
+	if (rc != SQLITE_OK)
+		fatal(db, rc, sql);
+}
+
+static int
+on_wal(void *arg, sqlite3 *h, const char *name, int pages)
+{
+	struct db *db = arg;
+
+	(void)h;
+	(void)name;
+	db->wal_pages = pages;
+	return SQLITE_OK;
+}
+
+static int64_t
+pragma_int(struct db *db, const char *sql)
+{
+	sqlite3_stmt *st = NULL;
+	int64_t v = -1;
+
+	if (sqlite3_prepare_v2(db->h, sql, -1, &st, NULL) != SQLITE_OK)
+		fatal(db, sqlite3_errcode(db->h), sql);
+	if (sqlite3_step(st) == SQLITE_ROW)
+		v = sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	return v;
+}
+
+/* The state on disk is not known any more: a restart reads what is there. */
+static mw_noreturn void
+fatal(const struct db *db, int rc, const char *what)
+{
+	log_error("store", NULL, "disk error, ending: %s\trc=%d errno=%d in=%s",
+	    db->h ? sqlite3_errmsg(db->h) : sqlite3_errstr(rc), rc,
+	    db->h ? sqlite3_system_errno(db->h) : 0, what);
+	_exit(DB_EXIT);
+}
+
+static void
+checkpoint(struct db *db, int mode)
+{
+	int rc = sqlite3_wal_checkpoint_v2(db->h, NULL, mode, NULL, NULL);
+
+	/* Busy: a reader is inside; the next one folds the rest. */
+	if (rc != SQLITE_OK && rc != SQLITE_BUSY)
+		fatal(db, rc, "checkpoint");
+	db->wal_pages = 0;
+}
