@@ -251,8 +251,11 @@ static void
 on_sample(void *arg)
 {
 	struct agent *a = arg;
+	bool beats = a->welcomed && a->ttl_ns <= HOSTMETRICS_EVERY_NS;
 
-	take_sample(a, HOSTMETRICS_EVERY_NS);
+	/* A little later each time, until a beat takes it over: apart from the
+	 * beats it would leave the program's pages mapped in between. */
+	take_sample(a, beats ? SAMPLE_LATE_NS : HOSTMETRICS_EVERY_NS);
 	if (!a->welcomed)
 		loop_timer_set(a->trim, TRIM_BEAT_NS);
 }
