@@ -1,7 +1,7 @@
 PROGRAMS += milkywayd
 milkywayd_SRCS  := $(wildcard coordinator/*.c coordinator/*/*.c)
 milkywayd_ROOMS := placement_io placement lifecycle drivers common pure
-milkywayd_LIBS  := -lmicrohttpd -linih -lcurl -lsqlite3 -lssh2 -lz \
+milkywayd_LIBS  := -lmicrohttpd -linih -lcurl -lexpat -lsqlite3 -lssh2 -lz \
 	-levent_openssl -levent -lssl -lcrypto -ljansson -lm
 $(O)/coordinator/store/store_db.o: $(O)/gen/coordinator/store/schema.sql.h \
 	$(O)/gen/coordinator/store/migrate_2.sql.h

@@ -25,6 +25,11 @@ struct http_sock {
 	struct event *ev;
 };
 
+/* One try of a call, while its headers are made. */
+struct http_send {
+	struct http_call *call;
+};
+
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user,
     void *sock);
 static int on_timer(CURLM *multi, long timeout_ms, void *user);
@@ -85,6 +90,7 @@ http_submit(struct http_lane *lane, const struct http_req *req,
 
 	c->http = h;
 	c->lane = lane;
+	c->prepare = req->prepare;
 	c->done = done;
 	c->arg = arg;
 	c->method = xstrdup(req->method);
@@ -140,6 +146,8 @@ stop_flight(struct http_call *c)
 	curl_multi_remove_handle(c->http->multi, c->easy);
 	curl_easy_cleanup(c->easy);
 	c->easy = NULL;
+	curl_slist_free_all(c->sent_headers);
+	c->sent_headers = NULL;
 	c->lane->in_flight--;
 }
 
@@ -208,6 +216,10 @@ set_target(struct http_call *c, CURL *e)
 		curl_easy_setopt(e, CURLOPT_UNIX_SOCKET_PATH, lane->unix_path);
 		curl_easy_setopt(e, CURLOPT_PROXY, "");
 	}
+	if (lane->ca_file) {
+		curl_easy_setopt(e, CURLOPT_CAINFO, lane->ca_file);
+		curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
+	}
 	curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, c->method);
 	if (strcmp(c->method, "HEAD") == 0)
 		curl_easy_setopt(e, CURLOPT_NOBODY, 1L);
@@ -220,6 +232,29 @@ set_target(struct http_call *c, CURL *e)
 	 * first byte of the answer: a second VM. A fresh one is not repeated. */
 	if (c->mutates)
 		curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L);
+}
+
+/* What this try sends: the request's headers and those prepared for it. */
+static void
+set_headers(struct http_call *c)
+{
+	struct http_send send = { .call = c };
+
+	for (struct curl_slist *h = c->headers; h; h = h->next)
+		c->sent_headers = curl_slist_append(c->sent_headers, h->data);
+	if (c->prepare)
+		c->prepare(&send, c->arg);
+	curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, c->sent_headers);
+}
+
+void
+http_send_header(struct http_send *send, const char *name, const char *value)
+{
+	char *line = xasprintf("%s: %s", name, value);
+
+	send->call->sent_headers =
+	    curl_slist_append(send->call->sent_headers, line);
+	free(line);
 }
 
 /* The lane lets it go: one try. */
@@ -254,7 +289,7 @@ http_call_start(struct http_call *c)
 	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS,
 	    (long)(left_ms < CONNECT_MS ? left_ms : CONNECT_MS));
 	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)left_ms);
-	curl_easy_setopt(e, CURLOPT_HTTPHEADER, c->headers);
+	set_headers(c);
 	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(e, CURLOPT_WRITEDATA, c);
 	curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);

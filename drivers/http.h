@@ -25,6 +25,7 @@ struct http_lane_conf {
 	const char *name; /* for logs: the connection's id */
 	const char *unix_path; /* talk through this socket; NULL: TCP */
 	bool allow_plain; /* http:// is fine; else https only */
+	const char *ca_file; /* PEM to trust instead of the system's; NULL */
 	double rate_per_s; /* token bucket; 0: no limit */
 	double burst; /* [10] */
 	unsigned in_flight_max; /* [8] */
@@ -39,6 +40,16 @@ enum http_end {
 	HTTP_QUEUE_FULL,
 };
 
+struct http_send;
+/*
+ * Called before every send, also of a retry: adds what holds only for this
+ * one, e.g. a signature over the current time. Called from the loop; borrows
+ * arg until done().
+ */
+typedef void (*http_prepare_fn)(struct http_send *send, void *arg);
+void http_send_header(struct http_send *send, const char *name,
+    const char *value);
+
 /* Borrowed during http_submit(), copied. */
 struct http_req {
 	const char *method; /* "GET" */
@@ -48,6 +59,7 @@ struct http_req {
 	const void *body; /* with Content-Type from the headers */
 	size_t body_len;
 	bool mutates; /* sent once; else retried */
+	http_prepare_fn prepare; /* or NULL; gets the arg of done() */
 	int64_t deadline_ms; /* [60 s] in all, waiting and retries included */
 };
 

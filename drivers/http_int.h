@@ -27,8 +27,10 @@ struct http_call {
 	TAILQ_ENTRY(http_call) link; /* lane's queue, or http's ended */
 	TAILQ_ENTRY(http_call) all; /* http's open */
 	CURL *easy; /* while flying */
-	struct curl_slist *headers;
+	struct curl_slist *headers; /* of every try */
+	struct curl_slist *sent_headers; /* of this try */
 	struct loop_timer *timer;
+	http_prepare_fn prepare;
 	http_done_fn done;
 	void *arg;
 	char *method, *url;
@@ -53,7 +55,7 @@ struct http {
 
 struct http_lane {
 	struct http *http;
-	char *name, *unix_path;
+	char *name, *unix_path, *ca_file;
 	bool allow_plain, closed;
 	double base_rate, rate, burst, tokens; /* per s; rate 0: no limit */
 	int64_t filled_ns, quiet_ns; /* last refill, last throttle or rise */

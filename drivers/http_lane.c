@@ -29,6 +29,7 @@ http_lane_new(struct http *h, const struct http_lane_conf *conf)
 	lane->http = h;
 	lane->name = xstrdup(conf->name);
 	lane->unix_path = xstrdup(conf->unix_path);
+	lane->ca_file = xstrdup(conf->ca_file);
 	lane->allow_plain = conf->allow_plain;
 	lane->base_rate = lane->rate = conf->rate_per_s;
 	lane->burst = conf->burst > 0 ? conf->burst : BURST;
@@ -50,6 +51,7 @@ lane_free(void *p)
 	loop_timer_free(lane->timer);
 	free(lane->name);
 	free(lane->unix_path);
+	free(lane->ca_file);
 	free(lane);
 }
 

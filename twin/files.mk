@@ -2,7 +2,7 @@
 PROGRAMS += milkyway-twin milkyway-twin-init
 milkyway-twin_SRCS  := $(filter-out $(wildcard twin/init_*.c),$(wildcard twin/*.c))
 milkyway-twin_ROOMS := common pure
-milkyway-twin_LIBS  := -lmicrohttpd -linih -lcurl -levent_openssl -levent -lssl \
+milkyway-twin_LIBS  := -lmicrohttpd -linih -lcurl -lexpat -levent_openssl -levent -lssl \
 	-lcrypto -ljansson -lm
 milkyway-twin-init_SRCS   := $(wildcard twin/init_*.c)
 milkyway-twin-init_ROOMS  := pure

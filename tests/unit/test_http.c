@@ -31,6 +31,8 @@ struct world {
 	struct loop_timer *limit;
 	unsigned requests, connections;
 	unsigned fails; /* so many answers are 503 first */
+	unsigned prepared; /* so many sends */
+	char stamps[64]; /* the values of x-stamp that came in */
 	unsigned open, most; /* unanswered requests */
 	char base[64];
 	size_t left;
@@ -104,6 +106,18 @@ answer(struct peer *p, const char *path)
 }
 
 static void
+note_stamp(struct world *w, struct evbuffer *in)
+{
+	const char *head = (const char *)evbuffer_pullup(in, -1);
+	size_t n = evbuffer_get_length(in), have = strlen(w->stamps);
+	const char *at = memmem(head, n, "x-stamp: ", 9);
+
+	if (at && have + 3 < sizeof w->stamps)
+		snprintf(w->stamps + have, sizeof w->stamps - have, "%c,",
+		    at[9]);
+}
+
+static void
 on_read(struct bufferevent *bev, void *arg)
 {
 	struct evbuffer *in = bufferevent_get_input(bev);
@@ -117,6 +131,7 @@ on_read(struct bufferevent *bev, void *arg)
 		if (end.pos < 0)
 			return;
 		line = evbuffer_readln(in, NULL, EVBUFFER_EOL_CRLF);
+		note_stamp(p->w, in);
 		/* bodies of these tests are sent with the head */
 		evbuffer_drain(in, evbuffer_get_length(in));
 		answer(p, strchr(line, ' ') + 1);
@@ -263,6 +278,33 @@ reads_are_tried_again(void **state)
 	assert_int_equal(w->last.status, 200);
 	assert_int_equal(w->last.tries, 3);
 	assert_int_equal(w->requests, 3);
+}
+
+static void
+stamp(struct http_send *send, void *arg)
+{
+	struct world *w = arg;
+	char text[2] = { (char)('a' + w->prepared++), '\0' };
+
+	http_send_header(send, "x-stamp", text);
+}
+
+/* A signature holds for one send. */
+static void
+each_try_is_prepared_anew(void **state)
+{
+	struct world *w = *state;
+	char url[128];
+	struct http_req req = { .method = "GET", .url = url, .prepare = stamp };
+
+	w->fails = 2;
+	snprintf(url, sizeof url, "%s/ok", w->base);
+	w->left++;
+	http_submit(w->lane, &req, done, w);
+	loop_run(w->loop);
+	assert_int_equal(w->last.status, 200);
+	assert_int_equal(w->last.tries, 3);
+	assert_string_equal(w->stamps, "a,b,c,");
 }
 
 static void
@@ -494,6 +536,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_WORLD(reads_get_their_answer),
 		WITH_WORLD(reads_are_tried_again),
+		WITH_WORLD(each_try_is_prepared_anew),
 		WITH_WORLD(mutations_are_sent_once),
 		WITH_WORLD(mutations_take_a_fresh_connection),
 		WITH_WORLD(refused_was_not_sent),
