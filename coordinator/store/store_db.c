@@ -32,6 +32,7 @@
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Woverlength-strings"
 #include "coordinator/store/migrate_2.sql.h"
+#include "coordinator/store/migrate_3.sql.h"
 #include "coordinator/store/schema.sql.h"
 #pragma GCC diagnostic pop
 
@@ -65,6 +66,7 @@ struct migration {
 static const struct migration migrations[] = {
 	{ 1, NULL, NULL }, /* the first schema */
 	{ 2, migrate_2_sql, migrate_2_rounds },
+	{ 3, migrate_3_sql, NULL },
 };
 
 static int real_exists(const char *path);
