@@ -16,6 +16,7 @@
 #include "common/file.h"
 #include "common/log.h"
 #include "common/pure/alloc.h"
+#include "common/pure/mutant.h"
 #include "common/pure/str.h"
 #include "coordinator/store/store_migrate.h"
 
@@ -113,7 +114,9 @@ db_open(const char *path, struct mw_err *err)
 	}
 	if (!there && !make_new(path, err))
 		goto fail;
-	if (!rewrite_wal(path, err) || !setup(db, path, err))
+	if (!(mutant(MUT_NO_START_SYNC) || mutant(MUT_NO_REWRITE) ||
+		rewrite_wal(path, err)) ||
+	    !setup(db, path, err))
 		goto fail;
 	return db;
 fail:
@@ -302,7 +305,9 @@ db_changes(struct db *db)
 static bool
 make_new(const char *path, struct mw_err *err)
 {
-	char *tmp = xasprintf("%s.new", path), *wal = xasprintf("%s-wal", path);
+	const char *aside = mutant(MUT_DB_IN_PLACE) ? "" : ".new";
+	char *tmp = xasprintf("%s%s", path, aside),
+	     *wal = xasprintf("%s-wal", path);
 	char *junk[3] = { xasprintf("%s-wal", tmp), xasprintf("%s-shm", tmp),
 		xasprintf("%s-journal", tmp) };
 	sqlite3 *h = NULL;
@@ -362,11 +367,13 @@ rewrite_wal(const char *path, struct mw_err *err)
 static bool
 setup(struct db *db, const char *path, struct mw_err *err)
 {
-	static const char *const pragmas[] = {
+	const char *const pragmas[] = {
 		"PRAGMA locking_mode=EXCLUSIVE",
 		"PRAGMA journal_mode=WAL",
-		"PRAGMA synchronous=FULL",
-		"PRAGMA wal_autocheckpoint=0",
+		mutant(MUT_SYNC_NORMAL) ? "PRAGMA synchronous=NORMAL"
+					: "PRAGMA synchronous=FULL",
+		mutant(MUT_AUTOCHECKPOINT) ? "PRAGMA wal_autocheckpoint=20"
+					   : "PRAGMA wal_autocheckpoint=0",
 		"PRAGMA foreign_keys=ON",
 		"PRAGMA trusted_schema=OFF",
 		"PRAGMA temp_store=MEMORY",
@@ -386,8 +393,10 @@ setup(struct db *db, const char *path, struct mw_err *err)
 			    "a damaged database is never replaced: restore a "
 			    "backup, or move the file away");
 		}
-	sqlite3_wal_hook(db->h, on_wal, db);
-	checkpoint(db, SQLITE_CHECKPOINT_TRUNCATE);
+	if (!mutant(MUT_AUTOCHECKPOINT))
+		sqlite3_wal_hook(db->h, on_wal, db);
+	if (!mutant(MUT_NO_START_SYNC))
+		checkpoint(db, SQLITE_CHECKPOINT_TRUNCATE);
 	if (pragma_int(db, "PRAGMA application_id") != DB_APPLICATION)
 		return err_set(err, MW_INTERNAL, 0,
 		    "%s is not a database of Milkyway", path);
