@@ -235,6 +235,9 @@ perform(struct lc *lc, struct lc_slot *s, enum lc_act act)
 		lc_retry(lc, s);
 	} else if (verb_of[act] == LC_V_NONE || act == LC_A_TERMINATE) {
 		lc_unwant(lc, s, act != LC_A_TERMINATE);
+		if (mutant(MUT_REFINE_FORGETS) && act == LC_A_REFINE &&
+		    s->inst.phase == LC_P_CREATING)
+			lc_move(lc, s, MOVE_CLOSE);
 	} else {
 		lc_verb_begin(lc, s, verb_of[act]);
 		lc_refresh(lc, s);

@@ -80,7 +80,8 @@ lc_load_inst(struct lc *lc, const struct lc_inst_row *row)
 	s->mcis->counts[s->status]++;
 	if (s->inst.phase != LC_P_DEAD)
 		lc_attach(lc, s);
-	else if (s->inst.csp_id[0] && s->inst.cls != LC_C_GONE)
+	else if (s->inst.csp_id[0] && s->inst.cls != LC_C_GONE &&
+	    !mutant(MUT_CLEAR_FORGOTTEN))
 		s->clear_ns =
 		    lc->boot_ns + lc_settle_ns(lc, s->inst.connection);
 }
@@ -119,6 +120,8 @@ lc_start(struct lc *lc)
 		struct lc_slot *s = lc->slots[i];
 
 		s->begun_ns = lc->boot_ns;
+		if (mutant(MUT_VERB_FORGOTTEN) && s->inst.phase == LC_P_RUNNING)
+			s->inst.verb = LC_V_NONE;
 		if (s->inst.verb != LC_V_NONE)
 			lc_verb_begin(lc, s, s->inst.verb);
 		s->install_ns = lc->boot_ns;

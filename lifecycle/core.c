@@ -256,7 +256,8 @@ flush(struct lc *lc)
 			r->u.slot.labels =
 			    arena_strdup(t->arena, s->row.labels);
 		}
-		if (s->dirty & DIRTY_INST && s->inst.gen)
+		if (s->dirty & DIRTY_INST && s->inst.gen &&
+		    !(mutant(MUT_NO_INTENT) && s->inst.phase == LC_P_CREATING))
 			lc_row(lc, LC_ROW_INST_PUT)->u.inst = s->inst;
 		s->dirty = 0;
 		s->committing = lc->next_txn + 1;
@@ -523,6 +524,10 @@ lc_slot_drop(struct lc *lc, struct lc_slot *s)
 	if (s->inst.gen)
 		lc_row(lc, LC_ROW_INST_PUT)->u.inst = s->inst;
 	lc_row(lc, LC_ROW_SLOT_DELETE)->u.slot.slot_id = s->row.slot_id;
+	if (mutant(MUT_ID_REUSED) && s->row.slot_id + 1 == lc->next_slot) {
+		lc->next_slot--;
+		lc->next_dirty = true;
+	}
 	while (*at != s)
 		at = &(*at)->next;
 	*at = s->next;

@@ -102,7 +102,7 @@ lc_open(struct lc *lc, struct lc_slot *s)
 	s->stop_until_ns = 0;
 	s->seen_ns = lc_now(lc);
 	lc_attach(lc, s);
-	if (!s->conn->known) {
+	if (!s->conn->known && !mutant(MUT_REGION_FORGOTTEN)) {
 		s->conn->known = true;
 		str_copy(lc_row(lc, LC_ROW_REGION_PUT)->u.connection,
 		    LC_WORD_LEN, s->conn->name);
@@ -123,6 +123,10 @@ lc_step_creating(struct lc *lc, struct lc_slot *s)
 		close_gen(lc, s);
 		return;
 	}
+	if (mutant(MUT_NO_SETTLE_ON_DELETE) && !s->row.desired) {
+		close_gen(lc, s);
+		return;
+	}
 	if (s->retry_ns > lc_now(lc)) {
 		lc_wake(lc, s, s->retry_ns);
 		return;
@@ -136,12 +140,12 @@ lc_step_creating(struct lc *lc, struct lc_slot *s)
 		return;
 	}
 	/* In the same process a token or a name makes a prompt retry safe. */
-	fast = !resolve && s->last_try_ns >= 0 &&
+	fast = !resolve && (s->last_try_ns >= 0 || mutant(MUT_TOKEN_FOREVER)) &&
 	    lc->env.caps(lc->env.ctx, s->inst.connection, &caps) &&
 	    (caps.flags & (CSP_CAP_IDEM_TOKEN | CSP_CAP_UNIQUE_NAME)) &&
-	    (caps.token_ttl_s == 0 ||
+	    (caps.token_ttl_s == 0 || mutant(MUT_TOKEN_FOREVER) ||
 		lc_now(lc) - s->last_try_ns < caps.token_ttl_s * NS_PER_S);
-	if (fast)
+	if (fast || (mutant(MUT_NO_LIST) && !resolve))
 		send_create(lc, s);
 	else if (settled(lc, s))
 		send_list(lc, s);
@@ -154,6 +158,9 @@ settled(struct lc *lc, struct lc_slot *s)
 	int64_t at = s->unresolved_ns + lc_settle_ns(lc, s->inst.connection);
 	int64_t now = lc_now(lc);
 
+	if (mutant(MUT_WALL_SETTLE))
+		at = now + at - s->unresolved_ns + s->inst.status_at -
+		    lc->env.wall_ns(lc->env.ctx);
 	if (now >= at)
 		return true;
 	/* The bounds of a driver are known only after its first contact. */
@@ -173,7 +180,12 @@ send_create(struct lc *lc, struct lc_slot *s)
 	}
 	q = lc_req(lc, CSP_VM_CREATE, s, s->inst.connection);
 	q->token = arena_strdup(q->arena, s->inst.token);
-	q->name = arena_printf(q->arena, "mw%s", s->inst.token);
+	if (mutant(MUT_RANDOM_TOKEN))
+		q->token = arena_printf(q->arena, "%llx",
+		    (unsigned long long)lc->env.rand64(lc->env.ctx));
+	if (mutant(MUT_NO_TAGS))
+		q->ntags = 0;
+	q->name = arena_printf(q->arena, "mw%s", q->token);
 	q->spec = arena_strdup(q->arena, s->row.spec.spec);
 	q->image = arena_strdup(q->arena, s->row.spec.image);
 	if (s->row.spec.zone[0])
@@ -212,8 +224,9 @@ close_gen(struct lc *lc, struct lc_slot *s)
 static void
 ambiguous(struct lc *lc, struct lc_slot *s)
 {
+	if (!mutant(MUT_FIRST_TRY_SETTLES) || !s->inst.unresolved)
+		s->unresolved_ns = lc_now(lc);
 	s->inst.unresolved = true;
-	s->unresolved_ns = lc_now(lc);
 	lc_dirty(lc, s, DIRTY_INST);
 	lc_poll_soon(lc, s->conn); /* it may be listed soon */
 	again(lc, s);
@@ -230,7 +243,7 @@ made(struct lc *lc, struct lc_slot *s, const struct csp_answer *a)
 		ambiguous(lc, s);
 		return;
 	}
-	if (a->nvms > 0 &&
+	if (a->nvms > 0 && !mutant(MUT_DEAD_TOKEN) &&
 	    lc_class_of(lc->env.csp_of(lc->env.ctx, s->inst.connection),
 		a->vms[0].native) == LC_C_GONE) {
 		close_gen(lc, s); /* the token names a VM that is dead */
@@ -257,24 +270,26 @@ lc_on_create(struct lc *lc, struct lc_slot *s, const struct csp_answer *a)
 	lc_answer_text(a, text);
 	lc_event(lc, LC_EV_ANSWER, NULL, s, text);
 	str_copy(s->inst.last_error, sizeof s->inst.last_error, text);
-	if (a->cls == CSP_AMBIGUOUS) {
+	if (a->cls == CSP_AMBIGUOUS && !mutant(MUT_AMBIGUOUS_FAILS)) {
 		ambiguous(lc, s);
 	} else if (a->cls == CSP_THROTTLED) {
 		lc_throttled(lc, s, a->retry_after_ms);
 	} else if (a->reason == CSP_R_TOKEN_CLOSED) {
 		close_gen(lc, s);
-	} else if (a->reason == CSP_R_TOKEN_MISMATCH ||
-	    (a->cls == CSP_CONFLICT && a->reason != CSP_R_BUSY)) {
+	} else if (!mutant(MUT_CONFLICT_FAILS) &&
+	    (a->reason == CSP_R_TOKEN_MISMATCH ||
+		(a->cls == CSP_CONFLICT && a->reason != CSP_R_BUSY))) {
 		ambiguous(lc, s); /* R6 */
 		s->list_now = true;
-	} else if (a->reason == CSP_R_UNSENT || a->cls == CSP_CONFLICT) {
+	} else if (a->reason == CSP_R_UNSENT ||
+	    (a->cls == CSP_CONFLICT && a->reason == CSP_R_BUSY)) {
 		again(lc, s);
 	} else {
 		lc_failed(lc, s, a, text);
 		/* R9: an earlier attempt of this generation may still land. */
 		s->closing = true;
 		lc_dirty(lc, s, DIRTY_INST);
-		if (!s->inst.unresolved)
+		if (!s->inst.unresolved || mutant(MUT_DEFINITE_CLOSES))
 			close_gen(lc, s);
 	}
 }
@@ -287,7 +302,8 @@ lc_tags(const struct lc *lc, const struct csp_vm *vm, int64_t *slot_id,
 	const char *t = csp_tag_get(vm->tags, vm->ntags, "mw-slot");
 	const char *g = csp_tag_get(vm->tags, vm->ntags, "mw-gen");
 
-	return d && t && g && str_eq(d, lc->conf.deployment) &&
+	return d && t && g &&
+	    (str_eq(d, lc->conf.deployment) || mutant(MUT_ANY_DEPLOYMENT)) &&
 	    num_parse_i64(t, strlen(t), 1, INT64_MAX, slot_id) &&
 	    num_parse_i64(g, strlen(g), 1, INT64_MAX, gen);
 }

@@ -42,7 +42,8 @@ lc_move(struct lc *lc, struct lc_slot *s, enum lc_move_event ev)
 
 	assert(to != LC_P_COUNT);
 	s->inst.phase = to;
-	s->absent = 0; /* R10: absence counts from here on */
+	if (!mutant(MUT_OLD_ABSENCE))
+		s->absent = 0; /* R10: absence counts from here on */
 	s->accepted = false;
 	s->tries = 0;
 	s->retry_ns = 0;

@@ -147,7 +147,7 @@ judge_stranger(struct lc *lc, struct lc_conn *c, const struct csp_vm *vm,
 {
 	if (ended(lc, c, vm))
 		return;
-	if (s && gen == s->inst.gen &&
+	if (s && gen == s->inst.gen && !mutant(MUT_SWEEP_OWN) &&
 	    (s->inst.phase == LC_P_CREATING ||
 		(s->inst.phase != LC_P_DEAD &&
 		    str_eq(s->inst.csp_id, vm->csp_id))))
@@ -179,6 +179,8 @@ one_of_list(struct lc *lc, struct lc_conn *c, const struct csp_vm *vm,
 		if (str_eq(s->inst.csp_id, vm->csp_id)) {
 			s->listed = true;
 			lc_observe(lc, s, vm, started_ns);
+			if (mutant(MUT_SWEEP_OWN) && tagged && sweep)
+				judge_stranger(lc, c, vm, s, slot_id, gen);
 			return;
 		}
 		/* A create that was lost from sight: no need to wait. */
@@ -192,10 +194,10 @@ one_of_list(struct lc *lc, struct lc_conn *c, const struct csp_vm *vm,
 		}
 	}
 	if (s && tagged && gen == s->inst.gen &&
-	    s->inst.phase != LC_P_CREATING &&
+	    s->inst.phase != LC_P_CREATING && !mutant(MUT_NO_SECOND) &&
 	    !str_eq(s->inst.csp_id, vm->csp_id) && !ended(lc, c, vm))
 		second_of(lc, c, s);
-	if (tagged && sweep)
+	if (tagged && sweep && !mutant(MUT_NO_SWEEP))
 		judge_stranger(lc, c, vm, s, slot_id, gen);
 }
 
@@ -211,7 +213,7 @@ lc_on_poll(struct lc *lc, struct lc_conn *c, const struct csp_answer *a,
 	c->polling = false;
 	c->polled_ns = now;
 	c->fails = a->cls == CSP_OK ? 0 : c->fails + 1;
-	if (a->cls == CSP_OK) {
+	if (a->cls == CSP_OK || mutant(MUT_FAILED_LIST_EMPTY)) {
 		if (sweep) {
 			c->sweep = false;
 			c->swept_ns = now;
@@ -264,7 +266,7 @@ lc_orphan(struct lc *lc, struct lc_conn *c, const struct csp_vm *vm,
 		str_copy(e->to, sizeof e->to, o.decision);
 		str_copy(e->from, sizeof e->from, c->name);
 	}
-	if (newer)
+	if (newer && !mutant(MUT_NO_QUARANTINE))
 		return;
 	q = lc_req(lc, CSP_VM_TERMINATE, NULL, c->name);
 	q->csp_id = arena_strdup(q->arena, vm->csp_id);

@@ -10,6 +10,7 @@
 #define MW_LIFECYCLE_PRIV_H
 
 #include "common/pure/alloc.h"
+#include "common/pure/mutant.h"
 #include "common/pure/str.h"
 #include "lifecycle/lifecycle.h"
 

@@ -28,6 +28,14 @@ static void (*const steps[LC_P_COUNT])(struct lc *lc, struct lc_slot *s) = {
 	[LC_P_DEAD] = step_absent,
 };
 
+/* Mutants that believe in an absence act on it, too. */
+static bool
+unfenced(void)
+{
+	return mutant(MUT_NO_FENCE) || mutant(MUT_ONE_ABSENCE) ||
+	    mutant(MUT_TWO_ABSENCES);
+}
+
 bool
 lc_wanted(const struct lc_slot *s)
 {
@@ -51,13 +59,16 @@ lc_unwant(struct lc *lc, struct lc_slot *s, bool drop)
 void
 lc_step(struct lc *lc, struct lc_slot *s)
 {
-	if (s->inst.verb != LC_V_NONE && s->deadline_ns) {
+	if (s->inst.verb != LC_V_NONE && s->deadline_ns &&
+	    !mutant(MUT_NO_DEADLINE)) {
 		if (lc_now(lc) >= s->deadline_ns)
 			expire(lc, s);
 		else
 			lc_wake(lc, s, s->deadline_ns);
 	}
-	if (s->dirty || s->committing || s->busy)
+	if ((s->dirty || s->committing) && !mutant(MUT_CALL_BEFORE_COMMIT))
+		return;
+	if (s->busy)
 		return;
 	steps[s->inst.phase](lc, s);
 }
@@ -70,6 +81,11 @@ expire(struct lc *lc, struct lc_slot *s)
 	s->deadline_ns = 0;
 	lc_event(lc, LC_EV_DEADLINE, NULL, s, lc_verb_name(v));
 	if (v == LC_V_TERMINATE) {
+		if (mutant(MUT_OVERDUE_IS_END) &&
+		    s->inst.phase == LC_P_TERMINATING) {
+			lc_move(lc, s, MOVE_GONE);
+			return;
+		}
 		s->overdue = true;
 		lc_member(lc, s, LC_M_FAILED, "terminateOverdue");
 		lc_refresh(lc, s);
@@ -101,11 +117,12 @@ step_absent(struct lc *lc, struct lc_slot *s)
 	}
 	if (s->row.gave_up)
 		return;
-	if (s->clear_ns > lc_now(lc)) /* R7 */
+	if (s->clear_ns > lc_now(lc) && !unfenced()) /* R7 */
 		lc_wake(lc, s, s->clear_ns);
 	else if (s->retry_ns > lc_now(lc))
 		lc_wake(lc, s, s->retry_ns);
-	else if (s->inst.csp_id[0] && !s->clear)
+	else if (s->inst.csp_id[0] && !s->clear && !unfenced() &&
+	    !mutant(MUT_NO_CLEAR_LIST))
 		lc_ask_clear(lc, s);
 	else
 		lc_open(lc, s);
@@ -137,7 +154,7 @@ send_verb(struct lc *lc, struct lc_slot *s)
 		lc_dirty(lc, s, DIRTY_INST);
 		return;
 	}
-	if (v == LC_V_REBOOT && !s->send_now)
+	if (v == LC_V_REBOOT && !s->send_now && !mutant(MUT_REBOOT_AGAIN))
 		return;
 	s->send_now = false;
 	if (v == LC_V_SUSPEND)
@@ -160,6 +177,8 @@ step_running(struct lc *lc, struct lc_slot *s)
 	if (!lc_wanted(s)) { /* R7: also before a replacement */
 		lc_event(lc, LC_EV_FENCE, NULL, s, NULL);
 		lc_move(lc, s, MOVE_END);
+		if (unfenced() && s->inst.cls == LC_C_GONE)
+			lc_move(lc, s, MOVE_GONE);
 		return;
 	}
 	if (lc_now(lc) < stale_at) {
@@ -190,7 +209,8 @@ lc_on_verb(struct lc *lc, struct lc_slot *s, enum lc_verb verb,
 	}
 	lc_answer_text(a, text);
 	lc_event(lc, LC_EV_ANSWER, NULL, s, text);
-	if (a->cls == CSP_DEFINITE && a->reason != CSP_R_UNSENT) {
+	if (a->cls == CSP_DEFINITE && a->reason != CSP_R_UNSENT &&
+	    !mutant(MUT_NO_ROLL_BACK)) {
 		lc_verb_end(lc, s, false, text);
 		return;
 	}
@@ -234,6 +254,8 @@ lc_verb_end(struct lc *lc, struct lc_slot *s, bool ok, const char *reason)
 static void
 step_terminating(struct lc *lc, struct lc_slot *s)
 {
+	if (mutant(MUT_TERMINATE_ONCE) && s->accepted)
+		return;
 	if (s->retry_ns > lc_now(lc)) {
 		lc_wake(lc, s, s->retry_ns);
 		return;
@@ -252,6 +274,10 @@ lc_on_terminate(struct lc *lc, struct lc_slot *s, const struct csp_answer *a)
 	lc_poll_soon(lc, s->conn);
 	if (a->cls == CSP_THROTTLED) {
 		lc_throttled(lc, s, a->retry_after_ms);
+		return;
+	}
+	if (mutant(MUT_ACK_IS_END) && a->cls == CSP_OK) {
+		lc_move(lc, s, MOVE_GONE);
 		return;
 	}
 	if (a->cls == CSP_OK || a->cls == CSP_NOT_FOUND) {
@@ -294,7 +320,7 @@ lc_observe(struct lc *lc, struct lc_slot *s, const struct csp_vm *vm,
 	const char *fault = vm->fault && *vm->fault ? vm->fault : "error";
 
 	/* Asked before our last call was answered: yesterday's news. */
-	if (started_ns < s->answered_ns || s->busy)
+	if ((started_ns < s->answered_ns || s->busy) && !mutant(MUT_OLD_NEWS))
 		return;
 	s->seen_ns = lc_now(lc);
 	s->absent = 0;
@@ -374,6 +400,8 @@ broken(struct lc *lc, struct lc_slot *s, const char *why)
 		lc_failed(lc, s, NULL, why);
 		lc_event(lc, LC_EV_FENCE, NULL, s, why);
 		lc_move(lc, s, MOVE_END);
+		if (mutant(MUT_ERROR_CLOSES))
+			lc_move(lc, s, MOVE_GONE);
 	} else if (s->inst.verb != LC_V_NONE) {
 		lc_verb_end(lc, s, false, why);
 	}
@@ -423,17 +451,22 @@ lc_absent(struct lc *lc, struct lc_slot *s, int64_t started_ns)
 	int64_t now = lc_now(lc), settle;
 	bool proved;
 
-	if (started_ns < s->answered_ns || s->busy || !s->inst.csp_id[0])
+	if ((started_ns < s->answered_ns || s->busy) && !mutant(MUT_OLD_NEWS))
+		return;
+	if (!s->inst.csp_id[0])
 		return;
 	if (s->inst.phase == LC_P_RUNNING && s->inst.cls == LC_C_GONE)
 		return;
 	if (s->inst.phase == LC_P_TERMINATING && !s->accepted &&
-	    !s->deleting_seen)
+	    !s->deleting_seen && !mutant(MUT_OLD_ABSENCE))
 		return; /* R10: what was seen before proves nothing */
 	settle = lc_settle_ns(lc, s->inst.connection);
 	if (s->absent++ == 0)
 		s->absent_ns = now;
 	proved = s->absent >= LC_ABSENT_MIN && now - s->absent_ns >= settle;
+	if (mutant(MUT_ONE_ABSENCE) ||
+	    (mutant(MUT_TWO_ABSENCES) && s->absent >= 2))
+		proved = true;
 	if (s->inst.phase == LC_P_TERMINATING) {
 		if (proved)
 			s->inst.cls = LC_C_GONE;

@@ -202,6 +202,9 @@ lc_class_of(const char *csp, const char *native)
 	for (size_t i = 0; native && i < ARRAY_LEN(clouds); i++) {
 		if (!strstr(clouds[i].csps, key))
 			continue;
+		if (mutant(MUT_GCP_TERMINATED) && clouds[i].words == gcp &&
+		    str_eq(native, "TERMINATED"))
+			return LC_C_GONE;
 		if (clouds[i].words == azure)
 			return azure_class(native);
 		if (clouds[i].words == openstack)

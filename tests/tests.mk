@@ -121,3 +121,4 @@ tests/unit/test_bundle_build_SRCS := coordinator/measure/bundle.c coordinator/me
 tests/unit/test_drift_SRCS := coordinator/place/drift_rule.c \
 	coordinator/place/drift_relied.c coordinator/place/drift_find.c
 tests/prop/prop_drift_SRCS := coordinator/place/drift_rule.c
+-include tests/kill.mk

@@ -2,11 +2,11 @@
 -- Each module owns the section with its name; an older file is brought here by
 -- the migrations in store_db.c. Times are nanoseconds since 1970 (wall clock).
 PRAGMA application_id = 1297563993;
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 
 -- [store]
 CREATE TABLE migration(version INTEGER PRIMARY KEY, at INT NOT NULL);
-INSERT INTO migration(version, at) VALUES(2, 0);
+INSERT INTO migration(version, at) VALUES(3, 0);
 CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
 -- [auth]
@@ -264,6 +264,10 @@ CREATE TABLE orphan(
 	conn TEXT NOT NULL, csp_id TEXT NOT NULL,
 	slot INT NOT NULL, gen INT NOT NULL,
 	decision TEXT NOT NULL, seen INT NOT NULL,
+	first_seen INT NOT NULL DEFAULT 0,
+	native TEXT NOT NULL DEFAULT '',
+	tags TEXT NOT NULL DEFAULT '{}',	-- JSON object
+	actor TEXT NOT NULL DEFAULT '',	-- who decided; "": the sweep
 	PRIMARY KEY(conn, csp_id)
 ) WITHOUT ROWID;
 

@@ -16,6 +16,7 @@
 #include "common/file.h"
 #include "common/log.h"
 #include "common/pure/alloc.h"
+#include "common/pure/mutant.h"
 #include "common/pure/str.h"
 #include "coordinator/store/store_migrate.h"
 
@@ -32,6 +33,7 @@
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Woverlength-strings"
 #include "coordinator/store/migrate_2.sql.h"
+#include "coordinator/store/migrate_3.sql.h"
 #include "coordinator/store/schema.sql.h"
 #pragma GCC diagnostic pop
 
@@ -65,8 +67,15 @@ struct migration {
 static const struct migration migrations[] = {
 	{ 1, NULL, NULL }, /* the first schema */
 	{ 2, migrate_2_sql, migrate_2_rounds },
+	{ 3, migrate_3_sql, NULL },
 };
 
+static int real_exists(const char *path);
+static void real_remove(const char *path);
+static bool real_rename(const char *from, const char *to);
+static bool real_sync_dir(const char *path);
+static bool real_rewrite(const char *path);
+static mw_noreturn void real_die(struct db *db);
 static bool make_new(const char *path, struct mw_err *err);
 static bool rewrite_wal(const char *path, struct mw_err *err);
 static bool setup(struct db *db, const char *path, struct mw_err *err);
@@ -74,34 +83,55 @@ static bool migrate(struct db *db, const char *path, struct mw_err *err);
 static void run_sql(struct db *db, const char *sql);
 static int on_wal(void *arg, sqlite3 *h, const char *name, int pages);
 static int64_t pragma_int(struct db *db, const char *sql);
-static mw_noreturn void fatal(const struct db *db, int rc, const char *what);
+static mw_noreturn void fatal(struct db *db, int rc, const char *what);
 static void checkpoint(struct db *db, int mode);
+
+static const struct db_io real_io = {
+	.exists = real_exists,
+	.remove = real_remove,
+	.rename = real_rename,
+	.sync_dir = real_sync_dir,
+	.rewrite = real_rewrite,
+	.die = real_die,
+};
+static const struct db_io *io = &real_io;
+
+void
+db_set_io(const struct db_io *to)
+{
+	io = to ? to : &real_io;
+}
 
 struct db *
 db_open(const char *path, struct mw_err *err)
 {
 	struct db *db = xcalloc(1, sizeof *db);
-	struct stat st;
+	int there = io->exists(path);
 
-	if (stat(path, &st) < 0) {
-		if (errno != ENOENT) {
-			err_set(err, MW_INTERNAL, errno, "cannot look at %s",
-			    path);
-			goto fail;
-		}
-		if (!make_new(path, err))
-			goto fail;
+	if (there < 0) {
+		err_set(err, MW_INTERNAL, errno, "cannot look at %s", path);
+		goto fail;
 	}
-	if (!rewrite_wal(path, err) || !setup(db, path, err))
+	if (!there && !make_new(path, err))
+		goto fail;
+	if (!(mutant(MUT_NO_START_SYNC) || mutant(MUT_NO_REWRITE) ||
+		rewrite_wal(path, err)) ||
+	    !setup(db, path, err))
 		goto fail;
 	return db;
 fail:
+	db_forget(db);
+	return NULL;
+}
+
+void
+db_forget(struct db *db)
+{
 	for (size_t i = 0; i < DB_CACHE; i++)
 		sqlite3_finalize(db->cache[i].st);
 	if (db->h)
 		sqlite3_close(db->h);
 	free(db);
-	return NULL;
 }
 
 void
@@ -149,7 +179,7 @@ db_savepoint_end(struct db *db, bool keep)
 void
 db_checkpoint_if_due(struct db *db)
 {
-	if (db->wal_pages >= DB_WAL_PAGES)
+	if (db->wal_pages >= (io->wal_pages ? io->wal_pages : DB_WAL_PAGES))
 		checkpoint(db, SQLITE_CHECKPOINT_PASSIVE);
 }
 
@@ -161,14 +191,18 @@ db_stmt(struct db *db, const char *sql)
 	while (db->cache[i].sql && db->cache[i].sql != sql)
 		i = (i + 1) & (DB_CACHE - 1);
 	if (!db->cache[i].sql) {
+		int rc;
+
 		assert(db->ncache < DB_CACHE - 1);
-		if (sqlite3_prepare_v3(db->h, sql, -1,
-			SQLITE_PREPARE_PERSISTENT, &db->cache[i].st,
-			NULL) != SQLITE_OK) {
+		rc = sqlite3_prepare_v3(db->h, sql, -1,
+		    SQLITE_PREPARE_PERSISTENT, &db->cache[i].st, NULL);
+		if (rc == SQLITE_ERROR) {
 			log_error("store", NULL, "bad statement: %s in: %s",
 			    sqlite3_errmsg(db->h), sql);
 			abort();
 		}
+		if (rc != SQLITE_OK) /* the schema could not be read */
+			fatal(db, rc, sql);
 		db->cache[i].sql = sql;
 		db->ncache++;
 	}
@@ -271,15 +305,15 @@ db_changes(struct db *db)
 static bool
 make_new(const char *path, struct mw_err *err)
 {
-	char *tmp = xasprintf("%s.new", path), *wal = xasprintf("%s-wal", path);
+	const char *aside = mutant(MUT_DB_IN_PLACE) ? "" : ".new";
+	char *tmp = xasprintf("%s%s", path, aside),
+	     *wal = xasprintf("%s-wal", path);
 	char *junk[3] = { xasprintf("%s-wal", tmp), xasprintf("%s-shm", tmp),
 		xasprintf("%s-journal", tmp) };
-	char *dir = xstrdup(path);
 	sqlite3 *h = NULL;
-	int fd = -1;
 	bool ok = false;
 
-	if (access(wal, F_OK) == 0) {
+	if (io->exists(wal) != 0) {
 		err_set(err, MW_INTERNAL, 0,
 		    "%s exists, but its database %s does not", wal, path);
 		err_hint(err,
@@ -287,12 +321,12 @@ make_new(const char *path, struct mw_err *err)
 		    "the log away");
 		goto out;
 	}
-	unlink(tmp);
+	io->remove(tmp);
 	for (size_t i = 0; i < ARRAY_LEN(junk); i++)
-		unlink(junk[i]);
+		io->remove(junk[i]);
 	/* Without a log of its own: one file is complete after close. */
 	if (sqlite3_open_v2(tmp, &h, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
-		NULL) != SQLITE_OK ||
+		io->vfs) != SQLITE_OK ||
 	    sqlite3_exec(h, "PRAGMA synchronous=FULL; BEGIN", NULL, NULL,
 		NULL) != SQLITE_OK ||
 	    sqlite3_exec(h, schema_sql, NULL, NULL, NULL) != SQLITE_OK ||
@@ -303,20 +337,14 @@ make_new(const char *path, struct mw_err *err)
 	}
 	ok = sqlite3_close(h) == SQLITE_OK;
 	h = NULL;
-	if (!ok || chmod(tmp, 0600) < 0 || rename(tmp, path) < 0) {
+	if (!ok || !io->rename(tmp, path))
 		ok = err_set(err, MW_INTERNAL, errno, "cannot make %s", path);
-		goto out;
-	}
-	fd = open(dirname(dir), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	ok = fd >= 0 && fsync(fd) == 0;
-	if (!ok)
-		err_set(err, MW_INTERNAL, errno, "cannot sync %s", dir);
+	else if (!io->sync_dir(path))
+		ok = err_set(err, MW_INTERNAL, errno,
+		    "cannot sync the directory of %s", path);
 out:
-	if (fd >= 0)
-		close(fd);
 	if (h)
 		sqlite3_close(h);
-	free(dir);
 	for (size_t i = 0; i < ARRAY_LEN(junk); i++)
 		free(junk[i]);
 	free(wal);
@@ -328,28 +356,10 @@ static bool
 rewrite_wal(const char *path, struct mw_err *err)
 {
 	char *wal = xasprintf("%s-wal", path);
-	char buf[65536];
-	int fd = open(wal, O_RDWR | O_CLOEXEC);
-	off_t at = 0;
-	ssize_t n;
-	bool ok = fd < 0 && errno == ENOENT;
+	bool ok = io->rewrite(wal);
 
-	if (fd < 0) {
-		if (!ok)
-			err_set(err, MW_INTERNAL, errno, "cannot open %s", wal);
-		goto out;
-	}
-	while ((n = pread(fd, buf, sizeof buf, at)) > 0) {
-		if (pwrite(fd, buf, (size_t)n, at) != n)
-			break;
-		at += n;
-	}
-	ok = n == 0 && fsync(fd) == 0;
 	if (!ok)
 		err_set(err, MW_INTERNAL, errno, "cannot write back %s", wal);
-out:
-	if (fd >= 0)
-		close(fd);
 	free(wal);
 	return ok;
 }
@@ -357,18 +367,20 @@ out:
 static bool
 setup(struct db *db, const char *path, struct mw_err *err)
 {
-	static const char *const pragmas[] = {
+	const char *const pragmas[] = {
 		"PRAGMA locking_mode=EXCLUSIVE",
 		"PRAGMA journal_mode=WAL",
-		"PRAGMA synchronous=FULL",
-		"PRAGMA wal_autocheckpoint=0",
+		mutant(MUT_SYNC_NORMAL) ? "PRAGMA synchronous=NORMAL"
+					: "PRAGMA synchronous=FULL",
+		mutant(MUT_AUTOCHECKPOINT) ? "PRAGMA wal_autocheckpoint=20"
+					   : "PRAGMA wal_autocheckpoint=0",
 		"PRAGMA foreign_keys=ON",
 		"PRAGMA trusted_schema=OFF",
 		"PRAGMA temp_store=MEMORY",
 		"PRAGMA cache_size=-16384",
 	};
 
-	if (sqlite3_open_v2(path, &db->h, SQLITE_OPEN_READWRITE, NULL) !=
+	if (sqlite3_open_v2(path, &db->h, SQLITE_OPEN_READWRITE, io->vfs) !=
 	    SQLITE_OK)
 		return err_set(err, MW_INTERNAL, 0, "cannot open %s: %s", path,
 		    sqlite3_errmsg(db->h));
@@ -381,8 +393,10 @@ setup(struct db *db, const char *path, struct mw_err *err)
 			    "a damaged database is never replaced: restore a "
 			    "backup, or move the file away");
 		}
-	sqlite3_wal_hook(db->h, on_wal, db);
-	checkpoint(db, SQLITE_CHECKPOINT_TRUNCATE);
+	if (!mutant(MUT_AUTOCHECKPOINT))
+		sqlite3_wal_hook(db->h, on_wal, db);
+	if (!mutant(MUT_NO_START_SYNC))
+		checkpoint(db, SQLITE_CHECKPOINT_TRUNCATE);
 	if (pragma_int(db, "PRAGMA application_id") != DB_APPLICATION)
 		return err_set(err, MW_INTERNAL, 0,
 		    "%s is not a database of Milkyway", path);
@@ -450,23 +464,27 @@ pragma_int(struct db *db, const char *sql)
 {
 	sqlite3_stmt *st = NULL;
 	int64_t v = -1;
+	int rc;
 
 	if (sqlite3_prepare_v2(db->h, sql, -1, &st, NULL) != SQLITE_OK)
 		fatal(db, sqlite3_errcode(db->h), sql);
-	if (sqlite3_step(st) == SQLITE_ROW)
+	rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW)
 		v = sqlite3_column_int64(st, 0);
 	sqlite3_finalize(st);
+	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+		fatal(db, rc, sql);
 	return v;
 }
 
 /* The state on disk is not known any more: a restart reads what is there. */
 static mw_noreturn void
-fatal(const struct db *db, int rc, const char *what)
+fatal(struct db *db, int rc, const char *what)
 {
 	log_error("store", NULL, "disk error, ending: %s\trc=%d errno=%d in=%s",
 	    db->h ? sqlite3_errmsg(db->h) : sqlite3_errstr(rc), rc,
 	    db->h ? sqlite3_system_errno(db->h) : 0, what);
-	_exit(DB_EXIT);
+	io->die(db);
 }
 
 static void
@@ -478,4 +496,69 @@ checkpoint(struct db *db, int mode)
 	if (rc != SQLITE_OK && rc != SQLITE_BUSY)
 		fatal(db, rc, "checkpoint");
 	db->wal_pages = 0;
+}
+
+/* ---- the real files ------------------------------------------------------ */
+
+static int
+real_exists(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0)
+		return 1;
+	return errno == ENOENT ? 0 : -1;
+}
+
+static void
+real_remove(const char *path)
+{
+	unlink(path);
+}
+
+static bool
+real_rename(const char *from, const char *to)
+{
+	return chmod(from, 0600) == 0 && rename(from, to) == 0;
+}
+
+static bool
+real_sync_dir(const char *path)
+{
+	char *copy = xstrdup(path);
+	int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool ok = fd >= 0 && fsync(fd) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	free(copy);
+	return ok;
+}
+
+static bool
+real_rewrite(const char *path)
+{
+	char buf[65536];
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	off_t at = 0;
+	ssize_t n;
+	bool ok;
+
+	if (fd < 0)
+		return errno == ENOENT;
+	while ((n = pread(fd, buf, sizeof buf, at)) > 0) {
+		if (pwrite(fd, buf, (size_t)n, at) != n)
+			break;
+		at += n;
+	}
+	ok = n == 0 && fsync(fd) == 0;
+	close(fd);
+	return ok;
+}
+
+static mw_noreturn void
+real_die(struct db *db)
+{
+	(void)db;
+	_exit(DB_EXIT);
 }

@@ -1,0 +1,7 @@
+-- Brings a file of schema 2 to schema 3: what is known of orphans and who
+-- decided about them.
+ALTER TABLE orphan ADD COLUMN first_seen INT NOT NULL DEFAULT 0;
+ALTER TABLE orphan ADD COLUMN native TEXT NOT NULL DEFAULT '';
+ALTER TABLE orphan ADD COLUMN tags TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE orphan ADD COLUMN actor TEXT NOT NULL DEFAULT '';
+UPDATE orphan SET first_seen = seen;
