@@ -24,6 +24,7 @@
 #include "coordinator/link.h"
 #include "coordinator/measure/mesh.h"
 #include "coordinator/measure/metrics.h"
+#include "coordinator/prereq.h"
 #include "coordinator/remote/remote.h"
 #include "coordinator/measure/retain.h"
 #include "coordinator/measure/sched.h"
@@ -71,6 +72,7 @@ coord_free(struct coord *c)
 	drift_stop(c->drift);
 	if (c->env)
 		env_real_stop(c->env);
+	prereq_stop(c->prereq);
 	if (c->remote)
 		remote_free(c->remote);
 	c->remote = NULL;
@@ -94,6 +96,7 @@ coord_free(struct coord *c)
 	agents_free(c->agents);
 	if (c->env)
 		env_real_free(c->env);
+	prereq_free(c->prereq);
 	if (c->actions)
 		actions_free(c->actions);
 	events_free(c->events);
@@ -137,6 +140,7 @@ build(struct coord *c, struct mw_err *err)
 	    !(c->ca = ca_open(c->conf.state_dir, c->deployment, err)) ||
 	    !(c->conns = conns_new(c, err)) || !(c->remote = remote_new(&rc)) ||
 	    !(c->actions = actions_open(c, err)) ||
+	    !(c->prereq = prereq_new(c, err)) ||
 	    !(c->env = env_real_new(c, err)) ||
 	    !(c->agents = agents_new(c, err)) ||
 	    !(c->snap = snap_new(c, err)) || !(c->mesh = mesh_new(c, err)) ||
@@ -146,6 +150,7 @@ build(struct coord *c, struct mw_err *err)
 	    !(c->places = places_new(c, err)) ||
 	    !(c->drift = drift_new(c, err)) || !(c->link = link_new(c, err)))
 		return false;
+	prereq_start(c->prereq);
 	env_real_start(c->env);
 	bench_resume(c->bench);
 	actions_ready(c->actions);

@@ -24,6 +24,7 @@ struct coord_conf {
 	char *advertise; /* address that agents are told; "" = api's view */
 	char *agent_dir; /* milkyway-agent and milkyway-ping lie here */
 	char *log_level;
+	char *ssh_from; /* CIDR from which VMs let SSH in; "" = anywhere */
 	int64_t ssh_max, ssh_kex_max;
 	int64_t sweep_s;
 	int64_t poll_ms; /* status poll while something is pending */
@@ -49,6 +50,7 @@ struct coord {
 	struct auth *auth; /* auth.h: API tokens, roles */
 	struct events *events; /* events.h: ring, SSE hub, history */
 	struct conns *conns; /* conns.h: connections, catalogue, drivers */
+	struct prereq *prereq; /* prereq.h: networks, groups, keys of VMs */
 	struct env_real *env; /* env_real.h: the lifecycle's world */
 	struct lc *lc; /* lifecycle/lifecycle.h */
 	struct actions *actions; /* actions.h: 202 and its resource */

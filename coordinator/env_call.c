@@ -1,9 +1,9 @@
 /*
  * env_call.c - the lifecycle's calls to clouds and its installations.
  *
- * Before the first create of an MCIS in a connection its SSH key is made known
- * there, once; creates wait for it and fail as unsent if that fails. Before
- * the first login the host key is looked for in the boot log.
+ * A create waits for what it needs in its cloud (prereq.h) and fails as unsent
+ * if that cannot be had. Before the first login the host key is looked for in
+ * the boot log.
  */
 #include "coordinator/env_int.h"
 
@@ -15,6 +15,7 @@
 #include "coordinator/ca.h"
 #include "coordinator/conns.h"
 #include "coordinator/link.h"
+#include "coordinator/prereq.h"
 #include "coordinator/remote/login_key.h"
 #include "coordinator/remote/remote.h"
 
@@ -23,24 +24,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define ECHO_PORT 7472
 #define CONSOLE_MS 10000
 #define USERS_MAX 12
-
-enum key_state {
-	KEY_ASKED,
-	KEY_KNOWN,
-	KEY_DOUBTED /* asked again before the next create */
-};
-
-struct key {
-	struct env_real *e;
-	char connection[LC_WORD_LEN], key_id[LC_ID_LEN];
-	enum key_state state;
-	struct csp_req **waiting; /* creates */
-	size_t nwaiting, waiting_cap;
-	struct key *next;
-};
 
 /* One request of the core to install an agent. */
 struct install {
@@ -61,7 +46,6 @@ struct install {
 };
 
 static void on_answer(struct csp_answer *a, void *arg);
-static void on_key(struct csp_answer *a, void *arg);
 static void on_console(struct csp_answer *a, void *arg);
 static void begin(struct install *in);
 static void on_done(void *arg, const struct remote_end *end);
@@ -69,42 +53,6 @@ static void answer_install(struct install *in,
     const struct lc_install_result *r);
 
 /* ---- clouds -------------------------------------------------------------- */
-
-static struct lc_mcis *
-mcis_of_key(struct env_real *e, const char *key_id)
-{
-	struct lc_mcis *m = lc_mcis_first(e->c->lc);
-
-	while (m && !str_eq(m->row.key_id, key_id))
-		m = m->next;
-	return m;
-}
-
-static struct key *
-key_find(struct env_real *e, const struct csp_req *q)
-{
-	struct key *k = e->keys;
-
-	while (k &&
-	    !(str_eq(k->connection, q->connection) &&
-		str_eq(k->key_id, q->key_name)))
-		k = k->next;
-	return k;
-}
-
-static void
-key_drop(struct key *k)
-{
-	struct key **at = &k->e->keys;
-
-	while (*at != k)
-		at = &(*at)->next;
-	*at = k->next;
-	for (size_t i = 0; i < k->nwaiting; i++)
-		csp_req_free(k->waiting[i]);
-	free(k->waiting);
-	free(k);
-}
 
 /* Ends a create that never left. */
 static void
@@ -129,103 +77,32 @@ unsent(struct env_real *e, const struct csp_req *q,
 	csp_answer_free(a);
 }
 
-/* False: there is no key to show; the create goes without. */
-static bool
-ask_key(struct env_real *e, struct csp_req *take_create)
-{
-	struct lc_mcis *m = mcis_of_key(e, take_create->key_name);
-	struct mw_err err = MW_ERR_INIT;
-	struct str line = STR_INIT;
-	struct csp_req *q;
-	struct key *k = key_find(e, take_create);
-
-	if (!m)
-		return false;
-	if (!ca_ssh_key(e->c->ca, m->row.key_id, &line, NULL, &err)) {
-		log_error("lifecycle", m->row.name, "no SSH key: %s\taction=%s",
-		    err.msg, "create without");
-		str_free(&line);
-		return false;
-	}
-	if (!k) {
-		k = xcalloc(1, sizeof *k);
-		k->e = e;
-		str_copy(k->connection, sizeof k->connection,
-		    take_create->connection);
-		str_copy(k->key_id, sizeof k->key_id, take_create->key_name);
-		k->next = e->keys;
-		e->keys = k;
-	}
-	k->state = KEY_ASKED;
-	VEC_GROW(k->waiting, k->nwaiting, k->waiting_cap);
-	k->waiting[k->nwaiting++] = take_create;
-	q = csp_req_new(CSP_KEY_ENSURE, k->connection);
-	q->key_name = arena_strdup(q->arena, k->key_id);
-	q->name = q->key_name;
-	q->public_key = arena_strdup(q->arena, str_cstr(&line));
-	str_free(&line);
-	conns_submit(e->c->conns, q, on_key, k);
-	return true;
-}
-
+/* All that a create needs is there, or something stands in the way. */
 static void
-on_key(struct csp_answer *a, void *arg)
+on_ready(struct csp_req *q, const struct csp_answer *why, const char *message,
+    void *arg)
 {
-	struct key *k = arg;
-	struct env_real *e = k->e;
-	char *why;
+	struct env_real *e = arg;
 
-	if (e->stopped) {
-		csp_answer_free(a);
-		return;
-	}
-	if (a->cls == CSP_OK) {
-		k->state = KEY_KNOWN;
-		for (size_t i = 0; i < k->nwaiting; i++)
-			conns_submit(e->c->conns, k->waiting[i], on_answer, e);
-		k->nwaiting = 0;
-		csp_answer_free(a);
-		return;
-	}
-	why = xasprintf("SSH key: %s",
-	    a->message ? a->message : csp_class_name(a->cls));
-	while (k->nwaiting > 0) {
-		struct csp_req *q = k->waiting[--k->nwaiting];
-
-		unsent(e, q, a, why);
+	if (why) {
+		unsent(e, q, why, message);
 		csp_req_free(q);
+	} else {
+		conns_submit(e->c->conns, q, on_answer, e);
 	}
-	key_drop(k);
-	free(why);
-	csp_answer_free(a);
 }
 
 void
 env_csp(void *ctx, struct csp_req *q)
 {
 	struct env_real *e = ctx;
-	struct csp_caps caps;
-	struct key *k;
 
-	if (e->stopped) {
+	if (e->stopped)
 		csp_req_free(q);
-		return;
-	}
-	caps = conns_caps(e->c->conns, q->connection);
-	if (q->op != CSP_VM_CREATE || !q->key_name ||
-	    !(caps.flags & CSP_CAP_IMPORT_KEY)) {
+	else if (q->op == CSP_VM_CREATE)
+		prereq_need(e->c->prereq, q, on_ready, e);
+	else
 		conns_submit(e->c->conns, q, on_answer, e);
-		return;
-	}
-	k = key_find(e, q);
-	if ((!k || k->state == KEY_DOUBTED) && ask_key(e, q))
-		return;
-	if (k && k->state == KEY_ASKED) {
-		VEC_GROW(k->waiting, k->nwaiting, k->waiting_cap);
-		k->waiting[k->nwaiting++] = q;
-		return;
-	}
-	conns_submit(e->c->conns, q, on_answer, e);
 }
 
 static void
@@ -233,51 +110,23 @@ on_answer(struct csp_answer *a, void *arg)
 {
 	struct env_real *e = arg;
 
-	/* Someone may have deleted our key in the cloud. */
+	/* Someone may have deleted our key, group or network in the cloud. */
 	if (a->op == CSP_VM_CREATE && a->cls == CSP_DEFINITE &&
-	    a->reason == CSP_R_INVALID) {
-		for (struct key *k = e->keys; k; k = k->next)
-			if (k->state == KEY_KNOWN)
-				k->state = KEY_DOUBTED;
-	}
+	    a->reason == CSP_R_INVALID)
+		prereq_doubt(e->c->prereq);
 	if (!e->stopped)
 		lc_on_csp(e->c->lc, a);
 	csp_answer_free(a);
 }
 
-static void
-on_key_deleted(struct csp_answer *a, void *arg)
-{
-	(void)arg;
-	if (a->cls != CSP_OK && a->cls != CSP_NOT_FOUND)
-		log_warn("lifecycle", NULL,
-		    "an SSH key stays in the cloud: %s\taction=leave",
-		    a->message ? a->message : csp_class_name(a->cls));
-	csp_answer_free(a);
-}
-
-/* The MCIS is gone: its keys go, too. */
+/* The MCIS is gone: what its VMs needed goes, too. */
 void
 env_row_durable(struct env_real *e, const struct lc_row *row)
 {
-	const struct lc_mcis_row *m = &row->u.mcis;
-	struct key *next;
-
 	if (row->kind != LC_ROW_MCIS_DELETE)
 		return;
-	for (struct key *k = e->keys; k; k = next) {
-		struct csp_req *q;
-
-		next = k->next;
-		if (!str_eq(k->key_id, m->key_id) || k->state == KEY_ASKED)
-			continue;
-		q = csp_req_new(CSP_KEY_DELETE, k->connection);
-		q->key_name = arena_strdup(q->arena, k->key_id);
-		q->name = q->key_name;
-		conns_submit(e->c->conns, q, on_key_deleted, e);
-		key_drop(k);
-	}
-	ca_ssh_key_forget(e->c->ca, m->key_id);
+	prereq_end(e->c->prereq, row->u.mcis.key_id);
+	ca_ssh_key_forget(e->c->ca, row->u.mcis.key_id);
 }
 
 /* ---- installations ------------------------------------------------------- */
@@ -504,10 +353,14 @@ answer_install(struct install *in, const struct lc_install_result *r)
 	free(in);
 }
 
-/* A generation that ends needs no agent. */
+/* Its address may be new. A generation that ends needs no agent. */
 void
 env_inst_changed(struct env_real *e, const struct lc_inst_row *row)
 {
+	const struct lc_slot *s = lc_slot_find(e->c->lc, row->slot_id);
+
+	if (s)
+		prereq_members(e->c->prereq, s->mcis->row.key_id);
 	if (row->phase == LC_P_CREATING || row->phase == LC_P_RUNNING)
 		return;
 	for (struct install *in = e->installs; in; in = in->next) {
@@ -538,6 +391,4 @@ env_free_calls(struct env_real *e)
 		free(in->uri);
 		free(in);
 	}
-	while (e->keys)
-		key_drop(e->keys);
 }

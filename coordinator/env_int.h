@@ -8,13 +8,11 @@
 #include "coordinator/env_real.h"
 #include "lifecycle/lifecycle.h"
 
-struct key;
 struct install;
 
 struct env_real {
 	struct coord *c;
 	struct loop_timer *timer;
-	struct key *keys; /* that a cloud holds, as far as we know */
 	struct install *installs;
 	bool stopped;
 };

@@ -50,6 +50,9 @@ static const struct conf_key keys[] = {
 	    "agents beat so often; three missed beats make one silent" },
 	{ "log.level", CONF_STR, AT(log_level), 0, 0, "info",
 	    "debug, info, warn or error" },
+	{ "cloud.ssh_from", CONF_STR, AT(ssh_from), 0, 0, "",
+	    "network (CIDR) from which new VMs let SSH in, e.g. "
+	    "203.0.113.7/32; empty: from anywhere" },
 	{ "ssh.max", CONF_INT, AT(ssh_max), 1, 4096, "128",
 	    "SSH connections at a time" },
 	{ "ssh.kex_max", CONF_INT, AT(ssh_kex_max), 1, 256, "16",

@@ -91,6 +91,19 @@ copy_tags(struct arena *a, const struct csp_tag *tags, size_t n)
 	return copy;
 }
 
+static struct csp_rule *
+copy_rules(struct arena *a, const struct csp_rule *rules, size_t n)
+{
+	struct csp_rule *copy = arena_array(a, n, sizeof *copy);
+
+	for (size_t i = 0; i < n; i++) {
+		copy[i] = rules[i];
+		copy[i].proto = arena_strdup(a, rules[i].proto);
+		copy[i].cidr = arena_strdup(a, rules[i].cidr);
+	}
+	return copy;
+}
+
 struct csp_req *
 csp_req_copy(const struct csp_req *q)
 {
@@ -111,6 +124,8 @@ csp_req_copy(const struct csp_req *q)
 	c->user_data = arena_strdup(a, q->user_data);
 	c->tags = q->ntags > 0 ? copy_tags(a, q->tags, q->ntags) : NULL;
 	c->ntags = q->ntags;
+	c->rules = q->nrules > 0 ? copy_rules(a, q->rules, q->nrules) : NULL;
+	c->nrules = q->nrules;
 	c->deadline_ms = q->deadline_ms;
 	return c;
 }

@@ -75,6 +75,7 @@ enum csp_cap {
 	CSP_CAP_CONSOLE = 1 << 6,
 	CSP_CAP_USERDATA_PRIVATE = 1 << 7,
 	CSP_CAP_CREATE = 1 << 8, /* can make VMs at all */
+	CSP_CAP_NET = 1 << 9, /* a VM needs a network and a security group */
 };
 
 struct csp_caps {
@@ -89,7 +90,23 @@ struct csp_tag {
 	const char *key, *value;
 };
 
-/* All strings live in the request's arena. Unused fields are NULL or 0. */
+/* What may come in. Everything may go out. */
+struct csp_rule {
+	const char *proto; /* "tcp", "udp", "icmp" */
+	int64_t from, to; /* ports; icmp: 0 */
+	const char *cidr; /* "203.0.113.7/32" */
+};
+
+/*
+ * All strings live in the request's arena. Unused fields are NULL or 0.
+ *
+ * net_ensure, sg_ensure, key_ensure and the deletes are plans: each step is
+ * "find by our tags or name, else make"; calling again after any failure goes
+ * on. net_ensure (name, zone) and sg_ensure (name, network, rules: these and no
+ * others) answer with the csp_id that create takes as network and
+ * security_group; nobody but the driver looks into it. Deletes go by name and
+ * answer CONFLICT/BUSY until nothing is left; nothing there is OK.
+ */
 struct csp_req {
 	struct arena *arena;
 	uint64_t id; /* the caller's number, echoed */
@@ -100,6 +117,8 @@ struct csp_req {
 	const char *spec, *image, *zone;
 	const char *key_name, *public_key; /* OpenSSH line */
 	const char *network, *security_group, *user_data;
+	const struct csp_rule *rules;
+	size_t nrules;
 	const struct csp_tag *tags; /* create: all; list: filter (AND) */
 	size_t ntags;
 	int64_t deadline_ms; /* 0: the driver's default (60 s) */

@@ -10,6 +10,7 @@
 #include "coordinator/actions.h"
 #include "coordinator/conns_import.h"
 #include "coordinator/env_real.h"
+#include "coordinator/prereq.h"
 #include "lifecycle/lifecycle.h"
 
 #include <ctype.h>
@@ -142,6 +143,15 @@ delete_conn(struct httpd_req *req, void *ctx)
 		err_set(&err, MW_CONFLICT, 0, "%zu VMs use connection %s", vms,
 		    id);
 		err_hint(&err, "delete their MCIS first");
+		httpd_reply_err(req, &err);
+		return;
+	}
+	vms = prereq_count(c->prereq, id);
+	if (vms) {
+		err_set(&err, MW_CONFLICT, 0,
+		    "%zu networks, groups and keys are in the cloud of %s yet",
+		    vms, id);
+		err_hint(&err, "they go with their MCIS; wait a minute");
 		httpd_reply_err(req, &err);
 		return;
 	}

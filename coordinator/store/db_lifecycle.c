@@ -4,6 +4,7 @@
  * not known any more is an error, never a guess.
  */
 #include "coordinator/store/db_lifecycle.h"
+#include "coordinator/store/db_prereq.h"
 
 #include "common/pure/num.h"
 #include "common/pure/str.h"
@@ -59,6 +60,8 @@ delete_mcis(struct db *db, const struct lc_row *r, const char *steps,
 	sqlite3_stmt *st = db_stmt(db, "DELETE FROM mcis WHERE id = ?");
 
 	(void)steps;
+	if (!db_prereq_end(db, r->u.mcis.mcis_id, err))
+		return false;
 	db_bind(st, "i", r->u.mcis.mcis_id);
 	return db_exec(db, st, err);
 }

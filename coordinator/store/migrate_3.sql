@@ -5,3 +5,8 @@ ALTER TABLE orphan ADD COLUMN native TEXT NOT NULL DEFAULT '';
 ALTER TABLE orphan ADD COLUMN tags TEXT NOT NULL DEFAULT '{}';
 ALTER TABLE orphan ADD COLUMN actor TEXT NOT NULL DEFAULT '';
 UPDATE orphan SET first_seen = seen;
+CREATE TABLE prereq(
+	kind INT NOT NULL, conn TEXT NOT NULL, key_id TEXT NOT NULL,
+	zone TEXT NOT NULL, ending INT NOT NULL,
+	PRIMARY KEY(conn, key_id, kind, zone)
+) WITHOUT ROWID;

@@ -271,6 +271,13 @@ CREATE TABLE orphan(
 	PRIMARY KEY(conn, csp_id)
 ) WITHOUT ROWID;
 
+-- [prereq] what VMs need in their clouds: 0 network, 1 security group, 2 key
+CREATE TABLE prereq(
+	kind INT NOT NULL, conn TEXT NOT NULL, key_id TEXT NOT NULL,
+	zone TEXT NOT NULL, ending INT NOT NULL,
+	PRIMARY KEY(conn, key_id, kind, zone)
+) WITHOUT ROWID;
+
 -- [actions]
 CREATE TABLE action(
 	n INTEGER PRIMARY KEY,		-- shown as ac-N
