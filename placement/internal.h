@@ -126,8 +126,12 @@ struct pl_model {
 	uint32_t nfit; /* leading terms of the stage that the cost holds */
 	uint64_t npairs; /* talking pairs of VMs */
 
+	struct pl_times *times; /* of the world's pairs of sites */
+	bool own_times;
 	struct pl_element *el;
 	size_t nel;
+	uint32_t *esite; /* world site and class of each element */
+	uint8_t *ecls;
 	pl_cost *ecost; /* m * nel; PL_INF: the role cannot be there */
 	pl_cost *eside; /* nside * m * nel */
 };
@@ -316,10 +320,14 @@ pl_cost pl_pairs_bound(struct pl_search *s, const uint32_t *list, size_t n,
 bool pl_groups(const struct pl_model *m, struct pl_ctl *ctl, size_t max,
     struct pl_found **out, size_t *nout, bool *cut_by_max);
 
-/* The world as the query wants it read: suspect times, missing scores. The
- * same pointer if there is nothing to do; else a copy in the arena. */
+/* The world as the query wants it read: suspect times, missing scores; with
+ * what is worth to know for all searches of one solve (world.h). A copy in the
+ * arena, or the same pointer if there is nothing to do. */
 const struct place_world *pl_world_prepare(const struct place_query *q,
     const struct place_world *w, struct arena *arena);
+/* Before the arena is freed; given: the world that w was made from. */
+void pl_world_done(const struct place_world *w,
+    const struct place_world *given);
 /* A copy with estimates of unknown pairs; false: there are none. */
 bool pl_world_estimate(const struct place_query *q, const struct place_world *w,
     struct arena *arena, struct place_world *out);
