@@ -16,20 +16,6 @@ exclude(const struct pl_model *m, uint32_t cls, uint32_t other,
 	return m->cap[l] < 2 || m->apart[cls][other] >= l;
 }
 
-bool
-pl_compatible(const struct pl_model *m, uint32_t a, uint32_t b)
-{
-	const struct pl_element *x = &m->el[a], *y = &m->el[b];
-
-	if (x->site == y->site && x->cls == y->cls)
-		return false;
-	for (enum place_level l = PLACE_LEVEL_SITE; l <= m->tied; l++)
-		if (m->at[l][x->site] == m->at[l][y->site] &&
-		    exclude(m, x->cls, y->cls, l))
-			return false;
-	return pl_model_rtt(m, x->site, y->site) <= m->lim[x->cls][y->cls];
-}
-
 /* Bits of the elements that are near enough. */
 static void
 near(const struct pl_model *m, uint32_t e, uint64_t *row, size_t words)

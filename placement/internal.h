@@ -207,7 +207,7 @@ struct pl_search {
 	struct pl_ctl *ctl;
 	bool feasibility; /* stop at the first group; costs do not matter */
 	size_t words;
-	uint64_t *adj;
+	uint64_t *adj, *in; /* in: the list that is looked through */
 	bool *adj_built;
 
 	uint32_t chosen[PLACE_MAX_VMS];
@@ -239,7 +239,6 @@ void pl_search_run(struct pl_search *s);
 
 /* Bit row of the elements compatible with e. */
 const uint64_t *pl_graph_row(struct pl_search *s, uint32_t e);
-bool pl_compatible(const struct pl_model *m, uint32_t a, uint32_t b);
 static inline bool
 pl_bit(const uint64_t *row, uint32_t i)
 {
@@ -255,7 +254,8 @@ struct pl_bound {
 	uint32_t *col_of; /* per list position */
 	uint32_t unit_role[PLACE_MAX_VMS], unit_col[PLACE_MAX_VMS];
 	size_t nunits;
-	uint64_t *mask;
+	uint64_t *mask, *open; /* per element */
+	uint32_t *place; /* of an element in the list */
 	bool *taken;
 	/* Where a role may go at once; what [the other role] pays to push
 	 * out one of its units. */
