@@ -23,6 +23,7 @@ struct coord_conf {
 	int64_t link_port;
 	char *advertise; /* address that agents are told; "" = api's view */
 	char *agent_dir; /* milkyway-agent and milkyway-ping lie here */
+	bool agent_install; /* false: VMs without agents */
 	char *log_level;
 	char *ssh_from; /* CIDR from which VMs let SSH in; "" = anywhere */
 	int64_t ssh_max, ssh_kex_max;

@@ -329,6 +329,7 @@ env_real_new(struct coord *c, struct mw_err *err)
 		conf.poll_ms = c->conf.poll_ms;
 	if (c->conf.sweep_s > 0)
 		conf.sweep_s = c->conf.sweep_s;
+	conf.install = c->conf.agent_install;
 	c->lc = lc_new(&env, &conf);
 	if (!store_run_now(c->store, load, c->lc, err)) {
 		err_wrap(err, "lifecycle");

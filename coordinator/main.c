@@ -46,6 +46,8 @@ static const struct conf_key keys[] = {
 	{ "agent.dir", CONF_STR, AT(agent_dir), 0, 0, "",
 	    "where milkyway-agent and milkyway-ping lie; empty: beside "
 	    "milkywayd" },
+	{ "agent.install", CONF_BOOL, AT(agent_install), 0, 0, "true",
+	    "install the agent on VMs; false: VMs only, nothing is measured" },
 	{ "agent.ttl_ms", CONF_INT, AT(agent_ttl_ms), 100, 600000, "5000",
 	    "agents beat so often; three missed beats make one silent" },
 	{ "log.level", CONF_STR, AT(log_level), 0, 0, "info",

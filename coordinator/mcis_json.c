@@ -119,7 +119,7 @@ mcis_json(struct coord *c, const struct lc_mcis *m, bool tumblebug, bool vms)
 static void
 put_place(struct coord *c, json_t *j, const struct lc_slot *s)
 {
-	const struct lc_spec *want = &s->row.spec;
+	const struct lc_spec_row *want = &s->row.spec;
 	const struct conn_row *cn = conns_get(c->conns, want->connection);
 	const struct spec_row *sp =
 	    conns_spec(c->conns, want->connection, want->spec);

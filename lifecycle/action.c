@@ -23,8 +23,9 @@ lc_action_new(struct lc *lc, struct lc_mcis *m, struct lc_slot *s,
 	r->act = act;
 	r->mcis_id = m->row.mcis_id;
 	r->slot_id = s ? s->row.slot_id : 0;
-	str_copy(r->target, sizeof r->target, who->target);
-	str_copy(r->actor, sizeof r->actor, who->actor);
+	lc_text(lc, &r->target, LC_TARGET_LEN, who->target);
+	lc_text(lc, &r->actor, LC_ID_LEN, who->actor);
+	lc_text(lc, &r->error, LC_TEXT_LEN, "");
 	r->policy = m->row.policy;
 	r->started_at = lc->env.wall_ns(lc->env.ctx);
 	a->mcis = m;
@@ -36,7 +37,7 @@ lc_action_new(struct lc *lc, struct lc_mcis *m, struct lc_slot *s,
 	*at = a;
 	e = lc_event(lc, LC_EV_DESIRED, m, s, lc_act_name(act));
 	str_copy(e->action_id, sizeof e->action_id, r->action_id);
-	str_copy(e->actor, sizeof e->actor, r->actor);
+	e->actor = arena_strdup(lc->txn->arena, r->actor);
 	return a;
 }
 
@@ -112,8 +113,7 @@ lc_member(struct lc *lc, struct lc_slot *s, enum lc_member to,
 
 			str_addf(&t, "%s: %s", s->vm_id,
 			    reason ? reason : "failed");
-			str_copy(a->row.error, sizeof a->row.error,
-			    str_cstr(&t));
+			lc_text(lc, &a->row.error, LC_TEXT_LEN, str_cstr(&t));
 			str_free(&t);
 		}
 	}
@@ -225,10 +225,12 @@ lc_action_end(struct lc *lc, struct lc_action *a, enum lc_run_state state)
 		"canceled" };
 	struct lc_action **at = &lc->actions;
 	struct lc_event *e;
+	struct lc_row *r;
 
 	a->row.state = state;
 	a->row.ended_at = lc->env.wall_ns(lc->env.ctx);
-	lc_row(lc, LC_ROW_ACTION_PUT)->u.action = a->row;
+	r = lc_row(lc, LC_ROW_ACTION_PUT);
+	lc_action_row_copy(lc->txn->arena, &r->u.action, &a->row);
 	e = lc_event(lc, LC_EV_ACTION_END, a->mcis, NULL, a->row.error);
 	str_copy(e->action_id, sizeof e->action_id, a->row.action_id);
 	str_copy(e->to, sizeof e->to, names[state]);
@@ -237,6 +239,7 @@ lc_action_end(struct lc *lc, struct lc_action *a, enum lc_run_state state)
 	while (*at != a)
 		at = &(*at)->next;
 	*at = a->next;
+	lc_action_row_release(lc, &a->row);
 	free(a);
 }
 

@@ -70,7 +70,9 @@ lc_load_inst(struct lc *lc, const struct lc_inst_row *row)
 
 	if (!s || row->gen < s->inst.gen)
 		return;
+	lc_inst_row_release(lc, &s->inst);
 	s->inst = *row;
+	lc_inst_row_own(lc, &s->inst);
 	s->inst.unresolved =
 	    s->inst.attempted && s->inst.phase == LC_P_CREATING;
 	s->unresolved_ns = lc->boot_ns;
@@ -95,6 +97,7 @@ lc_load_action(struct lc *lc, const struct lc_action_row *row)
 		return;
 	a = xcalloc(1, sizeof *a);
 	a->row = *row;
+	lc_action_row_own(lc, &a->row);
 	a->mcis = mcis_by_id(lc, row->mcis_id);
 	if (a->mcis && row->slot_id == 0)
 		a->mcis->action = a;

@@ -19,7 +19,7 @@ static struct due heap_pop(struct lc *lc);
 static bool due_valid(const struct lc *lc, const struct due *d);
 static void rewake(struct lc *lc);
 static struct lc_txn *txn_open(struct lc *lc);
-static void slot_free(struct lc_slot *s);
+static void slot_free(struct lc *lc, struct lc_slot *s);
 
 void
 lc_conf_defaults(struct lc_conf *conf)
@@ -56,7 +56,7 @@ lc_free(struct lc *lc)
 	if (!lc)
 		return;
 	for (size_t i = 0; i < lc->nslots; i++)
-		slot_free(lc->slots[i]);
+		free(lc->slots[i]);
 	while (lc->mcis) {
 		struct lc_mcis *m = lc->mcis;
 
@@ -93,6 +93,7 @@ lc_free(struct lc *lc)
 	free(lc->due);
 	free(lc->calls);
 	free(lc->orphans);
+	lc_texts_free(lc);
 	free(lc);
 }
 
@@ -184,26 +185,36 @@ lc_event(struct lc *lc, enum lc_event_kind kind, const struct lc_mcis *m,
     const struct lc_slot *s, const char *reason)
 {
 	struct lc_event *e = &lc_row(lc, LC_ROW_EVENT)->u.event;
+	struct arena *a = lc->txn->arena;
 
 	e->kind = kind;
 	e->at = lc->env.wall_ns(lc->env.ctx);
 	if (!m && s)
 		m = s->mcis;
-	if (m) {
-		str_copy(e->ns, sizeof e->ns, m->row.ns);
-		str_copy(e->mcis, sizeof e->mcis, m->row.name);
-	}
+	e->ns = m ? arena_strdup(a, m->row.ns) : "";
+	e->mcis = m ? arena_strdup(a, m->row.name) : "";
+	e->vm_id = s ? arena_strdup(a, s->vm_id) : "";
+	e->native = s ? arena_strdup(a, s->inst.native) : "";
+	e->actor = "";
 	if (s) {
-		str_copy(e->vm_id, sizeof e->vm_id, s->vm_id);
 		e->slot_id = s->row.slot_id;
 		e->gen = s->inst.gen;
-		str_copy(e->native, sizeof e->native, s->inst.native);
 		if (s->row.member == LC_M_RUNNING)
 			str_copy(e->action_id, sizeof e->action_id,
 			    s->row.action_id);
 	}
-	str_copy(e->reason, sizeof e->reason, reason ? reason : "");
+	e->reason = reason && *reason
+	    ? arena_printf(a, "%.*s", LC_TEXT_LEN - 1, reason)
+	    : "";
 	return e;
+}
+
+static void
+inst_row(struct lc *lc, const struct lc_slot *s)
+{
+	struct lc_row *r = lc_row(lc, LC_ROW_INST_PUT);
+
+	lc_inst_row_copy(lc->txn->arena, &r->u.inst, &s->inst);
 }
 
 static void
@@ -233,7 +244,8 @@ flush_parents(struct lc *lc)
 		if (!a->dirty)
 			continue;
 		a->dirty = false;
-		lc_row(lc, LC_ROW_ACTION_PUT)->u.action = a->row;
+		r = lc_row(lc, LC_ROW_ACTION_PUT);
+		lc_action_row_copy(lc->txn->arena, &r->u.action, &a->row);
 	}
 }
 
@@ -252,13 +264,11 @@ flush(struct lc *lc)
 		t = txn_open(lc);
 		if (s->dirty & DIRTY_SLOT) {
 			r = lc_row(lc, LC_ROW_SLOT_PUT);
-			r->u.slot = s->row;
-			r->u.slot.labels =
-			    arena_strdup(t->arena, s->row.labels);
+			lc_slot_row_copy(t->arena, &r->u.slot, &s->row);
 		}
 		if (s->dirty & DIRTY_INST && s->inst.gen &&
 		    !(mutant(MUT_NO_INTENT) && s->inst.phase == LC_P_CREATING))
-			lc_row(lc, LC_ROW_INST_PUT)->u.inst = s->inst;
+			inst_row(lc, s);
 		s->dirty = 0;
 		s->committing = lc->next_txn + 1;
 		VEC_GROW(t->slots, t->nslots, t->slots_cap);
@@ -435,12 +445,12 @@ slot_after(const struct lc_slot *s, const char *group, int64_t index)
 }
 
 static void
-vm_id_set(struct lc_slot *s)
+vm_id_set(struct lc *lc, struct lc_slot *s)
 {
 	struct str t = STR_INIT;
 
 	str_addf(&t, "%s-%lld", s->row.group, (long long)s->row.index);
-	str_copy(s->vm_id, sizeof s->vm_id, str_cstr(&t));
+	lc_text(lc, &s->vm_id, LC_VM_ID_LEN, str_cstr(&t));
 	str_free(&t);
 }
 
@@ -475,22 +485,36 @@ slot_link(struct lc *lc, struct lc_mcis *m, struct lc_slot *s)
 	m->counts[s->status]++;
 	s->last_try_ns = -1;
 	s->seen_ns = lc_now(lc);
-	vm_id_set(s);
+	vm_id_set(lc, s);
+}
+
+static struct lc_slot *
+slot_make(struct lc *lc, struct lc_mcis *m, const struct lc_slot_row *row)
+{
+	struct lc_slot *s = xcalloc(1, sizeof *s);
+
+	s->row = *row;
+	lc_slot_row_own(lc, &s->row);
+	lc_inst_row_own(lc, &s->inst);
+	lc_text(lc, &s->status_reason, LC_TEXT_LEN, "");
+	lc_text(lc, &s->ssh_user_hint, LC_ID_LEN, "");
+	lc_text(lc, &s->boot_id, LC_ID_LEN, "");
+	s->status = LC_CREATING;
+	slot_link(lc, m, s);
+	return s;
 }
 
 struct lc_slot *
 lc_slot_new(struct lc *lc, struct lc_mcis *m, const char *group, int64_t index)
 {
-	struct lc_slot *s = xcalloc(1, sizeof *s);
+	const struct lc_slot_row row = { .slot_id = lc->next_slot++,
+		.mcis_id = m->row.mcis_id,
+		.group = group,
+		.index = index,
+		.labels = "{}" };
+	struct lc_slot *s = slot_make(lc, m, &row);
 
-	s->row.slot_id = lc->next_slot++;
 	lc->next_dirty = true;
-	s->row.mcis_id = m->row.mcis_id;
-	str_copy(s->row.group, sizeof s->row.group, group);
-	s->row.index = index;
-	s->row.labels = xstrdup("{}");
-	s->status = LC_CREATING;
-	slot_link(lc, m, s);
 	lc_dirty(lc, s, DIRTY_SLOT);
 	return s;
 }
@@ -498,18 +522,18 @@ lc_slot_new(struct lc *lc, struct lc_mcis *m, const char *group, int64_t index)
 void
 lc_slot_load(struct lc *lc, struct lc_mcis *m, const struct lc_slot_row *row)
 {
-	struct lc_slot *s = xcalloc(1, sizeof *s);
-
-	s->row = *row;
-	s->row.labels = xstrdup(row->labels);
-	s->status = LC_CREATING;
-	slot_link(lc, m, s);
+	slot_make(lc, m, row);
 }
 
 static void
-slot_free(struct lc_slot *s)
+slot_free(struct lc *lc, struct lc_slot *s)
 {
-	free((char *)s->row.labels);
+	lc_slot_row_release(lc, &s->row);
+	lc_inst_row_release(lc, &s->inst);
+	lc_text(lc, &s->vm_id, 1, "");
+	lc_text(lc, &s->status_reason, 1, "");
+	lc_text(lc, &s->ssh_user_hint, 1, "");
+	lc_text(lc, &s->boot_id, 1, "");
 	free(s);
 }
 
@@ -522,7 +546,7 @@ lc_slot_drop(struct lc *lc, struct lc_slot *s)
 
 	assert(s->inst.phase == LC_P_NONE || s->inst.phase == LC_P_DEAD);
 	if (s->inst.gen)
-		lc_row(lc, LC_ROW_INST_PUT)->u.inst = s->inst;
+		inst_row(lc, s);
 	lc_row(lc, LC_ROW_SLOT_DELETE)->u.slot.slot_id = s->row.slot_id;
 	if (mutant(MUT_ID_REUSED) && s->row.slot_id + 1 == lc->next_slot) {
 		lc->next_slot--;
@@ -551,7 +575,7 @@ static void
 free_graves(struct lc *lc)
 {
 	for (size_t i = 0; i < lc->ngraves; i++)
-		slot_free(lc->graves[i]);
+		slot_free(lc, lc->graves[i]);
 	lc->ngraves = 0;
 }
 

@@ -79,6 +79,7 @@ lc_open(struct lc *lc, struct lc_slot *s)
 	struct lc_inst_row *in = &s->inst;
 	int64_t gen = s->row.gen + 1;
 
+	lc_inst_row_release(lc, in);
 	*in = (struct lc_inst_row){
 		.slot_id = s->row.slot_id,
 		.gen = gen,
@@ -87,13 +88,14 @@ lc_open(struct lc *lc, struct lc_slot *s)
 		.cls = LC_C_BOOT,
 		.status = s->status,
 		.status_at = lc->env.wall_ns(lc->env.ctx),
+		.connection = s->row.spec.connection,
+		.zone = s->row.spec.zone,
 	};
-	str_copy(in->connection, sizeof in->connection, s->row.spec.connection);
-	str_copy(in->zone, sizeof in->zone, s->row.spec.zone);
+	lc_inst_row_own(lc, in);
 	lc_token(lc, s->row.slot_id, gen, in->token);
 	s->row.gen = gen;
-	s->row.reason[0] = '\0';
-	s->boot_id[0] = '\0';
+	lc_text(lc, &s->row.reason, 1, "");
+	lc_text(lc, &s->boot_id, 1, "");
 	s->agent_up = s->reboot_confirmed = false;
 	s->install_ns = s->install_retry_ns = 0;
 	s->install_tries = 0;
@@ -239,7 +241,7 @@ made(struct lc *lc, struct lc_slot *s, const struct csp_answer *a)
 
 	if (!id && a->nvms > 0)
 		id = a->vms[0].csp_id;
-	if (!id || !*id || strlen(id) >= sizeof s->inst.csp_id) {
+	if (!id || !*id || strlen(id) >= LC_WORD_LEN) {
 		ambiguous(lc, s);
 		return;
 	}
@@ -249,7 +251,7 @@ made(struct lc *lc, struct lc_slot *s, const struct csp_answer *a)
 		close_gen(lc, s); /* the token names a VM that is dead */
 		return;
 	}
-	str_copy(s->inst.csp_id, sizeof s->inst.csp_id, id);
+	lc_text(lc, &s->inst.csp_id, LC_WORD_LEN, id);
 	s->inst.unresolved = false;
 	s->answered_ns = lc_now(lc);
 	lc_move(lc, s, MOVE_MADE);
@@ -269,7 +271,7 @@ lc_on_create(struct lc *lc, struct lc_slot *s, const struct csp_answer *a)
 	}
 	lc_answer_text(a, text);
 	lc_event(lc, LC_EV_ANSWER, NULL, s, text);
-	str_copy(s->inst.last_error, sizeof s->inst.last_error, text);
+	lc_text(lc, &s->inst.last_error, LC_TEXT_LEN, text);
 	if (a->cls == CSP_AMBIGUOUS && !mutant(MUT_AMBIGUOUS_FAILS)) {
 		ambiguous(lc, s);
 	} else if (a->cls == CSP_THROTTLED) {
@@ -408,7 +410,7 @@ lc_on_clear(struct lc *lc, struct lc_slot *s, const struct csp_answer *a)
 void
 lc_adopt(struct lc *lc, struct lc_slot *s, const struct csp_vm *vm)
 {
-	str_copy(s->inst.csp_id, sizeof s->inst.csp_id, vm->csp_id);
+	lc_text(lc, &s->inst.csp_id, LC_WORD_LEN, vm->csp_id);
 	s->inst.unresolved = false;
 	s->closing = s->list_now = false;
 	lc_event(lc, LC_EV_ADOPT, NULL, s, vm->csp_id);

@@ -52,11 +52,11 @@ enum lc_event_kind {
 struct lc_event {
 	enum lc_event_kind kind;
 	int64_t at; /* wall clock */
-	char ns[LC_ID_LEN], mcis[LC_ID_LEN], vm_id[LC_VM_ID_LEN];
+	const char *ns, *mcis, *vm_id; /* "" if it is about none */
 	int64_t slot_id, gen;
-	char action_id[LC_ACTION_LEN], actor[LC_ID_LEN];
-	char from[48], to[48], native[LC_WORD_LEN];
-	char reason[LC_TEXT_LEN];
+	char action_id[LC_ACTION_LEN];
+	char from[48], to[48];
+	const char *actor, *native, *reason;
 };
 
 struct lc_orphan {
@@ -83,8 +83,8 @@ struct lc_row {
 	} u;
 };
 
-/* Rows to commit together, in this order; strings live in the arena. The
- * transaction goes back to lc_on_commit(), which frees it. */
+/* Rows to commit together, in this order; all texts live in the arena, also
+ * those of the rows: who keeps a row longer copies it. The transaction goes back to lc_on_commit(), which frees it. */
 struct lc_txn {
 	uint64_t id; /* 1, 2, 3 ... in this process */
 	struct arena *arena;
@@ -93,6 +93,14 @@ struct lc_txn {
 	int64_t *slots; /* that wait for it */
 	size_t nslots, slots_cap;
 };
+
+/* *src with its texts copied into the arena; NULL becomes "". */
+void lc_slot_row_copy(struct arena *a, struct lc_slot_row *dst,
+    const struct lc_slot_row *src);
+void lc_inst_row_copy(struct arena *a, struct lc_inst_row *dst,
+    const struct lc_inst_row *src);
+void lc_action_row_copy(struct arena *a, struct lc_action_row *dst,
+    const struct lc_action_row *src);
 
 /*
  * One attempt to bring the agent onto a VM: wait for sshd, check or learn the

@@ -23,7 +23,7 @@ set_step(struct lc *lc, struct lc_slot *s, const char *step)
 
 	if (str_eq(s->inst.install_step, step))
 		return;
-	str_copy(s->inst.install_step, sizeof s->inst.install_step, step);
+	lc_text(lc, &s->inst.install_step, LC_STEP_LEN, step);
 	lc_dirty(lc, s, DIRTY_INST);
 	e = lc_event(lc, LC_EV_INSTALL, NULL, s, NULL);
 	str_copy(e->to, sizeof e->to, step);
@@ -34,7 +34,7 @@ set_state(struct lc *lc, struct lc_slot *s, enum lc_install_state st,
     const char *error)
 {
 	s->inst.install = st;
-	str_copy(s->inst.install_error, sizeof s->inst.install_error, error);
+	lc_text(lc, &s->inst.install_error, LC_TEXT_LEN, error);
 	lc_dirty(lc, s, DIRTY_INST);
 	if (st == LC_I_READY)
 		set_step(lc, s, "ready");
@@ -165,7 +165,7 @@ lc_on_host_key(struct lc *lc, uint64_t id, const char *line, const char *trust)
 {
 	struct lc_slot *s = by_install(lc, id);
 
-	if (!s || strlen(line) >= sizeof s->inst.host_key)
+	if (!s || strlen(line) >= LC_KEY_LEN)
 		return false;
 	if (s->inst.host_key[0])
 		return same_key(s->inst.host_key, line);
@@ -174,10 +174,9 @@ lc_on_host_key(struct lc *lc, uint64_t id, const char *line, const char *trust)
 	if (str_eq(s->inst.host_key_trust, accepted) &&
 	    str_eq(trust, "console"))
 		return false;
-	str_copy(s->inst.host_key, sizeof s->inst.host_key, line);
+	lc_text(lc, &s->inst.host_key, LC_KEY_LEN, line);
 	if (!str_eq(s->inst.host_key_trust, accepted))
-		str_copy(s->inst.host_key_trust, sizeof s->inst.host_key_trust,
-		    trust);
+		lc_text(lc, &s->inst.host_key_trust, LC_TRUST_LEN, trust);
 	lc_dirty(lc, s, DIRTY_INST);
 	lc_turn(lc);
 	return true;
@@ -191,8 +190,7 @@ failed_attempt(struct lc *lc, struct lc_slot *s,
 
 	str_addf(&t, "%s: ", r->step ? r->step : "install");
 	str_add_escaped(&t, r->reason, strlen(r->reason), 160);
-	str_copy(s->inst.install_error, sizeof s->inst.install_error,
-	    str_cstr(&t));
+	lc_text(lc, &s->inst.install_error, LC_TEXT_LEN, str_cstr(&t));
 	lc_dirty(lc, s, DIRTY_INST);
 	if (s->inst.host_key[0] && r->host_key &&
 	    !same_key(s->inst.host_key, r->host_key))
@@ -216,16 +214,16 @@ lc_on_install(struct lc *lc, const struct lc_install_result *r)
 		return;
 	}
 	s->installing = false;
-	if (r->user && strlen(r->user) < sizeof s->inst.ssh_user &&
+	if (r->user && strlen(r->user) < LC_ID_LEN &&
 	    !str_eq(s->inst.ssh_user, r->user)) {
-		str_copy(s->inst.ssh_user, sizeof s->inst.ssh_user, r->user);
+		lc_text(lc, &s->inst.ssh_user, LC_ID_LEN, r->user);
 		lc_dirty(lc, s, DIRTY_INST);
 	}
 	if (s->inst.install == LC_I_RUNNING && !r->ok) {
 		failed_attempt(lc, s, r);
 	} else if (s->inst.install == LC_I_RUNNING) {
 		set_step(lc, s, wait_hello);
-		s->inst.install_error[0] = '\0';
+		lc_text(lc, &s->inst.install_error, 1, "");
 		s->install_retry_ns = lc_now(lc) + lc->conf.hello_s * NS_PER_S;
 	}
 	lc_kick(lc, s);
@@ -241,7 +239,7 @@ lc_on_agent(struct lc *lc, int64_t slot_id, int64_t gen, const char *boot_id)
 		return;
 	if (s->boot_id[0] && !str_eq(s->boot_id, boot_id))
 		s->reboot_confirmed = true;
-	str_copy(s->boot_id, sizeof s->boot_id, boot_id);
+	lc_text(lc, &s->boot_id, LC_ID_LEN, boot_id);
 	s->agent_up = true;
 	if (s->inst.install != LC_I_READY && !s->installing)
 		set_state(lc, s, LC_I_READY, "");
@@ -258,8 +256,8 @@ lc_reinstall(struct lc *lc, struct lc_slot *s, struct mw_err *err)
 		    lc_status_name(s->status));
 	if (!s->installing) {
 		s->inst.install = LC_I_NONE;
-		s->inst.install_step[0] = '\0';
-		s->inst.install_error[0] = '\0';
+		lc_text(lc, &s->inst.install_step, 1, "");
+		lc_text(lc, &s->inst.install_error, 1, "");
 		s->agent_up = false;
 		lc_dirty(lc, s, DIRTY_INST);
 		lc_kick(lc, s);
@@ -292,9 +290,8 @@ lc_accept_host_key(struct lc *lc, struct lc_slot *s, uint64_t *txn,
 	if (s->installing)
 		return err_set(err, MW_CONFLICT, 0,
 		    "an installation uses the pin of %s", s->vm_id);
-	s->inst.host_key[0] = '\0';
-	str_copy(s->inst.host_key_trust, sizeof s->inst.host_key_trust,
-	    accepted);
+	lc_text(lc, &s->inst.host_key, 1, "");
+	lc_text(lc, &s->inst.host_key_trust, LC_TRUST_LEN, accepted);
 	if (s->inst.install == LC_I_FAILED)
 		s->inst.install = LC_I_NONE;
 	lc_dirty(lc, s, DIRTY_INST);

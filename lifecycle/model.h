@@ -5,7 +5,12 @@
  *
  * A slot is a VM that somebody wants, (mcis, group, index). A generation is
  * one attempt to have it; its number is never reused and at most one of a
- * slot's generations is not DEAD. Readers outside lifecycle/ may look at every
+ * slot's generations is not DEAD.
+ *
+ * Texts of slots, generations and actions are never NULL, as long as the
+ * lengths above say, and shared (lifecycle/text.c): only lifecycle/ writes
+ * them, and who keeps a row copies it (lc_inst_row_copy() and its like).
+ * Readers outside lifecycle/ may look at every
  * field and write none. Times named *_at are wall-clock ns for display, times
  * named *_ns are monotonic and decide.
  */
@@ -24,6 +29,11 @@
 #define LC_TEXT_LEN 200 /* reasons */
 #define LC_TOKEN_LEN 53 /* base32 of 32 bytes and the NUL */
 #define LC_ACTION_LEN 24 /* "ac-123" */
+#define LC_SHA_LEN 65
+#define LC_TRUST_LEN 16
+#define LC_STEP_LEN 32
+#define LC_TARGET_LEN 256
+#define LC_LABELS_LEN (1 << 20)
 #define LC_COUNT_MAX 1000 /* VMs of one group */
 #define LC_GROUPS_MAX 1000
 
@@ -122,6 +132,11 @@ struct lc_spec {
 	char spec[LC_WORD_LEN], image[LC_WORD_LEN], zone[LC_WORD_LEN];
 };
 
+/* The same of a slot. */
+struct lc_spec_row {
+	const char *connection, *spec, *image, *zone;
+};
+
 struct lc_mcis_row {
 	int64_t mcis_id; /* never reused */
 	char ns[LC_ID_LEN], name[LC_ID_LEN];
@@ -136,19 +151,19 @@ struct lc_mcis_row {
 
 struct lc_slot_row {
 	int64_t slot_id, mcis_id;
-	char group[LC_ID_LEN];
+	const char *group;
 	int64_t index; /* from 1 */
 	bool desired;
 	bool drop; /* forget this slot once it is proved gone */
 	bool added; /* by action_id: abort and rollback take it away */
-	struct lc_spec spec;
-	char spec_sha256[65];
-	const char *labels; /* JSON object, never NULL */
+	struct lc_spec_row spec;
+	const char *spec_sha256;
+	const char *labels; /* JSON object */
 	int64_t gen; /* newest generation, 0: none yet */
 	int64_t fails; /* definite failures in a row */
 	bool gave_up; /* Failed until somebody asks again */
 	bool replace; /* end this generation, then make a new one */
-	char reason[LC_TEXT_LEN]; /* why it failed, "" if it did not */
+	const char *reason; /* why it failed, "" if it did not */
 	char action_id[LC_ACTION_LEN]; /* the last action that moved it */
 	enum lc_member member;
 };
@@ -156,27 +171,27 @@ struct lc_slot_row {
 struct lc_inst_row {
 	int64_t slot_id, gen;
 	enum lc_phase phase;
-	char connection[LC_WORD_LEN]; /* where it was created */
+	const char *connection; /* where it was created */
 	char token[LC_TOKEN_LEN];
-	char csp_id[LC_WORD_LEN];
+	const char *csp_id;
 	bool attempted; /* a create of this generation may have left */
 	bool unresolved; /* an attempt ended AMBIGUOUS */
 	enum lc_verb verb;
 	bool verb_sent;
 	bool ever_ran;
-	char native[LC_WORD_LEN];
+	const char *native;
 	enum lc_class cls;
-	char public_ip[LC_ADDR_LEN], private_ip[LC_ADDR_LEN];
-	char zone[LC_WORD_LEN];
-	char ssh_user[LC_ID_LEN]; /* proved by a login, else "" */
+	const char *public_ip, *private_ip;
+	const char *zone;
+	const char *ssh_user; /* proved by a login, else "" */
 	int64_t ssh_port;
-	char host_key[LC_KEY_LEN]; /* pinned OpenSSH line, "" until known */
-	char host_key_trust[16]; /* "console", "firstUse", "accepted" */
-	char host_id[LC_WORD_LEN]; /* VMs that share hardware, "" = own */
+	const char *host_key; /* pinned OpenSSH line, "" until known */
+	const char *host_key_trust; /* "console", "firstUse", "accepted" */
+	const char *host_id; /* VMs that share hardware, "" = own */
 	int64_t host_slots, host_need;
 	enum lc_install_state install;
-	char install_step[32], install_error[LC_TEXT_LEN];
-	char last_error[LC_TEXT_LEN];
+	const char *install_step, *install_error;
+	const char *last_error;
 	enum lc_status status;
 	int64_t status_at;
 };
@@ -186,14 +201,14 @@ struct lc_action_row {
 	enum lc_act act;
 	int64_t mcis_id;
 	int64_t slot_id; /* 0: the whole group */
-	char target[256]; /* URL path */
-	char actor[LC_ID_LEN];
+	const char *target; /* URL path */
+	const char *actor;
 	enum lc_policy policy;
 	bool undo; /* create failed in part: taking back what it made */
 	bool canceled; /* somebody aborted it */
 	enum lc_run_state state;
 	int64_t done, failed, total;
-	char error[LC_TEXT_LEN]; /* the first failure */
+	const char *error; /* the first failure */
 	int64_t started_at, ended_at;
 };
 
@@ -205,11 +220,11 @@ struct lc_slot {
 	struct lc_inst_row inst; /* newest generation; phase NONE if none */
 	struct lc_mcis *mcis;
 	struct lc_slot *next; /* of the same MCIS: by group, index */
-	char vm_id[LC_VM_ID_LEN];
+	const char *vm_id;
 	enum lc_status status; /* as the world is told */
-	char status_reason[LC_TEXT_LEN];
-	char ssh_user_hint[LC_ID_LEN]; /* what the cloud says */
-	char boot_id[64]; /* of the last agent hello */
+	const char *status_reason;
+	const char *ssh_user_hint; /* what the cloud says */
+	const char *boot_id; /* of the last agent hello */
 	bool reboot_confirmed;
 
 	/* below: the protocol's own */

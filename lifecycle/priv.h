@@ -65,6 +65,13 @@ struct due {
 	struct lc_conn *conn;
 };
 
+struct text;
+
+struct lc_texts {
+	struct text **buckets;
+	size_t n, nbuckets; /* a power of two */
+};
+
 struct lc {
 	struct lc_env env;
 	struct lc_conf conf;
@@ -94,7 +101,19 @@ struct lc {
 	struct lc_txn *txn; /* being filled, or NULL */
 	struct lc_orphan *orphans; /* told once */
 	size_t norphans, orphans_cap;
+	struct lc_texts texts;
 };
+
+/* text.c: *at becomes the text to, cut to size - 1 bytes; true if that changes
+ * it. The rest takes texts of a whole row into the table, or gives them back. */
+bool lc_text(struct lc *lc, const char **at, size_t size, const char *to);
+void lc_slot_row_own(struct lc *lc, struct lc_slot_row *r);
+void lc_inst_row_own(struct lc *lc, struct lc_inst_row *r);
+void lc_action_row_own(struct lc *lc, struct lc_action_row *r);
+void lc_slot_row_release(struct lc *lc, struct lc_slot_row *r);
+void lc_inst_row_release(struct lc *lc, struct lc_inst_row *r);
+void lc_action_row_release(struct lc *lc, struct lc_action_row *r);
+void lc_texts_free(struct lc *lc);
 
 /* core.c */
 int64_t lc_now(const struct lc *lc);

@@ -237,8 +237,7 @@ lc_verb_end(struct lc *lc, struct lc_slot *s, bool ok, const char *reason)
 	s->deadline_ns = 0;
 	s->accepted = false;
 	s->send_now = false;
-	str_copy(s->inst.last_error, sizeof s->inst.last_error,
-	    ok ? "" : reason);
+	lc_text(lc, &s->inst.last_error, LC_TEXT_LEN, ok ? "" : reason);
 	lc_dirty(lc, s, DIRTY_INST);
 	if (v == LC_V_REBOOT && ok)
 		s->reboot_confirmed = false;
@@ -354,12 +353,11 @@ lc_observe(struct lc *lc, struct lc_slot *s, const struct csp_vm *vm,
 }
 
 static void
-fact(struct lc *lc, struct lc_slot *s, char *dst, size_t size, const char *src)
+fact(struct lc *lc, struct lc_slot *s, const char **dst, size_t size,
+    const char *src)
 {
-	if (!src || strlen(src) >= size || str_eq(dst, src))
-		return;
-	str_copy(dst, size, src);
-	lc_dirty(lc, s, DIRTY_INST);
+	if (src && strlen(src) < size && lc_text(lc, dst, size, src))
+		lc_dirty(lc, s, DIRTY_INST);
 }
 
 static void
@@ -367,15 +365,14 @@ copy_facts(struct lc *lc, struct lc_slot *s, const struct csp_vm *vm)
 {
 	struct lc_inst_row *in = &s->inst;
 
-	fact(lc, s, in->native, sizeof in->native, vm->native);
-	fact(lc, s, in->public_ip, sizeof in->public_ip,
+	fact(lc, s, &in->native, LC_WORD_LEN, vm->native);
+	fact(lc, s, &in->public_ip, LC_ADDR_LEN,
 	    vm->public_ip ? vm->public_ip : "");
-	fact(lc, s, in->private_ip, sizeof in->private_ip, vm->private_ip);
-	fact(lc, s, in->zone, sizeof in->zone, vm->zone);
-	fact(lc, s, in->host_id, sizeof in->host_id, vm->host_id);
+	fact(lc, s, &in->private_ip, LC_ADDR_LEN, vm->private_ip);
+	fact(lc, s, &in->zone, LC_WORD_LEN, vm->zone);
+	fact(lc, s, &in->host_id, LC_WORD_LEN, vm->host_id);
 	if (vm->ssh_user)
-		str_copy(s->ssh_user_hint, sizeof s->ssh_user_hint,
-		    vm->ssh_user);
+		lc_text(lc, &s->ssh_user_hint, LC_ID_LEN, vm->ssh_user);
 	if (in->ssh_port != vm->ssh_port || in->host_slots != vm->host_slots ||
 	    in->host_need != vm->host_need) {
 		in->ssh_port = vm->ssh_port;
@@ -384,10 +381,9 @@ copy_facts(struct lc *lc, struct lc_slot *s, const struct csp_vm *vm)
 		lc_dirty(lc, s, DIRTY_INST);
 	}
 	if (!in->host_key[0] && vm->host_key &&
-	    strlen(vm->host_key) < sizeof in->host_key) {
-		fact(lc, s, in->host_key, sizeof in->host_key, vm->host_key);
-		str_copy(in->host_key_trust, sizeof in->host_key_trust,
-		    "console");
+	    strlen(vm->host_key) < LC_KEY_LEN) {
+		fact(lc, s, &in->host_key, LC_KEY_LEN, vm->host_key);
+		lc_text(lc, &in->host_key_trust, LC_TRUST_LEN, "console");
 	}
 }
 
@@ -416,7 +412,7 @@ judge_running(struct lc *lc, struct lc_slot *s, enum lc_class before)
 		s->inst.ever_ran = true;
 		s->row.gave_up = false; /* late, and welcome */
 		s->row.fails = 0;
-		s->row.reason[0] = '\0';
+		lc_text(lc, &s->row.reason, 1, "");
 		lc_dirty(lc, s, DIRTY_SLOT | DIRTY_INST);
 	}
 	if (v == LC_V_CREATE || v == LC_V_RESUME ||
@@ -521,7 +517,7 @@ lc_failed(struct lc *lc, struct lc_slot *s, const struct csp_answer *a,
 	};
 
 	s->row.fails++;
-	str_copy(s->row.reason, sizeof s->row.reason, reason);
+	lc_text(lc, &s->row.reason, LC_TEXT_LEN, reason);
 	lc_dirty(lc, s, DIRTY_SLOT);
 	/* What a cloud refuses for such a reason it refuses again. */
 	if ((a && final[a->reason]) || s->row.fails >= LC_FAILS_MAX)
@@ -532,7 +528,7 @@ void
 lc_give_up(struct lc *lc, struct lc_slot *s, const char *reason)
 {
 	s->row.gave_up = true;
-	str_copy(s->row.reason, sizeof s->row.reason, reason);
+	lc_text(lc, &s->row.reason, LC_TEXT_LEN, reason);
 	lc_dirty(lc, s, DIRTY_SLOT);
 	lc_refresh(lc, s);
 	lc_member_check(lc, s);

@@ -282,7 +282,7 @@ lc_refresh(struct lc *lc, struct lc_slot *s)
 	enum lc_status to = status_now(s, &why), from = s->status;
 	struct lc_event *e;
 
-	str_copy(s->status_reason, sizeof s->status_reason, why);
+	lc_text(lc, &s->status_reason, LC_TEXT_LEN, why);
 	if (to != from) {
 		s->mcis->counts[from]--;
 		s->mcis->counts[to]++;

@@ -294,7 +294,8 @@ set_texts(struct lc *lc, const struct lc_wish *w, struct lc_mcis *m)
 
 		one = false;
 		if (g)
-			set_text(&s->row.labels, g->labels, &one);
+			one = lc_text(lc, &s->row.labels, LC_LABELS_LEN,
+			    g->labels);
 		if (one) {
 			lc_dirty(lc, s, DIRTY_SLOT);
 			changed = true;
@@ -307,16 +308,19 @@ set_texts(struct lc *lc, const struct lc_wish *w, struct lc_mcis *m)
 static void
 want(struct lc *lc, struct lc_slot *s, const struct lc_wish_group *g)
 {
-	bool changed, dummy;
+	bool changed;
 	char sha[65];
 
 	lc_spec_sha256(lc, &g->spec, sha);
 	changed = !str_eq(sha, s->row.spec_sha256);
 	if (!s->row.desired && s->inst.phase == LC_P_CREATING)
 		changed = true; /* withdrawn: that generation is over */
-	set_text(&s->row.labels, g->labels, &dummy);
-	s->row.spec = g->spec;
-	str_copy(s->row.spec_sha256, sizeof s->row.spec_sha256, sha);
+	lc_text(lc, &s->row.labels, LC_LABELS_LEN, g->labels);
+	lc_text(lc, &s->row.spec.connection, LC_WORD_LEN, g->spec.connection);
+	lc_text(lc, &s->row.spec.spec, LC_WORD_LEN, g->spec.spec);
+	lc_text(lc, &s->row.spec.image, LC_WORD_LEN, g->spec.image);
+	lc_text(lc, &s->row.spec.zone, LC_WORD_LEN, g->spec.zone);
+	lc_text(lc, &s->row.spec_sha256, LC_SHA_LEN, sha);
 	s->row.desired = true;
 	s->row.drop = false;
 	if (changed && exists(s))
@@ -330,7 +334,7 @@ lc_retry(struct lc *lc, struct lc_slot *s)
 {
 	s->row.gave_up = false;
 	s->row.fails = 0;
-	s->row.reason[0] = '\0';
+	lc_text(lc, &s->row.reason, 1, "");
 	s->retry_ns = 0;
 	if (s->inst.phase == LC_P_CREATING && s->inst.verb == LC_V_CREATE)
 		lc_verb_begin(lc, s, LC_V_CREATE);

@@ -194,8 +194,10 @@ place_curve_new(const struct place_query *q, const struct place_world *given,
 		.stop = stop,
 		.stop_arg = stop_arg };
 	size_t max = sweep->max_points ? sweep->max_points : DEFAULT_POINTS;
+	const struct place_world *w;
 	struct place_curve *c;
 	struct arena *arena;
+	bool ok;
 
 	if (q->mode != PLACE_PLACE) {
 		err_set(err, MW_INVALID, 0, "a curve needs mode place");
@@ -210,8 +212,10 @@ place_curve_new(const struct place_query *q, const struct place_world *given,
 	c = arena_alloc(arena, sizeof *c);
 	c->arena = arena;
 	c->points = arena_array(arena, max + 1, sizeof *c->points);
-	if (!sweep_run(c, q, pl_world_prepare(q, given, arena), sweep, max,
-		&ctl, err)) {
+	w = pl_world_prepare(q, given, arena);
+	ok = sweep_run(c, q, w, sweep, max, &ctl, err);
+	pl_world_done(w, given);
+	if (!ok) {
 		place_curve_free(c);
 		return NULL;
 	}
@@ -266,9 +270,9 @@ place_sizes(const struct place_query *q, const struct place_world *given,
 		.stop = stop,
 		.stop_arg = stop_arg };
 	struct place_query one = *q;
+	const struct place_world *w;
 	struct place_role role;
 	struct arena *arena;
-	bool ok = true;
 
 	*n = 0;
 	if (q->mode != PLACE_PLACE || q->nroles != 1 || q->roles[0].npins > 0) {
@@ -277,28 +281,30 @@ place_sizes(const struct place_query *q, const struct place_world *given,
 		return err_pointer(err, "/groups");
 	}
 	role = q->roles[0];
+	role.count = 1;
 	one.roles = &role;
 	one.limits.max_rtt_us = 1;
 	if (max > PLACE_MAX_VMS)
 		max = PLACE_MAX_VMS;
+	if (!pl_query_check(&one, given, err))
+		return false;
 	arena = arena_new();
-	for (uint32_t k = 1; ok && k <= max && ctl.cut == PLACE_NOT_CUT; k++) {
+	w = pl_world_prepare(&one, given, arena);
+	for (uint32_t k = 1; k <= max && ctl.cut == PLACE_NOT_CUT; k++) {
 		struct place_size *s = &out[*n];
 
 		memset(s, 0, sizeof *s);
 		s->count = role.count = k;
-		ok = pl_query_check(&one, given, err);
-		if (!ok)
-			break;
-		size_one(s, &one, pl_world_prepare(&one, given, arena), &ctl);
+		size_one(s, &one, w, &ctl);
 		/* Too few VMs for a minimum is no reason to end. */
 		if (!s->possible && k >= q->limits.min_csps &&
 		    k >= q->limits.min_regions)
 			break;
 		*n += s->possible;
 	}
+	pl_world_done(w, given);
 	arena_free(arena);
-	return ok;
+	return true;
 }
 
 struct move_try {
@@ -373,6 +379,7 @@ place_moves(const struct place_ranked *r, const struct place_query *q,
 			keep(&out[i].group, &best, q, w, arena);
 		arena_free(t.arena);
 	}
+	pl_world_done(w, given);
 }
 
 bool

@@ -4,31 +4,71 @@
  * asked for.
  */
 #include "placement/internal.h"
+#include "placement/world.h"
 
-bool
-pl_compatible(const struct pl_model *m, uint32_t a, uint32_t b)
+#include <string.h>
+
+/* May e share the level with y? One of it at most, or a separation. */
+static bool
+exclude(const struct pl_model *m, uint32_t cls, uint32_t other,
+    enum place_level l)
 {
-	const struct pl_element *x = &m->el[a], *y = &m->el[b];
+	return m->cap[l] < 2 || m->apart[cls][other] >= l;
+}
 
-	if (x->site == y->site && x->cls == y->cls)
-		return false;
-	for (enum place_level l = PLACE_LEVEL_SITE; l <= m->tied; l++)
-		if (m->at[l][x->site] == m->at[l][y->site] &&
-		    (m->cap[l] < 2 || m->apart[x->cls][y->cls] >= l))
-			return false;
-	return pl_model_rtt(m, x->site, y->site) <= m->lim[x->cls][y->cls];
+/* Bits of the elements that are near enough. */
+static void
+near(const struct pl_model *m, uint32_t e, uint64_t *row, size_t words)
+{
+	const uint32_t *lim = m->lim[m->el[e].cls];
+	const uint32_t *t = pl_times_row(m->times, m->esite[e]);
+
+	for (size_t w = 0; w < words; w++) {
+		size_t left = m->nel - 64 * w, n = left < 64 ? left : 64;
+		const uint32_t *site = m->esite + 64 * w;
+		const uint8_t *cls = m->ecls + 64 * w;
+		uint64_t bits = 0;
+
+		if (m->ncls == 1)
+			for (size_t i = 0; i < n; i++)
+				bits |= (uint64_t)(t[site[i]] <= lim[0]) << i;
+		else
+			for (size_t i = 0; i < n; i++)
+				bits |= (uint64_t)(t[site[i]] <= lim[cls[i]])
+				    << i;
+		row[w] = bits;
+	}
+}
+
+/* Takes out those that share a level with e which they may not share. */
+static void
+untie(const struct pl_model *m, uint32_t e, uint64_t *row)
+{
+	const struct pl_element *x = &m->el[e];
+
+	for (enum place_level l = PLACE_LEVEL_SITE; l <= m->tied; l++) {
+		const uint32_t *at = m->at[l];
+
+		for (uint32_t y = 0; y < m->nel; y++)
+			if (at[m->el[y].site] == at[x->site] &&
+			    exclude(m, x->cls, m->ecls[y], l))
+				row[y >> 6] &= ~(UINT64_C(1) << (y & 63));
+	}
 }
 
 const uint64_t *
 pl_graph_row(struct pl_search *s, uint32_t e)
 {
+	const struct pl_model *m = s->m;
 	uint64_t *row = s->adj + (size_t)e * s->words;
 
 	if (s->adj_built[e])
 		return row;
-	for (uint32_t x = 0; x < s->m->nel; x++)
-		if (x != e && pl_compatible(s->m, e, x))
-			row[x >> 6] |= UINT64_C(1) << (x & 63);
+	near(m, e, row, (m->nel + 63) / 64);
+	/* Of one class, a site is one element. */
+	if (m->ncls > 1 || m->tied > PLACE_LEVEL_SITE)
+		untie(m, e, row);
+	row[e >> 6] &= ~(UINT64_C(1) << (e & 63));
 	s->adj_built[e] = true;
 	return row;
 }

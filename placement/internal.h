@@ -126,8 +126,12 @@ struct pl_model {
 	uint32_t nfit; /* leading terms of the stage that the cost holds */
 	uint64_t npairs; /* talking pairs of VMs */
 
+	struct pl_times *times; /* of the world's pairs of sites */
+	bool own_times;
 	struct pl_element *el;
 	size_t nel;
+	uint32_t *esite; /* world site and class of each element */
+	uint8_t *ecls;
 	pl_cost *ecost; /* m * nel; PL_INF: the role cannot be there */
 	pl_cost *eside; /* nside * m * nel */
 };
@@ -203,7 +207,7 @@ struct pl_search {
 	struct pl_ctl *ctl;
 	bool feasibility; /* stop at the first group; costs do not matter */
 	size_t words;
-	uint64_t *adj;
+	uint64_t *adj, *in; /* in: the list that is looked through */
 	bool *adj_built;
 
 	uint32_t chosen[PLACE_MAX_VMS];
@@ -235,7 +239,6 @@ void pl_search_run(struct pl_search *s);
 
 /* Bit row of the elements compatible with e. */
 const uint64_t *pl_graph_row(struct pl_search *s, uint32_t e);
-bool pl_compatible(const struct pl_model *m, uint32_t a, uint32_t b);
 static inline bool
 pl_bit(const uint64_t *row, uint32_t i)
 {
@@ -251,7 +254,8 @@ struct pl_bound {
 	uint32_t *col_of; /* per list position */
 	uint32_t unit_role[PLACE_MAX_VMS], unit_col[PLACE_MAX_VMS];
 	size_t nunits;
-	uint64_t *mask;
+	uint64_t *mask, *open; /* per element */
+	uint32_t *place; /* of an element in the list */
 	bool *taken;
 	/* Where a role may go at once; what [the other role] pays to push
 	 * out one of its units. */
@@ -316,10 +320,14 @@ pl_cost pl_pairs_bound(struct pl_search *s, const uint32_t *list, size_t n,
 bool pl_groups(const struct pl_model *m, struct pl_ctl *ctl, size_t max,
     struct pl_found **out, size_t *nout, bool *cut_by_max);
 
-/* The world as the query wants it read: suspect times, missing scores. The
- * same pointer if there is nothing to do; else a copy in the arena. */
+/* The world as the query wants it read: suspect times, missing scores; with
+ * what is worth to know for all searches of one solve (world.h). A copy in the
+ * arena, or the same pointer if there is nothing to do. */
 const struct place_world *pl_world_prepare(const struct place_query *q,
     const struct place_world *w, struct arena *arena);
+/* Before the arena is freed; given: the world that w was made from. */
+void pl_world_done(const struct place_world *w,
+    const struct place_world *given);
 /* A copy with estimates of unknown pairs; false: there are none. */
 bool pl_world_estimate(const struct place_query *q, const struct place_world *w,
     struct arena *arena, struct place_world *out);

@@ -3,6 +3,7 @@
  * sites in id order, roles in classes, elements in cost order.
  */
 #include "placement/internal.h"
+#include "placement/world.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +36,7 @@ place_pair_rtt(const struct place_query *q, const struct place_world *w,
 uint32_t
 pl_model_rtt(const struct pl_model *m, uint32_t a, uint32_t b)
 {
-	return place_pair_rtt(m->q, m->w, m->site[a], m->site[b]);
+	return pl_times_row(m->times, m->site[a])[m->site[b]];
 }
 
 void
@@ -167,52 +168,37 @@ classes(struct pl_model *m)
 	}
 }
 
-struct word {
-	const char *name[PLACE_LEVEL_COUNT];
-	uint32_t site;
-};
-
-/* How far two sites are apart: the widest level at which they differ. */
-static int
-word_cmp(const void *a, const void *b)
-{
-	const struct word *x = a, *y = b;
-
-	for (int l = PLACE_LEVEL_CSP; l > PLACE_LEVEL_NONE; l--) {
-		int c = strcmp(x->name[l], y->name[l]);
-
-		if (c != 0)
-			return c < 0 ? -l : l;
-	}
-	return 0;
-}
-
-/* Numbers csps, regions, zones and sites. Zones that nobody knows count as
- * one of their region: a cap must hold for sure. */
+/* Numbers the csps, regions, zones and sites that have offers. */
 static bool
 places(struct pl_model *m, struct mw_err *err)
 {
-	struct word *v = xcalloc(m->n + 1, sizeof *v);
+	const struct pl_names *names = pl_world_names(m->w);
+	struct pl_names own;
+	uint32_t *here = xcalloc(m->w->nsites + 1, sizeof *here);
+	int differs = PLACE_LEVEL_CSP;
 
-	for (uint32_t i = 0; i < m->n; i++) {
-		const struct place_site *s = &m->w->sites[m->site[i]];
-
-		v[i].name[PLACE_LEVEL_CSP] = s->csp;
-		v[i].name[PLACE_LEVEL_REGION] = s->region;
-		v[i].name[PLACE_LEVEL_ZONE] = s->zone != NULL ? s->zone : "";
-		v[i].name[PLACE_LEVEL_SITE] = s->id;
-		v[i].site = i;
+	if (names == NULL) {
+		pl_names_make(&own, m->w, m->arena);
+		names = &own;
 	}
-	qsort(v, m->n, sizeof *v, word_cmp);
-	for (int l = PLACE_LEVEL_SITE; l < PLACE_LEVEL_COUNT; l++) {
+	for (uint32_t i = 0; i < m->n; i++)
+		here[m->site[i]] = i + 1;
+	for (int l = PLACE_LEVEL_SITE; l < PLACE_LEVEL_COUNT; l++)
 		m->at[l] = arena_array(m->arena, m->n + 1, sizeof *m->at[l]);
-		for (size_t i = 0; i < m->n; i++) {
-			m->ngroups[l] +=
-			    i == 0 || abs(word_cmp(&v[i], &v[i - 1])) >= l;
-			m->at[l][v[i].site] = m->ngroups[l] - 1;
+	for (size_t i = 0; i < m->w->nsites; i++) {
+		uint32_t site = here[names->by_place[i]];
+
+		if (names->differs[i] > differs)
+			differs = names->differs[i];
+		if (site == 0)
+			continue;
+		for (int l = PLACE_LEVEL_SITE; l < PLACE_LEVEL_COUNT; l++) {
+			m->ngroups[l] += differs >= l;
+			m->at[l][site - 1] = m->ngroups[l] - 1;
 		}
+		differs = PLACE_LEVEL_NONE;
 	}
-	free(v);
+	free(here);
 	if (m->ngroups[PLACE_LEVEL_CSP] > PLACE_MAX_CSPS)
 		return err_set(err, MW_LIMIT, 0, "%u csps, the limit is %d",
 		    m->ngroups[PLACE_LEVEL_CSP], PLACE_MAX_CSPS);
@@ -273,6 +259,12 @@ elements(struct pl_model *m, struct mw_err *err)
 		for (uint32_t c = 0; c < m->ncls; c++)
 			element_add(m, s, c);
 	qsort(m->el, m->nel, sizeof *m->el, element_cmp);
+	m->esite = arena_array(m->arena, m->nel + 1, sizeof *m->esite);
+	m->ecls = arena_array(m->arena, m->nel + 1, sizeof *m->ecls);
+	for (size_t e = 0; e < m->nel; e++) {
+		m->esite[e] = m->site[m->el[e].site];
+		m->ecls[e] = (uint8_t)m->el[e].cls;
+	}
 	m->ecost = arena_array(m->arena, m->m * m->nel + 1, sizeof *m->ecost);
 	m->eside = arena_array(m->arena, m->nside * m->m * m->nel + 1,
 	    sizeof *m->eside);
@@ -312,6 +304,10 @@ pl_model_new(const struct place_query *q, const struct place_world *w,
 	m->q = q;
 	m->w = w;
 	m->rtt = w->rtt_us[l->stat];
+	m->times = pl_world_times(q, w);
+	m->own_times = m->times == NULL;
+	if (m->own_times)
+		m->times = pl_times_new(w, l->stat, q->max_age_s);
 	m->user_term = m->pair_term = -1;
 	m->user_cap_us = m->pair_cap_us = -1;
 	for (size_t t = 0; t < q->nterms; t++) {
@@ -342,8 +338,11 @@ pl_model_new(const struct place_query *q, const struct place_world *w,
 void
 pl_model_free(struct pl_model *m)
 {
-	if (m != NULL)
-		arena_free(m->arena);
+	if (m == NULL)
+		return;
+	if (m->own_times)
+		pl_times_free(m->times);
+	arena_free(m->arena);
 }
 
 void

@@ -14,6 +14,8 @@
  *   sites, offers and roles. Ties are settled by site id.
  * - No ranked group breaks a limit: each is checked again by place_verify(),
  *   which shares no code with the search. An unknown time satisfies no limit.
+ * - A world that is asked often is prepared once (prepared.h): same answers,
+ *   sooner.
  * - Bounded: it returns after its node budget or when stop() says so, and then
  *   says what is proved and what is not.
  *
@@ -89,6 +91,8 @@ struct place_addr {
 	const uint32_t *rtt_us; /* nsites, or PLACE_UNKNOWN */
 };
 
+struct place_prepared;
+
 struct place_world {
 	const struct place_site *sites;
 	size_t nsites;
@@ -111,6 +115,7 @@ struct place_world {
 	const struct place_addr *addrs;
 	size_t naddrs;
 	size_t nuser_rows;
+	const struct place_prepared *prepared; /* prepared.h; NULL: not */
 };
 
 /* Query. Zero means "not given" in every field unless said otherwise. */

@@ -4,6 +4,7 @@
  * estimated. Works on copies; what is not touched is shared with the world.
  */
 #include "placement/internal.h"
+#include "placement/world.h"
 
 #include "common/pure/gate.h"
 
@@ -189,7 +190,8 @@ pl_world_prepare(const struct place_query *q, const struct place_world *w,
 	bool prior = q->missing_score == PLACE_MISSING_PRIOR && w->noffers > 0;
 	struct place_world *out;
 
-	if (!mend && !prior)
+	if (!mend && !prior && pl_world_names(w) != NULL &&
+	    pl_world_times(q, w) != NULL)
 		return w;
 	out = arena_alloc(arena, sizeof *out);
 	*out = *w;
@@ -197,5 +199,15 @@ pl_world_prepare(const struct place_query *q, const struct place_world *w,
 		mend_times(q, out, arena);
 	if (prior)
 		guess_scores(q, out, arena);
+	if (pl_world_names(out) == NULL || pl_world_times(q, out) == NULL)
+		out->prepared = pl_prepare_once(q, out);
 	return out;
+}
+
+void
+pl_world_done(const struct place_world *w, const struct place_world *given)
+{
+	if (w->prepared != given->prepared)
+		place_prepared_free(
+		    (struct place_prepared *)(uintptr_t)w->prepared);
 }

@@ -3,6 +3,7 @@
  * behind pl_query_check() may trust ranges, indices and names.
  */
 #include "placement/internal.h"
+#include "placement/world.h"
 
 #include "common/pure/str.h"
 
@@ -427,6 +428,23 @@ check_given(const struct place_query *q, const struct place_world *w,
 }
 
 bool
+pl_world_check(const struct place_world *w, struct mw_err *err)
+{
+	return check_sites(w, err) && check_offers(w, err);
+}
+
+/* Was this very world checked when it was prepared? */
+static bool
+world_known(const struct place_world *w)
+{
+	const struct place_prepared *p = w->prepared;
+
+	return p != NULL && p->checked && p->w.sites == w->sites &&
+	    p->w.nsites == w->nsites && p->w.offers == w->offers &&
+	    p->w.noffers == w->noffers && p->w.nmetrics == w->nmetrics;
+}
+
+bool
 pl_query_check(const struct place_query *q, const struct place_world *w,
     struct mw_err *err)
 {
@@ -438,8 +456,9 @@ pl_query_check(const struct place_query *q, const struct place_world *w,
 		return bad(err, "/topK", "too large");
 	if (q->max_sets > PLACE_MAX_SETS)
 		return bad(err, "/topK", "too many sets");
-	return check_sites(w, err) && check_offers(w, err) &&
-	    check_terms(q, w, err) && check_roles(q, w, err) &&
+	if (!world_known(w) && !pl_world_check(w, err))
+		return false;
+	return check_terms(q, w, err) && check_roles(q, w, err) &&
 	    check_limits(q, err) && check_separate(q, err) &&
 	    check_quotas(q, err) && check_users(q, w, err) &&
 	    check_given(q, w, err);

@@ -604,6 +604,7 @@ place_solve(const struct place_query *q, const struct place_world *given,
 	a = answer_new(q);
 	w = pl_world_prepare(q, given, a->arena);
 	if (!by_mode(a, q, w, &ctl, &small, err)) {
+		pl_world_done(w, given);
 		place_answer_free(a);
 		return NULL;
 	}
@@ -621,6 +622,7 @@ place_solve(const struct place_query *q, const struct place_world *given,
 	    (q->mode == PLACE_PLACE ||
 		(q->mode == PLACE_GROUPS && q->nroles == 1)))
 		pl_explain(a, q, w, small.map != NULL ? &small : NULL, &ctl);
+	pl_world_done(w, given);
 	a->nodes = ctl.nodes;
 	return a;
 }

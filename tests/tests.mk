@@ -1,4 +1,5 @@
 tests/unit/test_store_SRCS := coordinator/store/store.c coordinator/store/store_db.c coordinator/store/store_migrate.c
+tests/unit/test_migrate_SRCS := $(tests/unit/test_store_SRCS)
 tests/unit/test_db_mesh_SRCS := coordinator/store/store.c coordinator/store/store_db.c coordinator/store/store_migrate.c \
 	coordinator/store/db_mesh.c coordinator/store/db_pair.c coordinator/store/db_rttset.c
 tests/unit/test_retain_SRCS := coordinator/store/store.c coordinator/store/store_db.c coordinator/store/store_migrate.c \

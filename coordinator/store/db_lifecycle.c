@@ -355,13 +355,13 @@ load_slots(struct db *db, struct lc *lc, struct mw_err *err)
 		};
 		int64_t member = sqlite3_column_int64(st, 19);
 
-		text(s.group, sizeof s.group, st, 2);
-		text(s.spec.connection, sizeof s.spec.connection, st, 7);
-		text(s.spec.spec, sizeof s.spec.spec, st, 8);
-		text(s.spec.image, sizeof s.spec.image, st, 9);
-		text(s.spec.zone, sizeof s.spec.zone, st, 10);
-		text(s.spec_sha256, sizeof s.spec_sha256, st, 11);
-		text(s.reason, sizeof s.reason, st, 17);
+		s.group = db_text(st, 2);
+		s.spec.connection = db_text(st, 7);
+		s.spec.spec = db_text(st, 8);
+		s.spec.image = db_text(st, 9);
+		s.spec.zone = db_text(st, 10);
+		s.spec_sha256 = db_text(st, 11);
+		s.reason = db_text(st, 17);
 		text(s.action_id, sizeof s.action_id, st, 18);
 		if (member < LC_M_NONE || member > LC_M_FAILED)
 			return bad_row(err, "slot", s.slot_id);
@@ -374,20 +374,20 @@ load_slots(struct db *db, struct lc *lc, struct mw_err *err)
 static void
 inst_texts(struct lc_inst_row *in, sqlite3_stmt *st)
 {
-	text(in->connection, sizeof in->connection, st, 3);
+	in->connection = db_text(st, 3);
 	text(in->token, sizeof in->token, st, 4);
-	text(in->csp_id, sizeof in->csp_id, st, 5);
-	text(in->native, sizeof in->native, st, 11);
-	text(in->public_ip, sizeof in->public_ip, st, 13);
-	text(in->private_ip, sizeof in->private_ip, st, 14);
-	text(in->zone, sizeof in->zone, st, 15);
-	text(in->ssh_user, sizeof in->ssh_user, st, 16);
-	text(in->host_key, sizeof in->host_key, st, 18);
-	text(in->host_key_trust, sizeof in->host_key_trust, st, 19);
-	text(in->host_id, sizeof in->host_id, st, 20);
-	text(in->install_step, sizeof in->install_step, st, 24);
-	text(in->install_error, sizeof in->install_error, st, 25);
-	text(in->last_error, sizeof in->last_error, st, 26);
+	in->csp_id = db_text(st, 5);
+	in->native = db_text(st, 11);
+	in->public_ip = db_text(st, 13);
+	in->private_ip = db_text(st, 14);
+	in->zone = db_text(st, 15);
+	in->ssh_user = db_text(st, 16);
+	in->host_key = db_text(st, 18);
+	in->host_key_trust = db_text(st, 19);
+	in->host_id = db_text(st, 20);
+	in->install_step = db_text(st, 24);
+	in->install_error = db_text(st, 25);
+	in->last_error = db_text(st, 26);
 }
 
 static bool
@@ -456,9 +456,9 @@ load_actions(struct db *db, struct lc *lc, struct mw_err *err)
 		str_addf(&id, "ac-%s", db_text(st, 0));
 		str_copy(a.action_id, sizeof a.action_id, str_cstr(&id));
 		str_free(&id);
-		text(a.target, sizeof a.target, st, 4);
-		text(a.actor, sizeof a.actor, st, 5);
-		text(a.error, sizeof a.error, st, 12);
+		a.target = db_text(st, 4);
+		a.actor = db_text(st, 5);
+		a.error = db_text(st, 12);
 		if (!lc_act_parse(db_text(st, 1), &a.act) ||
 		    !lc_policy_parse(db_text(st, 6), &a.policy))
 			return bad_row(err, "action",

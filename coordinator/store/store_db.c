@@ -414,28 +414,30 @@ migrate(struct db *db, const char *path, struct mw_err *err)
 		    "%s was written by a newer Milkyway (schema %d, we know "
 		    "%d)",
 		    path, (int)now, newest);
+	if (now == newest)
+		return true;
+	/* All steps or none: a death in the middle leaves the old file. */
+	run_sql(db, "BEGIN IMMEDIATE");
 	for (size_t i = 0; i < ARRAY_LEN(migrations); i++) {
 		const struct migration *m = &migrations[i];
 		char *mark;
 
 		if (m->version <= now || !m->sql)
 			continue;
-		mark = xasprintf("PRAGMA user_version=%d; INSERT INTO "
-				 "migration(version, at) VALUES(%d, %lld)",
-		    m->version, m->version, (long long)clock_wall_ns());
-		run_sql(db, "BEGIN IMMEDIATE");
 		run_sql(db, m->sql);
 		if (m->run && !m->run(db, err)) {
 			run_sql(db, "ROLLBACK");
-			free(mark);
 			return err_wrap(err, "schema %d", m->version);
 		}
+		mark = xasprintf("PRAGMA user_version=%d; INSERT INTO "
+				 "migration(version, at) VALUES(%d, %lld)",
+		    m->version, m->version, (long long)clock_wall_ns());
 		run_sql(db, mark);
-		run_sql(db, "COMMIT");
 		free(mark);
-		log_info("store", NULL, "schema brought to version %d",
-		    m->version);
 	}
+	run_sql(db, "COMMIT");
+	log_info("store", NULL, "schema brought up\tfrom=%d to=%d", (int)now,
+	    newest);
 	return true;
 }
 

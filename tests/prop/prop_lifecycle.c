@@ -82,7 +82,8 @@ struct world {
 	size_t nheap, heap_cap;
 	struct vm vms[512];
 	size_t nvms;
-	/* committed rows */
+	/* committed rows; their texts */
+	struct arena *texts;
 	char ns[4][LC_ID_LEN];
 	size_t nns;
 	struct lc_mcis_row mcis[8];
@@ -218,7 +219,7 @@ put_action(struct world *w, const struct lc_action_row *row)
 		VEC_GROW(w->actions, w->nactions, w->actions_cap);
 		w->nactions++;
 	}
-	w->actions[i] = *row;
+	lc_action_row_copy(w->texts, &w->actions[i], row);
 }
 
 static void
@@ -250,7 +251,7 @@ put_row(struct world *w, const struct lc_row *r)
 		s = slot_row(w, r->u.slot.slot_id);
 		if (!s)
 			s = &w->slots[w->nslots++];
-		*s = r->u.slot;
+		lc_slot_row_copy(w->texts, s, &r->u.slot);
 		s->labels = "{}";
 		break;
 	case LC_ROW_SLOT_DELETE:
@@ -266,7 +267,7 @@ put_row(struct world *w, const struct lc_row *r)
 			VEC_GROW(w->insts, w->ninsts, w->insts_cap);
 			in = &w->insts[w->ninsts++];
 		}
-		*in = r->u.inst;
+		lc_inst_row_copy(w->texts, in, &r->u.inst);
 		break;
 	case LC_ROW_ACTION_PUT: put_action(w, &r->u.action); break;
 	case LC_ROW_REGION_PUT: w->region = true; break;
@@ -1041,6 +1042,7 @@ run(uint64_t seed, bool trace, uint64_t *hash)
 	w->trace = trace;
 	w->faults = true;
 	w->next_mcis = w->next_slot = 1;
+	w->texts = arena_new();
 	w->now = (int64_t)rng_below(&w->rng, 1000) * NS_PER_S;
 	vm_born(w, 0, 0, "stranger");
 	start(w);
@@ -1104,6 +1106,7 @@ run(uint64_t seed, bool trace, uint64_t *hash)
 	lc_free(w->lc);
 	free(w->heap);
 	free(w->insts);
+	arena_free(w->texts);
 	free(w->actions);
 	free(w);
 	return ok;

