@@ -2,7 +2,7 @@
 TESTS_UNIT := $(patsubst %.c,$(O)/%,$(wildcard tests/unit/test_*.c))
 TESTS_PROP := $(patsubst %.c,$(O)/%,$(wildcard tests/prop/prop_*.c))
 FUZZERS    := $(patsubst %.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-TEST_LIBS  := -lcmocka -lmicrohttpd -linih -lcurl -lexpat -lsqlite3 -lssh2 -lz \
+TEST_LIBS  := -lcmocka -lmicrohttpd -linih -lcurl -lsqlite3 -lssh2 -lz \
 	-levent_openssl -levent -lssl -lcrypto -ljansson -lm
 TEST_ARCHIVES := drivers placement_io placement lifecycle common pure
 
