@@ -2,7 +2,7 @@
 TESTS_UNIT := $(patsubst %.c,$(O)/%,$(wildcard tests/unit/test_*.c))
 TESTS_PROP := $(patsubst %.c,$(O)/%,$(wildcard tests/prop/prop_*.c))
 FUZZERS    := $(patsubst %.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-TEST_LIBS  := -lcmocka -lmicrohttpd -linih -lcurl -lsqlite3 -lssh2 -lz \
+TEST_LIBS  := -lcmocka -lmicrohttpd -linih -lcurl -lexpat -lsqlite3 -lssh2 -lz \
 	-levent_openssl -levent -lssl -lcrypto -ljansson -lm
 TEST_ARCHIVES := drivers placement_io placement lifecycle common pure
 
@@ -137,5 +137,6 @@ clean:
 	rm -rf build
 
 -include tests/bench.mk
+-include tests/sim.mk
 .PHONY: component fuzz-short check demo demo-18 agent-arm64 install dist \
 	cli-doc clean
