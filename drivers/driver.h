@@ -19,11 +19,13 @@
 
 struct drv_conn;
 struct http; /* drivers/http.h: the shared curl multi */
+struct cred_vault; /* drivers/cred.h */
 
 /* What drivers may ask of the world: injected, so that tests own it. */
 struct drv_env {
 	struct loop *loop;
 	struct http *http;
+	const struct cred_vault *vault; /* sealed credentials, or NULL */
 };
 
 /* One connection = driver, endpoint, credential, cloud, region. Borrowed only
