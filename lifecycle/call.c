@@ -34,7 +34,7 @@ lc_req(struct lc *lc, enum csp_op op, const struct lc_slot *s,
     const char *connection)
 {
 	struct csp_req *q = csp_req_new(op, connection);
-	struct csp_tag *tags = arena_array(q->arena, 3, sizeof *tags);
+	struct csp_tag *tags = arena_array(q->arena, 6, sizeof *tags);
 
 	tags[0].key = "mw-deployment";
 	tags[0].value = arena_strdup(q->arena, lc->conf.deployment);
@@ -137,7 +137,7 @@ on_clear(struct lc *lc, struct lc_slot *s, const struct call *c,
     const struct csp_answer *a)
 {
 	(void)c;
-	if (s->inst.phase == LC_P_DEAD)
+	if (s->inst.phase == LC_P_DEAD || s->inst.phase == LC_P_NONE)
 		lc_on_clear(lc, s, a);
 }
 

@@ -92,7 +92,8 @@ lc_free(struct lc *lc)
 	free(lc->dirty);
 	free(lc->due);
 	free(lc->calls);
-	free(lc->orphans);
+	free(lc->strays);
+	free(lc->known);
 	lc_texts_free(lc);
 	free(lc);
 }

@@ -76,8 +76,14 @@ lc_spec_sha256(const struct lc *lc, const struct lc_spec *spec, char out[65])
 void
 lc_open(struct lc *lc, struct lc_slot *s)
 {
+	lc_open_gen(lc, s, lc_next_gen(lc, s), s->row.spec.connection);
+}
+
+void
+lc_open_gen(struct lc *lc, struct lc_slot *s, int64_t gen,
+    const char *connection)
+{
 	struct lc_inst_row *in = &s->inst;
-	int64_t gen = s->row.gen + 1;
 
 	lc_inst_row_release(lc, in);
 	*in = (struct lc_inst_row){
@@ -88,7 +94,7 @@ lc_open(struct lc *lc, struct lc_slot *s)
 		.cls = LC_C_BOOT,
 		.status = s->status,
 		.status_at = lc->env.wall_ns(lc->env.ctx),
-		.connection = s->row.spec.connection,
+		.connection = connection,
 		.zone = s->row.spec.zone,
 	};
 	lc_inst_row_own(lc, in);
@@ -170,6 +176,23 @@ settled(struct lc *lc, struct lc_slot *s)
 	return false;
 }
 
+/* For people who look at the cloud without us; nothing here reads them. */
+static void
+say_whose(const struct lc_slot *s, struct csp_req *q)
+{
+	const struct csp_tag more[] = {
+		{ "mw-ns", arena_strdup(q->arena, s->mcis->row.ns) },
+		{ "mw-mcis", arena_strdup(q->arena, s->mcis->row.name) },
+		{ "mw-vm", arena_strdup(q->arena, s->vm_id) },
+	};
+
+	if (mutant(MUT_NO_TAGS))
+		return;
+	memcpy((struct csp_tag *)(uintptr_t)(q->tags + q->ntags), more,
+	    sizeof more);
+	q->ntags += ARRAY_LEN(more);
+}
+
 static void
 send_create(struct lc *lc, struct lc_slot *s)
 {
@@ -193,6 +216,7 @@ send_create(struct lc *lc, struct lc_slot *s)
 	if (s->row.spec.zone[0])
 		q->zone = arena_strdup(q->arena, s->row.spec.zone);
 	q->key_name = arena_strdup(q->arena, s->mcis->row.key_id);
+	say_whose(s, q);
 	s->last_try_ns = lc_now(lc);
 	lc_call(lc, CALL_CREATE, s, NULL, q);
 }
@@ -370,12 +394,19 @@ lc_on_list(struct lc *lc, struct lc_slot *s, const struct csp_answer *a)
 	lc_adopt(lc, s, best);
 }
 
+/* Where its last generation was, or its first will be. */
+static const char *
+clear_where(const struct lc_slot *s)
+{
+	return s->inst.gen ? s->inst.connection : s->row.spec.connection;
+}
+
 /* R7: a late request of the generation that ended may have made another VM,
  * where names may be used again. It is ended before the next one begins. */
 void
 lc_ask_clear(struct lc *lc, struct lc_slot *s)
 {
-	struct csp_req *q = lc_req(lc, CSP_VM_LIST, s, s->inst.connection);
+	struct csp_req *q = lc_req(lc, CSP_VM_LIST, s, clear_where(s));
 
 	q->ntags = 2; /* deployment and slot: all generations */
 	lc_call(lc, CALL_CLEAR, s, NULL, q);
@@ -384,8 +415,8 @@ lc_ask_clear(struct lc *lc, struct lc_slot *s)
 void
 lc_on_clear(struct lc *lc, struct lc_slot *s, const struct csp_answer *a)
 {
-	const char *csp = lc->env.csp_of(lc->env.ctx, s->inst.connection);
-	struct lc_conn *c = lc_conn_get(lc, s->inst.connection);
+	const char *csp = lc->env.csp_of(lc->env.ctx, clear_where(s));
+	struct lc_conn *c = lc_conn_get(lc, clear_where(s));
 	int64_t slot_id, gen;
 
 	if (a->cls != CSP_OK) {
@@ -400,8 +431,8 @@ lc_on_clear(struct lc *lc, struct lc_slot *s, const struct csp_answer *a)
 		    slot_id != s->row.slot_id ||
 		    lc_class_of(csp, vm->native) == LC_C_GONE)
 			continue;
-		s->clear = false;
-		lc_orphan(lc, c, vm, slot_id, gen);
+		if (lc_orphan(lc, c, vm, slot_id, gen))
+			s->clear = false;
 	}
 	if (!s->clear)
 		again(lc, s);

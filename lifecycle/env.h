@@ -26,7 +26,8 @@ enum lc_row_kind {
 	LC_ROW_REGION_PUT, /* region_used: what the sweep lists */
 	LC_ROW_NEXT_PUT, /* the next free mcis_id and slot_id */
 	LC_ROW_EVENT,
-	LC_ROW_ORPHAN_PUT
+	LC_ROW_ORPHAN_PUT,
+	LC_ROW_ORPHAN_DELETE
 };
 
 enum lc_event_kind {
@@ -62,8 +63,12 @@ struct lc_event {
 struct lc_orphan {
 	char connection[LC_WORD_LEN], csp_id[LC_WORD_LEN];
 	int64_t slot_id, gen;
-	char decision[16]; /* "terminate", "quarantine" */
-	int64_t seen_at;
+	/* "quarantine" until "adopt", "terminate" or "ignore"; then "gone" */
+	char decision[16];
+	char actor[LC_ID_LEN]; /* who decided; "": the sweep */
+	int64_t first_seen_at, seen_at;
+	const char *native; /* state at the last look; NULL: unknown */
+	const char *vm; /* "ns/mcis/vm" of its tags; NULL, "": none */
 };
 
 struct lc_row {

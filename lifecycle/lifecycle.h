@@ -48,6 +48,13 @@ void lc_load_inst(struct lc *lc, const struct lc_inst_row *row); /* newest */
 void lc_load_action(struct lc *lc,
     const struct lc_action_row *row); /* running */
 void lc_load_region(struct lc *lc, const char *connection);
+/* After a restore only: its epoch, the first slot_id of it, and the newest
+ * generation of each slot in each epoch before, by slot_id and gen. The
+ * generations of an epoch begin at epoch * LC_EPOCH_GENS + 1. */
+#define LC_EPOCH_GENS 1000000
+void lc_load_epoch(struct lc *lc, int64_t epoch, int64_t first_slot);
+void lc_load_known(struct lc *lc, int64_t slot_id, int64_t gen);
+void lc_load_orphan(struct lc *lc, const struct lc_orphan *o);
 void lc_start(struct lc *lc);
 
 /* Wishes ------------------------------------------------------------------ */
@@ -171,6 +178,15 @@ void lc_group_deck(const int64_t counts[LC_STATUS_COUNT],
     char out[LC_GROUP_LEN]);
 void lc_group_tumblebug(const int64_t counts[LC_STATUS_COUNT],
     char out[LC_GROUP_LEN]);
+
+/* VMs with our tag that no row explains; texts are borrowed. */
+size_t lc_orphan_count(const struct lc *lc);
+void lc_orphan_at(const struct lc *lc, size_t i, struct lc_orphan *out);
+/* What becomes of one: "adopt" (its slot takes it, if it lacks a VM),
+ * "terminate" or "ignore". connection may be NULL if the id is unique. */
+bool lc_decide(struct lc *lc, const char *connection, const char *csp_id,
+    const char *decision, const char *actor, uint64_t *txn,
+    struct mw_err *err) mw_must_check;
 
 /* What is billed by what the cloud says: 1, 0, or -1 = unknown. */
 struct lc_billed {

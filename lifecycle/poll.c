@@ -174,6 +174,7 @@ one_of_list(struct lc *lc, struct lc_conn *c, const struct csp_vm *vm,
 
 	if (!vm->csp_id || !vm->native)
 		return;
+	lc_orphan_seen(lc, c, vm);
 	s = tagged ? lc_slot_find(lc, slot_id) : by_csp_id(c, vm->csp_id);
 	if (s && (!tagged || gen == s->inst.gen) && s->conn == c) {
 		if (str_eq(s->inst.csp_id, vm->csp_id)) {
@@ -227,49 +228,7 @@ lc_on_poll(struct lc *lc, struct lc_conn *c, const struct csp_answer *a,
 			if (!s->listed)
 				lc_absent(lc, s, started_ns);
 		}
+		lc_orphans_listed(lc, c);
 	}
 	lc_wake_conn(lc, c, now + conn_interval(lc, c, now));
-}
-
-/* True the first time; later times only repeat the call. */
-static bool
-tell_once(struct lc *lc, const struct lc_orphan *o)
-{
-	for (size_t i = 0; i < lc->norphans; i++) {
-		if (str_eq(lc->orphans[i].csp_id, o->csp_id) &&
-		    str_eq(lc->orphans[i].connection, o->connection))
-			return false;
-	}
-	VEC_GROW(lc->orphans, lc->norphans, lc->orphans_cap);
-	lc->orphans[lc->norphans++] = *o;
-	return true;
-}
-
-void
-lc_orphan(struct lc *lc, struct lc_conn *c, const struct csp_vm *vm,
-    int64_t slot_id, int64_t gen)
-{
-	const struct lc_slot *s = lc_slot_find(lc, slot_id);
-	bool newer = slot_id >= lc->next_slot || (s && gen > s->row.gen);
-	struct lc_orphan o = { .slot_id = slot_id, .gen = gen };
-	struct csp_req *q;
-	struct lc_event *e;
-
-	str_copy(o.connection, sizeof o.connection, c->name);
-	str_copy(o.csp_id, sizeof o.csp_id, vm->csp_id);
-	str_copy(o.decision, sizeof o.decision,
-	    newer ? "quarantine" : "terminate");
-	o.seen_at = lc->env.wall_ns(lc->env.ctx);
-	if (tell_once(lc, &o)) {
-		lc_row(lc, LC_ROW_ORPHAN_PUT)->u.orphan = o;
-		e = lc_event(lc, LC_EV_ORPHAN, NULL, s, vm->csp_id);
-		str_copy(e->to, sizeof e->to, o.decision);
-		str_copy(e->from, sizeof e->from, c->name);
-	}
-	if (newer && !mutant(MUT_NO_QUARANTINE))
-		return;
-	q = lc_req(lc, CSP_VM_TERMINATE, NULL, c->name);
-	q->csp_id = arena_strdup(q->arena, vm->csp_id);
-	lc_call(lc, CALL_ORPHAN, NULL, c, q);
-	lc_poll_soon(lc, c);
 }

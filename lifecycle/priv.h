@@ -59,6 +59,21 @@ struct call {
 	int64_t started_ns;
 };
 
+/* A VM that no row explains. */
+#define LC_STRAY_VM_LEN 224
+struct stray {
+	struct lc_orphan o; /* its texts are these: */
+	char native[LC_WORD_LEN], vm[LC_STRAY_VM_LEN];
+	bool listed; /* in the list that is being read */
+	unsigned absent;
+	int64_t absent_ns;
+};
+
+/* A generation that this database opened before it was restored. */
+struct known {
+	int64_t slot_id, gen;
+};
+
 struct due {
 	int64_t at_ns;
 	int64_t slot_id; /* or */
@@ -99,8 +114,11 @@ struct lc {
 	size_t ncalls, calls_cap;
 	uint64_t next_call, next_txn, next_install;
 	struct lc_txn *txn; /* being filled, or NULL */
-	struct lc_orphan *orphans; /* told once */
-	size_t norphans, orphans_cap;
+	struct stray *strays; /* orphan.c */
+	size_t nstrays, strays_cap;
+	int64_t epoch, epoch_slot; /* of the last restore, 0: none */
+	struct known *known; /* by slot_id, gen; of the epochs before */
+	size_t nknown, known_cap;
 	struct lc_texts texts;
 };
 
@@ -179,6 +197,8 @@ void lc_token(const struct lc *lc, int64_t slot_id, int64_t gen,
 void lc_spec_sha256(const struct lc *lc, const struct lc_spec *spec,
     char out[65]);
 void lc_open(struct lc *lc, struct lc_slot *s);
+void lc_open_gen(struct lc *lc, struct lc_slot *s, int64_t gen,
+    const char *connection);
 void lc_step_creating(struct lc *lc, struct lc_slot *s);
 void lc_on_create(struct lc *lc, struct lc_slot *s, const struct csp_answer *a);
 void lc_on_list(struct lc *lc, struct lc_slot *s, const struct csp_answer *a);
@@ -218,8 +238,17 @@ void lc_on_poll(struct lc *lc, struct lc_conn *c, const struct csp_answer *a,
     int64_t started_ns);
 void lc_on_get(struct lc *lc, struct lc_slot *s, const struct csp_answer *a,
     int64_t started_ns);
-void lc_orphan(struct lc *lc, struct lc_conn *c, const struct csp_vm *vm,
+
+/* orphan.c: rule R8 */
+/* True if no generation of that slot may be opened while this VM lives. */
+bool lc_orphan(struct lc *lc, struct lc_conn *c, const struct csp_vm *vm,
     int64_t slot_id, int64_t gen);
+void lc_orphan_seen(struct lc *lc, const struct lc_conn *c,
+    const struct csp_vm *vm);
+void lc_orphans_listed(struct lc *lc, const struct lc_conn *c);
+int64_t lc_next_gen(const struct lc *lc, const struct lc_slot *s);
+bool lc_restored(const struct lc *lc, const struct lc_slot *s);
+bool lc_take_orphan(struct lc *lc, struct lc_slot *s);
 
 /* install.c */
 void lc_step_install(struct lc *lc, struct lc_slot *s);

@@ -121,8 +121,10 @@ step_absent(struct lc *lc, struct lc_slot *s)
 		lc_wake(lc, s, s->clear_ns);
 	else if (s->retry_ns > lc_now(lc))
 		lc_wake(lc, s, s->retry_ns);
-	else if (s->inst.csp_id[0] && !s->clear && !unfenced() &&
-	    !mutant(MUT_NO_CLEAR_LIST))
+	else if (lc_take_orphan(lc, s))
+		lc_kick(lc, s);
+	else if ((s->inst.csp_id[0] || lc_restored(lc, s)) && !s->clear &&
+	    !unfenced() && !mutant(MUT_NO_CLEAR_LIST))
 		lc_ask_clear(lc, s);
 	else
 		lc_open(lc, s);

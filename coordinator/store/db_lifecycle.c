@@ -194,11 +194,25 @@ put_orphan(struct db *db, const struct lc_row *r, const char *steps,
 	const struct lc_orphan *o = &r->u.orphan;
 	sqlite3_stmt *st = db_stmt(db,
 	    "INSERT OR REPLACE INTO orphan(conn, csp_id, slot, gen, decision, "
-	    "seen) VALUES(?,?,?,?,?,?)");
+	    "seen, first_seen, native, vm, actor) "
+	    "VALUES(?,?,?,?,?,?,?,?,?,?)");
 
 	(void)steps;
-	db_bind(st, "ssiisi", o->connection, o->csp_id, o->slot_id, o->gen,
-	    o->decision, o->seen_at);
+	db_bind(st, "ssiisiisss", o->connection, o->csp_id, o->slot_id, o->gen,
+	    o->decision, o->seen_at, o->first_seen_at,
+	    o->native ? o->native : "", o->vm ? o->vm : "", o->actor);
+	return db_exec(db, st, err);
+}
+
+static bool
+delete_orphan(struct db *db, const struct lc_row *r, const char *steps,
+    struct mw_err *err)
+{
+	sqlite3_stmt *st =
+	    db_stmt(db, "DELETE FROM orphan WHERE conn = ? AND csp_id = ?");
+
+	(void)steps;
+	db_bind(st, "ss", r->u.orphan.connection, r->u.orphan.csp_id);
 	return db_exec(db, st, err);
 }
 
@@ -219,6 +233,7 @@ db_lifecycle_put(struct db *db, const struct lc_row *row, const char *steps,
 		[LC_ROW_NEXT_PUT] = put_next,
 		[LC_ROW_EVENT] = NULL,
 		[LC_ROW_ORPHAN_PUT] = put_orphan,
+		[LC_ROW_ORPHAN_DELETE] = delete_orphan,
 	};
 
 	return !fns[row->kind] || fns[row->kind](db, row, steps, err);
@@ -300,6 +315,60 @@ load_small(struct db *db, struct lc *lc, struct mw_err *err)
 			next_slot = sqlite3_column_int64(st, 1);
 	}
 	lc_load_next(lc, next_mcis, next_slot);
+	return err->code == MW_OK;
+}
+
+static bool
+load_orphans(struct db *db, struct lc *lc, struct mw_err *err)
+{
+	sqlite3_stmt *st = db_stmt(db,
+	    "SELECT conn, csp_id, slot, gen, decision, seen, first_seen, "
+	    "native, vm, actor FROM orphan ORDER BY conn, csp_id");
+
+	while (db_row(db, st, err)) {
+		struct lc_orphan o = {
+			.slot_id = sqlite3_column_int64(st, 2),
+			.gen = sqlite3_column_int64(st, 3),
+			.seen_at = sqlite3_column_int64(st, 5),
+			.first_seen_at = sqlite3_column_int64(st, 6),
+			.native = db_text(st, 7),
+			.vm = db_text(st, 8),
+		};
+
+		text(o.connection, sizeof o.connection, st, 0);
+		text(o.csp_id, sizeof o.csp_id, st, 1);
+		text(o.decision, sizeof o.decision, st, 4);
+		text(o.actor, sizeof o.actor, st, 9);
+		lc_load_orphan(lc, &o);
+	}
+	return err->code == MW_OK;
+}
+
+/* What restore.c wrote; a database that was never restored has none of it. */
+static bool
+load_epoch(struct db *db, struct lc *lc, struct mw_err *err)
+{
+	sqlite3_stmt *st = db_stmt(db,
+	    "SELECT key, CAST(value AS INT) FROM meta "
+	    "WHERE key IN ('db_epoch', 'epoch_slot')");
+	int64_t epoch = 0, slot = 0;
+
+	while (db_row(db, st, err)) {
+		if (str_eq(db_text(st, 0), "db_epoch"))
+			epoch = sqlite3_column_int64(st, 1);
+		else
+			slot = sqlite3_column_int64(st, 1);
+	}
+	if (err->code != MW_OK || epoch == 0)
+		return err->code == MW_OK;
+	lc_load_epoch(lc, epoch, slot);
+	st = db_stmt(db,
+	    "SELECT slot, max(gen) FROM inst WHERE gen <= ?1 * ?2 "
+	    "GROUP BY slot, gen / ?2 ORDER BY slot, gen");
+	db_bind(st, "ii", epoch, (int64_t)LC_EPOCH_GENS);
+	while (db_row(db, st, err))
+		lc_load_known(lc, sqlite3_column_int64(st, 0),
+		    sqlite3_column_int64(st, 1));
 	return err->code == MW_OK;
 }
 
@@ -471,7 +540,8 @@ load_actions(struct db *db, struct lc *lc, struct mw_err *err)
 bool
 db_lifecycle_load(struct db *db, struct lc *lc, struct mw_err *err)
 {
-	return load_small(db, lc, err) && load_mcis(db, lc, err) &&
+	return load_small(db, lc, err) && load_epoch(db, lc, err) &&
+	    load_orphans(db, lc, err) && load_mcis(db, lc, err) &&
 	    load_slots(db, lc, err) && load_insts(db, lc, err) &&
 	    load_actions(db, lc, err);
 }

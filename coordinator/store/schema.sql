@@ -266,7 +266,7 @@ CREATE TABLE orphan(
 	decision TEXT NOT NULL, seen INT NOT NULL,
 	first_seen INT NOT NULL DEFAULT 0,
 	native TEXT NOT NULL DEFAULT '',
-	tags TEXT NOT NULL DEFAULT '{}',	-- JSON object
+	vm TEXT NOT NULL DEFAULT '',	-- "ns/mcis/vm" of its tags
 	actor TEXT NOT NULL DEFAULT '',	-- who decided; "": the sweep
 	PRIMARY KEY(conn, csp_id)
 ) WITHOUT ROWID;

@@ -229,10 +229,10 @@ rows_mean_what_they_meant(void **state)
 		    "a0000000-0000-4000-8000-000000000001\n");
 		ask(f->old,
 		    "SELECT conn, csp_id, slot, gen, decision, first_seen = "
-		    "seen, native, tags, actor FROM orphan",
+		    "seen, native, vm, actor FROM orphan",
 		    &got);
 		assert_string_equal(str_cstr(&got),
-		    "conn|csp_id|1|1|quarantine|1||{}|\n");
+		    "conn|csp_id|1|1|quarantine|1|||\n");
 		ask(f->old, "SELECT slot, gen, token FROM inst", &got);
 		assert_string_equal(str_cstr(&got), "1|1|tok1\n2|1|tok2\n");
 		ask(f->old,
