@@ -78,6 +78,7 @@ main(int argc, char **argv)
 			printf("seed %llu: %s %s\n",
 			    (unsigned long long)opt.seed, r.bad.what,
 			    r.bad.text);
+		fflush(stdout);
 		add(&t, &r);
 		opt.seed++;
 	}

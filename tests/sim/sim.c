@@ -310,8 +310,6 @@ one_event(struct sim *w)
 	struct ev e = pop(w);
 
 	w->now = e.at;
-	if (w->faults && w->now >= w->calm_at)
-		sim_calm(w);
 	sim_hash(w, (uint64_t)e.at ^ (uint64_t)e.kind << 56);
 	deliver(w, &e);
 	if (++w->res.events > SIM_EVENTS_MAX && !w->opt.plain)
@@ -327,6 +325,13 @@ sim_go(struct sim *w, int64_t until)
 	if (!w->res.bad.what && w->now < until)
 		w->now = until;
 	return !w->res.bad.what;
+}
+
+/* Keeps the world going when nothing else is under way. */
+static void
+tick(struct sim *w, void *arg)
+{
+	sim_at(w, w->now + 60 * NS_PER_S, tick, arg);
 }
 
 /* The faults end: from here on everything must come to rest. */
@@ -348,6 +353,7 @@ sim_calm(struct sim *w)
 	for (size_t i = 0; i < SIM_CONNS; i++)
 		w->clouds[i].out_until = w->clouds[i].quota_until = 0;
 	sim_say(w, "CALM");
+	tick(w, NULL);
 }
 
 /* Asks for what gave up, now and then. */
@@ -366,7 +372,8 @@ at_rest(struct sim *w)
 		(void)sim_act(w, LC_A_RECONCILE, NULL, &err);
 		return false;
 	}
-	return w->asked > 0 && lc_at_rest(w->lc) && check_settled(w);
+	return w->asked > 0 && w->queue.n == 0 && lc_at_rest(w->lc) &&
+	    check_settled(w);
 }
 
 bool
@@ -374,9 +381,7 @@ sim_end(struct sim *w)
 {
 	bool rest = false;
 
-	w->calm_at = w->now;
-	if (!w->faults)
-		sim_calm(w);
+	sim_calm(w);
 	while (w->nheap > 0 && !w->res.bad.what && !rest &&
 	    w->heap[0].at <= w->rest_by) {
 		one_event(w);

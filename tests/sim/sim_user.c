@@ -154,7 +154,10 @@ first_wish(struct sim *w, void *arg)
 	x.count[0] = 1 + (int64_t)rng_below(&w->rng_user, 5);
 	for (size_t i = 1; i < w->nconns; i++)
 		x.count[i] = (int64_t)rng_below(&w->rng_user, 3);
-	(void)sim_wish(w, &x, &err);
+	if (!w->up)
+		sim_at(w, w->now + 10 * NS_PER_S, first_wish, NULL);
+	else
+		(void)sim_wish(w, &x, &err);
 }
 
 void
