@@ -83,9 +83,11 @@ lc_load_inst(struct lc *lc, const struct lc_inst_row *row)
 	if (s->inst.phase != LC_P_DEAD)
 		lc_attach(lc, s);
 	else if (s->inst.csp_id[0] && s->inst.cls != LC_C_GONE &&
-	    !mutant(MUT_CLEAR_FORGOTTEN))
+	    !mutant(MUT_CLEAR_FORGOTTEN)) {
+		s->clear_boot = true;
 		s->clear_ns =
 		    lc->boot_ns + lc_settle_ns(lc, s->inst.connection);
+	}
 }
 
 void

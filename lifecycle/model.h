@@ -247,6 +247,7 @@ struct lc_slot {
 	bool listed; /* seen by the list that is being read */
 	bool installing; /* a request to env->install is open */
 	bool agent_up; /* said hello in this process */
+	bool clear_boot; /* clear_ns counts from the start of the process */
 	uint64_t install_id;
 	unsigned tries, install_tries, absent;
 	int64_t absent_ns; /* first of the NOT_FOUNDs in a row */

@@ -160,6 +160,7 @@ judge_stranger(struct lc *lc, struct lc_conn *c, const struct csp_vm *vm,
 static void
 second_of(struct lc *lc, struct lc_conn *c, struct lc_slot *s)
 {
+	s->clear_boot = false;
 	s->clear_ns = lc_now(lc) + lc_settle_ns(lc, c->name);
 	c->sweep = true;
 }
@@ -202,6 +203,28 @@ one_of_list(struct lc *lc, struct lc_conn *c, const struct csp_vm *vm,
 		judge_stranger(lc, c, vm, s, slot_id, gen);
 }
 
+/* The bounds of a driver are known only after its first contact: what waits
+ * for them since the start waits no longer than they say. */
+static void
+bounds_known(struct lc *lc, struct lc_conn *c)
+{
+	int64_t settle = lc_settle_ns(lc, c->name);
+
+	if (settle == c->settle_ns)
+		return;
+	c->settle_ns = settle;
+	for (size_t i = 0; i < lc->nslots; i++) {
+		struct lc_slot *s = lc->slots[i];
+
+		if (s->inst.phase == LC_P_NONE ||
+		    !str_eq(s->inst.connection, c->name))
+			continue;
+		if (s->clear_boot)
+			s->clear_ns = lc->boot_ns + settle;
+		lc_kick(lc, s);
+	}
+}
+
 void
 lc_on_poll(struct lc *lc, struct lc_conn *c, const struct csp_answer *a,
     int64_t started_ns)
@@ -229,6 +252,7 @@ lc_on_poll(struct lc *lc, struct lc_conn *c, const struct csp_answer *a,
 				lc_absent(lc, s, started_ns);
 		}
 		lc_orphans_listed(lc, c);
+		bounds_known(lc, c);
 	}
 	lc_wake_conn(lc, c, now + conn_interval(lc, c, now));
 }

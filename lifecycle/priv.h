@@ -34,6 +34,7 @@ struct lc_conn {
 	bool sweep; /* judge strangers in the next list */
 	unsigned fails; /* lists that failed in a row */
 	int64_t polled_ns, swept_ns; /* end of the last */
+	int64_t settle_ns; /* as its slots were told, 0: not yet */
 	int64_t wake_ns;
 };
 

@@ -472,6 +472,7 @@ lc_absent(struct lc *lc, struct lc_slot *s, int64_t started_ns)
 			s->clear_ns = now + settle; /* it ends, or has ended */
 		else
 			return;
+		s->clear_boot = false;
 		lc_move(lc, s, MOVE_GONE);
 		return;
 	}
