@@ -103,6 +103,8 @@ struct sim {
 	struct rows rows, backup;
 	struct arena *texts; /* of the rows */
 	bool has_backup, restored;
+	bool new_epoch; /* to be written before the next load */
+	int64_t db_epoch;
 	struct lc *lc;
 	struct db *db;
 	struct txns queue, doubt; /* waiting; handed to a group that died */

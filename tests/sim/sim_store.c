@@ -138,6 +138,26 @@ resolve(struct sim *w, uint64_t n)
 	txns_free(q);
 }
 
+/* What restoring a backup does to it before it is used (coordinator/restore):
+ * generations of the lost time do not come back. */
+static bool
+begin_epoch(struct sim *w, struct mw_err *err)
+{
+	static const char *const keys[2] = { "db_epoch", "epoch_slot" };
+	const int64_t values[2] = { w->db_epoch, w->rows.next_slot };
+
+	for (size_t i = 0; i < 2; i++) {
+		sqlite3_stmt *st = db_stmt(w->db,
+		    "INSERT OR REPLACE INTO meta(key, value) "
+		    "VALUES(?, CAST(? AS TEXT))");
+
+		db_bind(st, "si", keys[i], values[i]);
+		if (!db_exec(w->db, st, err))
+			return false;
+	}
+	return true;
+}
+
 bool
 sim_store_open(struct sim *w)
 {
@@ -156,6 +176,8 @@ sim_store_open(struct sim *w)
 	}
 	db_begin(w->db);
 	db_savepoint(w->db);
+	if (w->new_epoch && !begin_epoch(w, &err))
+		abort();
 	if (!read_number(w->db, &n, &err) ||
 	    !db_lifecycle_load(w->db, w->lc, &err)) {
 		sim_violation(w, "I4_NOT_LOADED", 0, "%.80s", err.msg);
@@ -163,6 +185,7 @@ sim_store_open(struct sim *w)
 	}
 	db_savepoint_end(w->db, true);
 	db_commit(w->db);
+	w->new_epoch = false;
 	resolve(w, n);
 	return !w->dead;
 }

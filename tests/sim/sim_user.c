@@ -19,8 +19,14 @@ bool
 sim_wish(struct sim *w, const struct sim_wish *x, struct mw_err *err)
 {
 	struct lc_wish_group g[SIM_CONNS];
-	struct lc_wish wish = { "default", "m", "", "{}", true, x->policy, g,
-		x->n };
+	struct lc_wish wish = { .ns = "default",
+		.name = "m",
+		.description = "",
+		.labels = "{}",
+		.require_agent = true,
+		.policy = x->policy,
+		.groups = g,
+		.ngroups = x->n };
 	struct lc_who who = { .actor = "sim", .target = "/m" };
 	char id[LC_ACTION_LEN];
 	struct lc_reply r;
@@ -97,7 +103,8 @@ sim_restore(struct sim *w)
 		return;
 	sim_say(w, "an old database comes back");
 	w->res.restores++;
-	w->restored = true;
+	w->restored = w->new_epoch = true;
+	w->db_epoch++;
 	vfs_restore(w);
 	rows_copy(&w->rows, &w->backup);
 	for (size_t i = 0; i < w->doubt.n; i++)

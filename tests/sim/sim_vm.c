@@ -54,12 +54,19 @@ cloud_of(const struct sim *w, const char *connection)
 	return i;
 }
 
+/* Opened by a database that is not there any more: no row of that generation
+ * or of a later one, of the same epoch. */
 bool
 cloud_newer(const struct sim *w, int64_t slot, int64_t gen)
 {
-	const struct lc_slot_row *s = rows_slot(&w->rows, slot);
+	for (size_t i = w->rows.ninsts; i-- > 0;) {
+		const struct lc_inst_row *in = &w->rows.insts[i];
 
-	return slot >= w->rows.next_slot || (s && gen > s->gen);
+		if (in->slot_id == slot && in->gen >= gen &&
+		    in->gen / LC_EPOCH_GENS == gen / LC_EPOCH_GENS)
+			return false;
+	}
+	return true;
 }
 
 bool
