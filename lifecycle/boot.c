@@ -133,8 +133,14 @@ lc_start(struct lc *lc)
 		lc_refresh(lc, s);
 		lc_kick(lc, s);
 	}
-	for (struct lc_conn *c = lc->conns; c; c = c->next)
+	for (struct lc_conn *c = lc->conns; c; c = c->next) {
 		lc_poll_soon(lc, c);
+		if (lc->epoch == 0)
+			continue;
+		/* At once: what does this copy not know? */
+		c->polled_ns -= lc->conf.sweep_s * NS_PER_S;
+		lc_wake_conn(lc, c, lc_now(lc));
+	}
 	lc_turn(lc);
 	/* An action whose last member ended together with the process. */
 	for (struct lc_action *a = lc->actions; a; a = next) {
