@@ -12,7 +12,8 @@
  *                   (T 0: all that follow) return the error E (eio, enospc)
  *                   without being done; KIND: write (pwrite64, ftruncate) or
  *                   sync (fsync, fdatasync)
- *   count           tells how many calls there were, and stops counting
+ *   count           tells how many calls there were; no more counting, and
+ *                   nothing is killed or failed any more
  *   end             SIGTERM
  *   now             SIGKILL
  * End of input is "now". Lines on standard output:
@@ -291,7 +292,11 @@ command(struct life *l, const char *line)
 	    set_fail(l, kind, n, error, times)) {
 		return;
 	} else if (strcmp(line, "count") == 0) {
+		if (l->killed)
+			return; /* that is told when it is gone */
 		say("count", l->seen, "", "");
+		l->kill_at = 0;
+		l->fail = FAIL_NONE;
 		trace(l, false);
 	} else if (strcmp(line, "end") == 0) {
 		kill(l->pid, SIGTERM);

@@ -45,13 +45,18 @@ class Life:
         for s in lane.settings:
             argv += ["--set", s]
         self.p = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=lane.log, env=lane.env)
+        self.last = ["ended", "-1"]
         if self.word()[0] != "up":
             raise PermissionError("ptrace is not permitted here")
 
     def word(self):
-        """The next line of the killer as words; ("ended", "-1") behind the last."""
+        """The next line of the killer as words; behind the last the last again."""
         line = self.p.stdout.readline().decode().split()
-        return line or ["ended", "-1"]
+        if line:
+            self.last = line
+        elif self.last[0] not in ("killed", "ended"):
+            self.last = ["ended", "-1"]
+        return self.last
 
     def tell(self, text):
         try:
@@ -69,7 +74,7 @@ class Life:
     def end(self, how="now"):
         """How it ended: ("killed", n, nr), ("ended", status)."""
         self.tell(how)
-        while (w := self.word())[0] in ("failed", "count", "up"):
+        while (w := self.word())[0] not in ("killed", "ended"):
             pass
         self.close()
         return tuple([w[0]] + [int(x) for x in w[1:]])
