@@ -231,16 +231,6 @@ lc_mcis_find(const struct lc *lc, const char *ns, const char *name)
 	return NULL;
 }
 
-struct lc_slot *
-lc_vm_find(const struct lc_mcis *m, const char *vm_id)
-{
-	struct lc_slot *s = m->slots;
-
-	while (s && !str_eq(s->vm_id, vm_id))
-		s = s->next;
-	return s;
-}
-
 struct lc_action *
 lc_action_find(const struct lc *lc, const char *action_id)
 {
