@@ -241,6 +241,7 @@ sim_new(const struct sim_opt *opt)
 
 	sim_store_init();
 	w->opt = *opt;
+	w->texts = arena_new();
 	rng_seed(&w->rng, opt->seed);
 	rng_seed(&w->rng_user, rng_mix(opt->seed + 1));
 	rng_seed(&w->rng_core, rng_mix(opt->seed + 2));
@@ -256,7 +257,7 @@ sim_new(const struct sim_opt *opt)
 	w->faults = !opt->plain;
 	w->wall = INT64_C(1700000000) * NS_PER_S;
 	fresh =
-	    opt->plain ? opt->fresh : rng_below(&w->rng, 8) == 0 || opt->fresh;
+	    opt->plain ? opt->fresh : rng_below(&w->rng, 32) == 0 || opt->fresh;
 	vfs_begin(w, fresh);
 	if (!opt->plain)
 		user_plan(w);

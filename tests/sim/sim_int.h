@@ -33,6 +33,7 @@ struct ev {
 
 struct vm {
 	char id[24], token[64];
+	char slot_tag[24], gen_tag[24];
 	int64_t slot, gen; /* 0: a stranger's */
 	size_t conn;
 	enum lc_class cls, next;

@@ -185,6 +185,10 @@ cloud_born(struct sim *w, size_t conn, int64_t slot, int64_t gen,
 	v->conn = conn;
 	v->slot = slot;
 	v->gen = gen;
+	snprintf(v->slot_tag, sizeof v->slot_tag, "%lld",
+	    (long long)(slot ? slot : 1));
+	snprintf(v->gen_tag, sizeof v->gen_tag, "%lld",
+	    (long long)(gen ? gen : 1));
 	str_copy(v->token, sizeof v->token, token);
 	v->live = true;
 	v->born = w->now;
