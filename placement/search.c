@@ -73,6 +73,7 @@ pl_search_free(struct pl_search *s)
 	free(s->adj);
 	free(s->adj_built);
 	free(s->in);
+	free(s->live);
 	for (int l = PLACE_LEVEL_SITE; l < PLACE_LEVEL_COUNT; l++) {
 		free(s->used[l]);
 		free(s->mark[l]);
@@ -628,6 +629,8 @@ pl_search_run(struct pl_search *s)
 			list[n++] = e;
 	if (s->feasibility)
 		sort_by_degree(s, list, n);
+	else
+		n = pl_prune(s, list, n);
 	if (s->feasibility || s->m->user_term >= 0 || s->m->pair_term >= 0)
 		visit(s, list, n, -PL_INF, false);
 	else
