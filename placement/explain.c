@@ -193,12 +193,13 @@ drop_pin(struct probe *p, size_t role, size_t pin)
 }
 
 /* Do offers count without this item that do not with it? A budget excludes
- * what has no price. */
+ * what has no price, a limit to users the sites without times to them. */
 static bool
 needs_offers(const struct item *it)
 {
 	return it->kind == ITEM_FILTER || it->kind == ITEM_TERM ||
-	    it->kind == ITEM_PIN || it->kind == ITEM_BUDGET;
+	    it->kind == ITEM_PIN || it->kind == ITEM_BUDGET ||
+	    it->kind == ITEM_USER;
 }
 
 void

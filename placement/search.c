@@ -631,7 +631,9 @@ pl_search_run(struct pl_search *s)
 		sort_by_degree(s, list, n);
 	else
 		n = pl_prune(s, list, n);
-	if (s->feasibility || s->m->user_term >= 0 || s->m->pair_term >= 0)
+	/* Without any term the first groups by site are as good as others. */
+	if (s->feasibility || s->m->nfit == 0 || s->m->user_term >= 0 ||
+	    s->m->pair_term >= 0)
 		visit(s, list, n, -PL_INF, false);
 	else
 		pl_best_first(s, list, n);
