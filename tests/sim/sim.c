@@ -233,6 +233,16 @@ choose_clouds(struct sim *w)
 	}
 }
 
+/* Many short runs and some long ones find more than equal ones. */
+static int64_t
+faults_end(struct sim *w)
+{
+	bool longer = rng_below(&w->rng, 4) == 0;
+
+	return (longer ? sim_between_ms(w, 3000000, 6000000)
+		       : sim_between_ms(w, 300000, 3000000));
+}
+
 struct sim *
 sim_new(const struct sim_opt *opt)
 {
@@ -249,8 +259,8 @@ sim_new(const struct sim_opt *opt)
 	w->next_commit = 1;
 	w->after_ns = -1;
 	w->crash_at = -1;
-	w->calm_at = SIM_FAULTS_END;
-	w->rest_by = SIM_FAULTS_END + SIM_REST_NS;
+	w->calm_at = faults_end(w);
+	w->rest_by = w->calm_at + SIM_REST_NS;
 	for (size_t i = 0; i < SIM_FAULTS; i++)
 		w->force[i].for_ns = -1;
 	choose_clouds(w);
