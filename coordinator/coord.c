@@ -19,6 +19,7 @@
 #include "coordinator/conns.h"
 #include "coordinator/env_real.h"
 #include "coordinator/place/drift.h"
+#include "coordinator/quota.h"
 #include "coordinator/events.h"
 #include "coordinator/measure/host.h"
 #include "coordinator/link.h"
@@ -92,6 +93,7 @@ coord_free(struct coord *c)
 	snap_free(c->snap);
 	places_free(c->places);
 	drift_free(c->drift);
+	quotas_free(c->quotas);
 	bench_free(c->bench);
 	agents_free(c->agents);
 	if (c->env)
@@ -148,6 +150,7 @@ build(struct coord *c, struct mw_err *err)
 	    !(c->sched = sched_new(c, err)) || !(c->host = host_new(c, err)) ||
 	    !(c->metrics = metrics_new(c)) ||
 	    !(c->places = places_new(c, err)) ||
+	    !(c->quotas = quotas_new(c, err)) ||
 	    !(c->drift = drift_new(c, err)) || !(c->link = link_new(c, err)))
 		return false;
 	prereq_start(c->prereq);

@@ -29,6 +29,7 @@ struct coord_conf {
 	int64_t ssh_max, ssh_kex_max;
 	int64_t sweep_s;
 	int64_t poll_ms; /* status poll while something is pending */
+	int64_t create_s, power_s, reboot_s, terminate_s, install_s;
 	int64_t matrix_k, matrix_window_ms, matrix_full_max;
 	char *schedule_defaults; /* matrix, all, none */
 	int64_t rtt_round_bytes, rtt_day_bytes; /* budgets of matrix rounds */
@@ -55,6 +56,7 @@ struct coord {
 	struct env_real *env; /* env_real.h: the lifecycle's world */
 	struct lc *lc; /* lifecycle/lifecycle.h */
 	struct actions *actions; /* actions.h: 202 and its resource */
+	struct quotas *quotas; /* quota.h: limits of namespaces */
 	struct ca *ca; /* ca.h: private CA, MCIS SSH keys */
 	struct host *host; /* host.h: host metrics */
 	struct metrics *metrics; /* metrics.h: GET /metrics */

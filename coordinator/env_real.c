@@ -51,6 +51,7 @@ static const struct {
 	[LC_EV_INSTALL_FAILED] = { "install.failed", "install" },
 	[LC_EV_HOST_KEY] = { "hostkey.changed", "install" },
 	[LC_EV_EXTERNAL] = { "lifecycle.external", "external" },
+	[LC_EV_UNKNOWN] = { "lifecycle.unknown", "answer" },
 	[LC_EV_THROTTLED] = { "driver.throttled", "answer" },
 	[LC_EV_ACTION_STEP] = { "action.step", "action" },
 	[LC_EV_ACTION_END] = { "action.end", "action" },
@@ -152,6 +153,8 @@ make_event(struct env_real *e, const struct lc_event *ev)
 		json_put_int(detail, "gen", ev->gen);
 		json_put_str(detail, "native",
 		    ev->native[0] ? ev->native : NULL);
+		json_put_str(detail, "targetAction",
+		    ev->verb[0] ? ev->verb : NULL);
 	}
 	if (ev->actor[0])
 		json_put_str(detail, "actor", ev->actor);
@@ -246,6 +249,11 @@ log_event(const struct lc_event *ev)
 		log_warn("lifecycle", ev->reason,
 		    "a VM that nobody explains\taction=%s connection=%s",
 		    ev->to, ev->from);
+	else if (ev->kind == LC_EV_UNKNOWN)
+		log_warn("lifecycle", ev->vm_id,
+		    "a native state that is not known: \"%s\"\taction=kept the "
+		    "last one",
+		    ev->reason);
 	else if (ev->kind == LC_EV_ANSWER || ev->kind == LC_EV_DEADLINE ||
 	    ev->kind == LC_EV_INSTALL_FAILED || ev->kind == LC_EV_HOST_KEY)
 		log_warn("lifecycle", ev->vm_id, "%s\tmcis=%s reason=\"%s\"",
@@ -330,6 +338,15 @@ env_real_new(struct coord *c, struct mw_err *err)
 	if (c->conf.sweep_s > 0)
 		conf.sweep_s = c->conf.sweep_s;
 	conf.install = c->conf.agent_install;
+	conf.create_s = c->conf.create_s;
+	if (c->conf.power_s > 0)
+		conf.power_s = c->conf.power_s;
+	if (c->conf.reboot_s > 0)
+		conf.reboot_s = c->conf.reboot_s;
+	if (c->conf.terminate_s > 0)
+		conf.terminate_s = c->conf.terminate_s;
+	if (c->conf.install_s > 0)
+		conf.install_s = c->conf.install_s;
 	c->lc = lc_new(&env, &conf);
 	if (!store_run_now(c->store, load, c->lc, err)) {
 		err_wrap(err, "lifecycle");

@@ -63,6 +63,17 @@ static const struct conf_key keys[] = {
 	    "how often all clouds are searched for VMs that nobody explains" },
 	{ "lifecycle.poll_ms", CONF_INT, AT(poll_ms), 10, 600000, "300",
 	    "status poll while something is pending" },
+	{ "lifecycle.create_s", CONF_INT, AT(create_s), 0, 86400, "0",
+	    "deadline of a create; 0: what the driver says, else 600" },
+	{ "lifecycle.power_s", CONF_INT, AT(power_s), 5, 86400, "600",
+	    "deadline of suspend and resume" },
+	{ "lifecycle.reboot_s", CONF_INT, AT(reboot_s), 5, 86400, "300",
+	    "deadline of a reboot" },
+	{ "lifecycle.terminate_s", CONF_INT, AT(terminate_s), 5, 86400, "900",
+	    "a terminate that takes longer is overdue: an alert, and it is "
+	    "tried for ever" },
+	{ "lifecycle.install_s", CONF_INT, AT(install_s), 5, 86400, "300",
+	    "deadline of an agent's installation" },
 	{ "metrics.per_vm", CONF_INT, AT(metrics_per_vm), 0, 10000, "1000",
 	    "VMs that have series of their own in /metrics; the others are "
 	    "counted" },

@@ -132,8 +132,8 @@ mcis_file_parse(json_t *doc, const char *ns, const char *name, struct arena *a,
     struct lc_wish *out, struct mw_err *err)
 {
 	static const char *const known[] = { "name", "description", "labels",
-		"requireAgent", "onPartialFailure", "groups", NULL };
-	const char *own = NULL, *about = NULL, *policy = NULL;
+		"requireAgent", "onPartialFailure", "onVanish", "groups", NULL };
+	const char *own = NULL, *about = NULL, *policy = NULL, *vanish = NULL;
 	struct json_at at;
 
 	memset(out, 0, sizeof *out);
@@ -144,13 +144,19 @@ mcis_file_parse(json_t *doc, const char *ns, const char *name, struct arena *a,
 	    !mcis_file_labels(&at, "labels", a, &out->labels, err) ||
 	    !json_get_bool(&at, "requireAgent", true, true, &out->require_agent,
 		err) ||
-	    !json_get_str(&at, "onPartialFailure", false, 16, &policy, err))
+	    !json_get_str(&at, "onPartialFailure", false, 16, &policy, err) ||
+	    !json_get_str(&at, "onVanish", false, 16, &vanish, err))
 		return false;
 	if (policy && !lc_policy_parse(policy, &out->policy)) {
 		err_set(err, MW_INVALID, 0, "not a way to go on: %.16s",
 		    policy);
 		err_hint(err, "continue, rollback or refine");
 		return err_pointer(err, "/onPartialFailure");
+	}
+	out->replace_vanished = vanish && str_eq(vanish, "replace");
+	if (vanish && !out->replace_vanished && !str_eq(vanish, "report")) {
+		err_set(err, MW_INVALID, 0, "onVanish is report or replace");
+		return err_pointer(err, "/onVanish");
 	}
 	if (own && !str_eq(own, name)) {
 		err_set(err, MW_INVALID, 0, "the file is called %s, not %s",

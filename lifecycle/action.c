@@ -13,7 +13,7 @@ static void undo(struct lc *lc, struct lc_action *a);
 
 struct lc_action *
 lc_action_new(struct lc *lc, struct lc_mcis *m, struct lc_slot *s,
-    enum lc_act act, const struct lc_who *who)
+    const char *group, enum lc_act act, const struct lc_who *who)
 {
 	struct lc_action *a = xcalloc(1, sizeof *a), **at = &lc->actions;
 	struct lc_action_row *r = &a->row;
@@ -22,7 +22,7 @@ lc_action_new(struct lc *lc, struct lc_mcis *m, struct lc_slot *s,
 	str_copy(r->action_id, sizeof r->action_id, who->action_id);
 	r->act = act;
 	r->mcis_id = m->row.mcis_id;
-	r->slot_id = s ? s->row.slot_id : 0;
+	r->slot_id = s ? s->row.slot_id : group ? -1 : 0;
 	lc_text(lc, &r->target, LC_TARGET_LEN, who->target);
 	lc_text(lc, &r->actor, LC_ID_LEN, who->actor);
 	lc_text(lc, &r->error, LC_TEXT_LEN, "");
@@ -30,7 +30,7 @@ lc_action_new(struct lc *lc, struct lc_mcis *m, struct lc_slot *s,
 	r->started_at = lc->env.wall_ns(lc->env.ctx);
 	a->mcis = m;
 	a->dirty = true;
-	if (!s)
+	if (r->slot_id == 0)
 		m->action = a;
 	while (*at)
 		at = &(*at)->next;
@@ -51,6 +51,7 @@ lc_action_add(struct lc *lc, struct lc_action *a, struct lc_slot *s)
 	str_copy(s->row.action_id, sizeof s->row.action_id, a->row.action_id);
 	s->row.member = LC_M_RUNNING;
 	s->row.added = false;
+	s->looking = false;
 	if (old != a)
 		a->row.total++;
 	a->dirty = true;
@@ -102,6 +103,7 @@ lc_member(struct lc *lc, struct lc_slot *s, enum lc_member to,
 	e = lc_event(lc, LC_EV_ACTION_STEP, NULL, s, reason);
 	str_copy(e->to, sizeof e->to, to == LC_M_DONE ? "done" : "failed");
 	s->row.member = to;
+	s->looking = false;
 	lc_dirty(lc, s, DIRTY_SLOT);
 	a = lc_action_find(lc, s->row.action_id);
 	if (!a)
@@ -162,6 +164,11 @@ lc_member_check(struct lc *lc, struct lc_slot *s)
 		/* One that is to be dropped ends when it is. */
 		if (!s->row.drop && (p == LC_P_NONE || p == LC_P_DEAD))
 			lc_member(lc, s, LC_M_DONE, NULL);
+		return;
+	}
+	if (s->looking) { /* and what is not there is not looked at */
+		if (!s->conn)
+			lc_looked_at(lc, s, INT64_MAX, NULL);
 		return;
 	}
 	if (a->row.act == LC_A_CREATE || a->row.act == LC_A_RECONCILE)
@@ -257,6 +264,7 @@ lc_action_cancel(struct lc *lc, struct lc_action *a)
 		if (s->row.member != LC_M_RUNNING || !member_of(s, a))
 			continue;
 		s->row.member = LC_M_FAILED;
+		s->looking = false;
 		a->row.failed++;
 		lc_dirty(lc, s, DIRTY_SLOT);
 	}
@@ -302,4 +310,20 @@ lc_abort(struct lc *lc, const char *action_id, uint64_t *txn,
 	}
 	*txn = lc_turn_txn(lc);
 	return true;
+}
+
+int64_t
+lc_action_left_s(const struct lc *lc, const struct lc_action *a)
+{
+	int64_t now = lc_now(lc), last = 0;
+
+	for (const struct lc_slot *s = a->mcis ? a->mcis->slots : NULL; s;
+	     s = s->next) {
+		if (s->row.member == LC_M_RUNNING && member_of(s, a) &&
+		    s->deadline_ns > last)
+			last = s->deadline_ns;
+	}
+	if (last == 0)
+		return -1;
+	return last > now ? (last - now + NS_PER_S - 1) / NS_PER_S : 0;
 }

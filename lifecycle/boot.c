@@ -129,6 +129,9 @@ lc_start(struct lc *lc)
 			s->inst.verb = LC_V_NONE;
 		if (s->inst.verb != LC_V_NONE)
 			lc_verb_begin(lc, s, s->inst.verb);
+		/* R4: its next call leaves only after SETTLE. */
+		if (s->inst.verb == LC_V_CREATE && s->inst.unresolved)
+			s->deadline_ns += lc_settle_ns(lc, s->inst.connection);
 		s->install_ns = lc->boot_ns;
 		lc_refresh(lc, s);
 		lc_kick(lc, s);
@@ -140,6 +143,13 @@ lc_start(struct lc *lc)
 		/* At once: what does this copy not know? */
 		c->polled_ns -= lc->conf.sweep_s * NS_PER_S;
 		lc_wake_conn(lc, c, lc_now(lc));
+	}
+	for (struct lc_action *a = lc->actions; a; a = next) {
+		next = a->next;
+		if (a->row.act != LC_A_RECONCILE)
+			continue;
+		lc_look(lc, a);
+		lc_action_seal(lc, a);
 	}
 	lc_turn(lc);
 	/* An action whose last member ended together with the process. */

@@ -23,7 +23,7 @@ lc_conf_defaults(struct lc_conf *conf)
 {
 	*conf = (struct lc_conf){
 		.poll_ms = 300,
-		.quiet_ms = 30000,
+		.quiet_ms = 60000,
 		.sweep_s = 300,
 		.power_s = 600,
 		.reboot_s = 300,
@@ -93,6 +93,8 @@ lc_free(struct lc *lc)
 	free(lc->calls);
 	free(lc->strays);
 	free(lc->known);
+	for (size_t i = 0; i < lc->nunknown; i++)
+		free(lc->unknown[i]);
 	lc_texts_free(lc);
 	free(lc);
 }
@@ -205,6 +207,7 @@ lc_event(struct lc *lc, enum lc_event_kind kind, const struct lc_mcis *m,
 	e->vm_id = s ? arena_strdup(a, s->vm_id) : "";
 	e->native = s ? arena_strdup(a, s->inst.native) : "";
 	e->actor = "";
+	e->verb = s ? lc_verb_name(s->inst.verb) : "";
 	if (s) {
 		e->slot_id = s->row.slot_id;
 		e->gen = s->inst.gen;

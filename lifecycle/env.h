@@ -44,6 +44,7 @@ enum lc_event_kind {
 	LC_EV_INSTALL_FAILED,
 	LC_EV_HOST_KEY, /* the host key is not the pinned one */
 	LC_EV_EXTERNAL, /* changed by others */
+	LC_EV_UNKNOWN, /* a native state that no table has; once a word */
 	LC_EV_THROTTLED,
 	LC_EV_ACTION_STEP, /* a member of an action moved: to = its status */
 	LC_EV_ACTION_END,
@@ -58,6 +59,7 @@ struct lc_event {
 	char action_id[LC_ACTION_LEN];
 	char from[48], to[48];
 	const char *actor, *native, *reason;
+	const char *verb; /* pending action of the VM, "": none */
 };
 
 struct lc_orphan {

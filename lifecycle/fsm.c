@@ -1,6 +1,7 @@
 /*
  * fsm.c - the phases of a generation: one table, one writer; and which verb is
- * legal in which status.
+ * legal in which status, where it leads and what ends it. docs/lifecycle.md is
+ * made from these tables.
  */
 #include "lifecycle/priv.h"
 
@@ -33,6 +34,18 @@ bool
 lc_move_legal(enum lc_phase from, enum lc_move_event ev)
 {
 	return move_to(from, ev) != LC_P_COUNT;
+}
+
+bool
+lc_move_at(size_t i, enum lc_phase *from, enum lc_move_event *ev,
+    enum lc_phase *to)
+{
+	if (i >= ARRAY_LEN(moves))
+		return false;
+	*from = moves[i].from;
+	*ev = moves[i].ev;
+	*to = moves[i].to;
+	return true;
 }
 
 void
@@ -93,6 +106,32 @@ static const enum lc_answer answers[LC_STATUS_COUNT][4] = {
 	[LC_UNDEFINED]   = { GO,     GO,    GO,    GO },
 };
 /* clang-format on */
+
+/* Where each pending verb leads; the deadline of every state that is not one
+ * to stay in, and the way out of it. */
+static const struct lc_way ways[LC_V_COUNT] = {
+	[LC_V_CREATE] = { LC_CREATING, LC_RUNNING, "lifecycle.create_s",
+	    "Failed (`createTimeout`); a VM that comes late is welcome while "
+	    "it is wanted, else it is terminated" },
+	[LC_V_SUSPEND] = { LC_SUSPENDING, LC_SUSPENDED, "lifecycle.power_s",
+	    "what the cloud shows; the action failed (`timeout`)" },
+	[LC_V_RESUME] = { LC_RESUMING, LC_RUNNING, "lifecycle.power_s",
+	    "what the cloud shows; the action failed (`timeout`)" },
+	[LC_V_REBOOT] = { LC_REBOOTING, LC_RUNNING, "lifecycle.reboot_s",
+	    "what the cloud shows; the action failed (`timeout`)" },
+	[LC_V_TERMINATE] = { LC_TERMINATING, LC_TERMINATED,
+	    "lifecycle.terminate_s",
+	    "what the cloud shows; the action failed (`terminateOverdue`), the "
+	    "VM counts as billed and terminate is sent again, at least every "
+	    "300 s, until its end is seen" },
+};
+
+/* NULL for LC_V_NONE. */
+const struct lc_way *
+lc_verb_way(enum lc_verb v)
+{
+	return v > LC_V_NONE && v < LC_V_COUNT ? &ways[v] : NULL;
+}
 
 /* exists: the generation has a cloud id. */
 enum lc_answer

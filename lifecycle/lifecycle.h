@@ -23,7 +23,7 @@ struct lc;
 struct lc_conf {
 	char deployment[64]; /* uuid of this database */
 	int64_t poll_ms; /* status poll while something is pending; 300 */
-	int64_t quiet_ms; /* and when nothing is; 30,000 */
+	int64_t quiet_ms; /* and when nothing is; 60,000 */
 	int64_t sweep_s; /* 300 */
 	int64_t create_s, power_s, reboot_s, terminate_s,
 	    install_s; /* deadlines:
@@ -74,6 +74,7 @@ struct lc_wish {
 	enum lc_policy policy;
 	const struct lc_wish_group *groups; /* distinct names */
 	size_t ngroups;
+	bool replace_vanished; /* onVanish: replace, else report */
 };
 
 enum lc_answer {
@@ -97,13 +98,15 @@ struct lc_reply {
 	uint64_t txn; /* answer the client when it is durable; 0: now */
 	struct lc_plan_item *items;
 	size_t n, cap;
+	char revision[LC_SHA_LEN]; /* of lc_apply(): names this plan */
 };
 void lc_reply_free(struct lc_reply *r);
 
 enum lc_flag {
 	LC_DRY_RUN = 1 << 0, /* fill the plan, change nothing */
 	LC_ALLOW_REMOVE = 1 << 1,
-	LC_ALLOW_REPLACE = 1 << 2
+	LC_ALLOW_REPLACE = 1 << 2,
+	LC_ONLY_NAMED = 1 << 3 /* lc_apply: groups that are not named stay */
 };
 
 /* Who asks, and the number under which it will be known if it is a GO. */
@@ -111,6 +114,8 @@ struct lc_who {
 	const char *action_id; /* a fresh one */
 	const char *actor;
 	const char *target; /* URL path */
+	const char *revision; /* of the plan he saw, or NULL: another one is
+				 not carried out */
 };
 
 bool lc_ns_put(struct lc *lc, const char *ns, uint64_t *txn,
@@ -129,6 +134,19 @@ bool lc_apply(struct lc *lc, const struct lc_wish *wish, unsigned flags,
 bool lc_do(struct lc *lc, struct lc_mcis *m, const char *vm_id, enum lc_act act,
     unsigned flags, const struct lc_who *who, struct lc_reply *out,
     struct mw_err *err) mw_must_check;
+/* The same on the VMs of one group of it. */
+bool lc_do_group(struct lc *lc, struct lc_mcis *m, const char *group,
+    enum lc_act act, unsigned flags, const struct lc_who *who,
+    struct lc_reply *out, struct mw_err *err) mw_must_check;
+/* Makes groups that exist larger or smaller; each VM as those that are there.
+ * Only name and count of groups are read. */
+bool lc_scale(struct lc *lc, struct lc_mcis *m,
+    const struct lc_wish_group *groups, size_t ngroups, unsigned flags,
+    const struct lc_who *who, struct lc_reply *out,
+    struct mw_err *err) mw_must_check;
+/* Seconds until the last member of a running action has its deadline; -1:
+ * nothing of it has one. */
+int64_t lc_action_left_s(const struct lc *lc, const struct lc_action *a);
 /* Cancels an action: no new calls; create takes back the slots it added. */
 bool lc_abort(struct lc *lc, const char *action_id, uint64_t *txn,
     struct mw_err *err) mw_must_check;
@@ -172,6 +190,14 @@ size_t lc_connection_vms(const struct lc *lc, const char *connection);
 /* True if nothing is under way or due (only quiet polls and the sweep). */
 bool lc_at_rest(const struct lc *lc);
 
+/* Where a pending verb leads and what ends it; NULL for LC_V_NONE. */
+struct lc_way {
+	enum lc_status during, done;
+	const char *setting; /* its deadline */
+	const char *expired; /* what is when it passes, for people */
+};
+const struct lc_way *lc_verb_way(enum lc_verb v);
+
 /* Group status, e.g. "Partial-Running-(7/10)" (deck) or
  * "Partial-Running:7 (R:7/10)" (tumblebug). */
 #define LC_GROUP_LEN 48
@@ -194,6 +220,13 @@ struct lc_billed {
 	int compute, disk, ip;
 	const char *reason; /* static; NULL if all three are known */
 };
+/* A stopped machine's rule: compute as above. */
+struct lc_bill {
+	const char *csp, *native;
+	int compute;
+	const char *reason;
+};
+const struct lc_bill *lc_bill_at(size_t i); /* NULL after the last */
 void lc_billed_of(const char *csp, const struct lc_slot *s,
     struct lc_billed *out);
 

@@ -144,6 +144,7 @@ struct lc_mcis_row {
 	const char *labels; /* JSON object, never NULL */
 	bool require_agent;
 	enum lc_policy policy;
+	bool replace_vanished; /* onVanish: replace, else report */
 	bool forget; /* drop the record once all is proved gone */
 	char key_id[LC_ID_LEN]; /* names the SSH key pair of this MCIS */
 	int64_t created_at;
@@ -200,7 +201,7 @@ struct lc_action_row {
 	char action_id[LC_ACTION_LEN];
 	enum lc_act act;
 	int64_t mcis_id;
-	int64_t slot_id; /* 0: the whole group */
+	int64_t slot_id; /* 0: the whole MCIS, -1: one group of it */
 	const char *target; /* URL path */
 	const char *actor;
 	enum lc_policy policy;
@@ -239,6 +240,7 @@ struct lc_slot {
 	bool waiting; /* for a place among the calls of its connection */
 	bool called; /* and its turn has come */
 	bool getting; /* a vm_get of this slot is in flight */
+	bool looking; /* its reconcile waits for news of it */
 	bool closing; /* R9: ends after SETTLE and an empty list */
 	bool accepted; /* the pending verb was accepted in this process */
 	bool deleting_seen; /* DELETING observed after our terminate */
@@ -284,6 +286,7 @@ struct lc_mcis {
 
 struct lc_action {
 	struct lc_action_row row;
+	int64_t look_ns; /* reconcile: what is older is not enough */
 	struct lc_action *next;
 	struct lc_mcis *mcis;
 	bool dirty;

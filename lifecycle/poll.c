@@ -90,11 +90,14 @@ static void
 get_each(struct lc *lc, struct lc_conn *c)
 {
 	for (struct lc_slot *s = c->slots; s; s = s->conn_next) {
-		if (!s->inst.csp_id[0] || s->getting)
+		if (s->getting)
 			continue;
-		if (s->inst.phase != LC_P_RUNNING &&
-		    s->inst.phase != LC_P_TERMINATING)
+		if (!s->inst.csp_id[0] ||
+		    (s->inst.phase != LC_P_RUNNING &&
+			s->inst.phase != LC_P_TERMINATING)) {
+			lc_looked_at(lc, s, lc_now(lc), NULL);
 			continue;
+		}
 		lc_call(lc, CALL_GET, s, NULL,
 		    lc_req(lc, CSP_VM_GET, s, c->name));
 	}
@@ -109,8 +112,13 @@ lc_poll_due(struct lc *lc, struct lc_conn *c)
 	if (c->polling)
 		return;
 	at = c->polled_ns + conn_interval(lc, c, now);
-	if (now < at || !lc->env.caps(lc->env.ctx, c->name, &caps)) {
-		lc_wake_conn(lc, c, now < at ? at : now + POLL_MAX_NS);
+	if (now < at) {
+		lc_wake_conn(lc, c, at);
+		return;
+	}
+	if (!lc->env.caps(lc->env.ctx, c->name, &caps)) {
+		lc_wake_conn(lc, c, now + POLL_MAX_NS);
+		lc_looked(lc, c, now, "no such connection");
 		return;
 	}
 	if (caps.flags & CSP_CAP_LIST_BY_TAG) {
@@ -128,10 +136,15 @@ void
 lc_on_get(struct lc *lc, struct lc_slot *s, const struct csp_answer *a,
     int64_t started_ns)
 {
+	char why[LC_TEXT_LEN] = "";
+
 	if (a->cls == CSP_OK && a->nvms > 0)
 		lc_observe(lc, s, &a->vms[0], started_ns);
 	else if (a->cls == CSP_NOT_FOUND)
 		lc_absent(lc, s, started_ns);
+	if (a->cls != CSP_OK && a->cls != CSP_NOT_FOUND)
+		lc_answer_text(a, why);
+	lc_looked_at(lc, s, started_ns, why[0] ? why : NULL);
 	lc_poll_soon(lc, s->conn);
 }
 
@@ -249,6 +262,7 @@ lc_on_poll(struct lc *lc, struct lc_conn *c, const struct csp_answer *a,
 	struct lc_slot *next;
 	bool sweep =
 	    c->sweep || now - c->swept_ns >= lc->conf.sweep_s * NS_PER_S;
+	char why[LC_TEXT_LEN] = "";
 
 	c->polling = false;
 	c->polled_ns = now;
@@ -269,6 +283,9 @@ lc_on_poll(struct lc *lc, struct lc_conn *c, const struct csp_answer *a,
 		}
 		lc_orphans_listed(lc, c);
 		bounds_known(lc, c);
+	} else {
+		lc_answer_text(a, why);
 	}
+	lc_looked(lc, c, started_ns, why[0] ? why : NULL);
 	lc_wake_conn(lc, c, now + conn_interval(lc, c, now));
 }

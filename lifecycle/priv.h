@@ -17,6 +17,7 @@
 #define LC_FAILS_MAX 3 /* definite failures before a slot gives up */
 #define LC_ABSENT_MIN 5 /* R5 */
 #define LC_INSTALL_USERS 9
+#define LC_UNKNOWN_MAX 64
 
 enum {
 	DIRTY_SLOT = 1,
@@ -127,6 +128,8 @@ struct lc {
 	struct known *known; /* by slot_id, gen; of the epochs before */
 	size_t nknown, known_cap;
 	struct lc_texts texts;
+	char *unknown[LC_UNKNOWN_MAX]; /* states that no table has */
+	size_t nunknown;
 };
 
 /* text.c: *at becomes the text to, cut to size - 1 bytes; true if that changes
@@ -200,10 +203,22 @@ enum lc_move_event {
 void lc_move(struct lc *lc, struct lc_slot *s, enum lc_move_event ev);
 bool lc_move_legal(enum lc_phase from, enum lc_move_event ev);
 enum lc_answer lc_verb_answer(enum lc_status s, bool exists, enum lc_verb v);
+/* The phases, one by one; false after the last. */
+bool lc_move_at(size_t i, enum lc_phase *from, enum lc_move_event *ev,
+    enum lc_phase *to);
 
 /* status.c */
 enum lc_class lc_class_of(const char *csp, const char *native);
+/* True if a table has this word; words of unknown clouds are known. */
+bool lc_word_known(const char *csp, const char *native);
+/* All words, one by one: the clouds, what they say, its class; false after
+ * the last. task: it is an OpenStack task_state. */
+bool lc_word_at(size_t i, const char **csps, const char **native,
+    enum lc_class *cls, bool *task);
 enum lc_status lc_status_of(enum lc_class c, enum lc_verb v, bool ever_ran);
+/* Tells once of a state that no table has. */
+void lc_unknown(struct lc *lc, const struct lc_slot *s, const char *csp,
+    const char *native);
 /* Recomputes s->status, counts and events. */
 void lc_refresh(struct lc *lc, struct lc_slot *s);
 void lc_refresh_group(struct lc *lc, struct lc_mcis *m);
@@ -248,6 +263,19 @@ void lc_give_up(struct lc *lc, struct lc_slot *s, const char *reason);
 /* wish.c */
 void lc_retry(struct lc *lc, struct lc_slot *s);
 
+/* act.c */
+bool lc_action_refuses(const struct lc *lc, const struct lc_action *a,
+    struct mw_err *err);
+/* Reconcile: looks at all members of a at once. */
+void lc_look(struct lc *lc, struct lc_action *a);
+/* The connection was looked at, by a call that began then. fault: why that
+ * came to nothing, or NULL. */
+void lc_looked(struct lc *lc, struct lc_conn *c, int64_t started_ns,
+    const char *fault);
+/* There is news of this slot alone. */
+void lc_looked_at(struct lc *lc, struct lc_slot *s, int64_t started_ns,
+    const char *fault);
+
 /* poll.c: observation and rule R8 */
 void lc_poll_due(struct lc *lc, struct lc_conn *c);
 void lc_poll_soon(struct lc *lc, struct lc_conn *c);
@@ -273,8 +301,10 @@ void lc_step_install(struct lc *lc, struct lc_slot *s);
 bool lc_install_over(const struct lc *lc, const struct lc_inst_row *in);
 
 /* action.c */
+/* s, or a group, or both NULL: the whole MCIS. */
 struct lc_action *lc_action_new(struct lc *lc, struct lc_mcis *m,
-    struct lc_slot *s, enum lc_act act, const struct lc_who *who);
+    struct lc_slot *s, const char *group, enum lc_act act,
+    const struct lc_who *who);
 void lc_action_add(struct lc *lc, struct lc_action *a, struct lc_slot *s);
 void lc_action_seal(struct lc *lc, struct lc_action *a);
 void lc_member(struct lc *lc, struct lc_slot *s, enum lc_member to,

@@ -187,7 +187,8 @@ step_running(struct lc *lc, struct lc_slot *s)
 	int64_t stale_at = s->seen_ns + lc->conf.stale_s * NS_PER_S;
 
 	if (s->inst.cls == LC_C_GONE && s->row.desired &&
-	    lc->conf.replace_vanished && !s->row.replace) {
+	    (lc->conf.replace_vanished || s->mcis->row.replace_vanished) &&
+	    !s->row.replace) {
 		s->row.replace = true;
 		lc_dirty(lc, s, DIRTY_SLOT);
 	}
@@ -347,8 +348,10 @@ lc_observe(struct lc *lc, struct lc_slot *s, const struct csp_vm *vm,
 		s->stale = false;
 		lc_refresh(lc, s);
 	}
-	if (c == LC_C_KEEP)
+	if (c == LC_C_KEEP) {
+		lc_unknown(lc, s, csp, vm->native);
 		return;
+	}
 	if (c != before) {
 		s->inst.cls = c;
 		lc_dirty(lc, s, DIRTY_INST);

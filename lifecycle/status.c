@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+/* KEEP: known, and no reason to believe anything else than before. */
 struct word {
 	const char *native;
 	enum lc_class cls;
@@ -46,6 +47,9 @@ static const struct word azure[] = {
 	{ "PowerState/deallocating", LC_C_STOPPING },
 	{ "PowerState/stopped", LC_C_STOPPED },
 	{ "PowerState/deallocated", LC_C_STOPPED },
+	{ "ProvisioningState/updating", LC_C_KEEP },
+	{ "ProvisioningState/migrating", LC_C_KEEP },
+	{ "PowerState/unknown", LC_C_KEEP },
 	{ NULL, LC_C_KEEP }
 };
 static const struct word openstack_tasks[] = {
@@ -62,6 +66,9 @@ static const struct word openstack[] = {
 	{ "SHELVED_OFFLOADED", LC_C_STOPPED }, { "REBOOT", LC_C_REBOOT },
 	{ "HARD_REBOOT", LC_C_REBOOT }, { "SOFT_DELETED", LC_C_DELETING },
 	{ "DELETED", LC_C_GONE }, { "ERROR", LC_C_ERROR },
+	{ "RESIZE", LC_C_KEEP }, { "VERIFY_RESIZE", LC_C_KEEP },
+	{ "MIGRATING", LC_C_KEEP }, { "RESCUE", LC_C_KEEP },
+	{ "REBUILD", LC_C_KEEP }, { "UNKNOWN", LC_C_KEEP },
 	{ NULL, LC_C_KEEP }
 };
 static const struct word alibaba[] = {
@@ -76,6 +83,9 @@ static const struct word tencent[] = {
 	{ "STOPPED", LC_C_STOPPED }, { "REBOOTING", LC_C_REBOOT },
 	{ "TERMINATING", LC_C_DELETING }, { "SHUTDOWN", LC_C_GONE },
 	{ "LAUNCH_FAILED", LC_C_ERROR },
+	{ "RESCUE_MODE", LC_C_KEEP },
+	{ "ENTER_RESCUE_MODE", LC_C_KEEP },
+	{ "EXIT_RESCUE_MODE", LC_C_KEEP },
 	{ NULL, LC_C_KEEP }
 };
 static const struct word ibm[] = {
@@ -95,6 +105,8 @@ static const struct word ncp[] = {
 	{ "hard rebooting", LC_C_REBOOT },
 	{ "hard shutting down", LC_C_DELETING },
 	{ "terminating", LC_C_DELETING },
+	{ "changingSpec", LC_C_KEEP }, { "copying", LC_C_KEEP },
+	{ "repairing", LC_C_KEEP },
 	{ NULL, LC_C_KEEP }
 };
 static const struct word cloudit[] = {
@@ -116,11 +128,13 @@ static const struct word spider[] = {
 	{ "Rebooting", LC_C_REBOOT }, { "Terminating", LC_C_DELETING },
 	{ "Terminated", LC_C_GONE }, { "NotExist", LC_C_GONE },
 	{ "Deleted", LC_C_GONE }, { "Error", LC_C_ERROR },
+	{ "Failed", LC_C_KEEP }, { "Failed. ", LC_C_KEEP },
+	{ "Unknown", LC_C_KEEP },
 	{ NULL, LC_C_KEEP }
 };
 static const struct word fixed[] = {
 	{ "running", LC_C_RUN }, { "reachable", LC_C_RUN },
-	{ "released", LC_C_GONE },
+	{ "released", LC_C_GONE }, { "unreachable", LC_C_KEEP },
 	{ NULL, LC_C_KEEP }
 };
 static const struct cloud_words clouds[] = {
@@ -153,19 +167,19 @@ static const enum lc_status table[LC_C_COUNT][LC_V_COUNT] = {
 };
 /* clang-format on */
 
-static enum lc_class
-word_class(const struct word *w, const char *native, size_t n)
+static const struct word *
+word_find(const struct word *w, const char *native, size_t n)
 {
 	for (; w->native; w++) {
 		if (strlen(w->native) == n && memcmp(w->native, native, n) == 0)
-			return w->cls;
+			return w;
 	}
-	return LC_C_KEEP;
+	return NULL;
 }
 
 /* Both codes of a machine, the first row of the table that is among them. */
-static enum lc_class
-azure_class(const char *native)
+static const struct word *
+azure_word(const char *native)
 {
 	for (const struct word *w = azure; w->native; w++) {
 		const char *at = strstr(native, w->native);
@@ -173,45 +187,115 @@ azure_class(const char *native)
 
 		if (at && (at == native || strchr(" ,;|+", at[-1])) &&
 		    (*end == '\0' || strchr(" ,;|+", *end)))
-			return w->cls;
+			return w;
 	}
-	return LC_C_KEEP;
+	return NULL;
 }
 
 /* "status/task_state": a task that has an opinion wins. */
-static enum lc_class
-openstack_class(const char *native)
+static const struct word *
+openstack_word(const char *native)
 {
 	const char *task = strchr(native, '/');
 	size_t n = task ? (size_t)(task - native) : strlen(native);
-	enum lc_class c = LC_C_KEEP;
+	const struct word *w = NULL;
 
 	if (task)
-		c = word_class(openstack_tasks, task + 1, strlen(task + 1));
-	return c != LC_C_KEEP ? c : word_class(openstack, native, n);
+		w = word_find(openstack_tasks, task + 1, strlen(task + 1));
+	return w ? w : word_find(openstack, native, n);
 }
 
-enum lc_class
-lc_class_of(const char *csp, const char *native)
+static const struct word *
+words_of(const char *csp)
 {
 	char key[32] = " ";
 
 	str_copy(key + 1, sizeof key - 2, csp ? csp : "?");
 	key[strlen(key) + 1] = '\0';
 	key[strlen(key)] = ' ';
-	for (size_t i = 0; native && i < ARRAY_LEN(clouds); i++) {
-		if (!strstr(clouds[i].csps, key))
-			continue;
-		if (mutant(MUT_GCP_TERMINATED) && clouds[i].words == gcp &&
-		    str_eq(native, "TERMINATED"))
-			return LC_C_GONE;
-		if (clouds[i].words == azure)
-			return azure_class(native);
-		if (clouds[i].words == openstack)
-			return openstack_class(native);
-		return word_class(clouds[i].words, native, strlen(native));
+	for (size_t i = 0; i < ARRAY_LEN(clouds); i++) {
+		if (strstr(clouds[i].csps, key))
+			return clouds[i].words;
 	}
-	return LC_C_KEEP;
+	return NULL;
+}
+
+static const struct word *
+word_of(const struct word *words, const char *native)
+{
+	if (words == azure)
+		return azure_word(native);
+	if (words == openstack)
+		return openstack_word(native);
+	return word_find(words, native, strlen(native));
+}
+
+enum lc_class
+lc_class_of(const char *csp, const char *native)
+{
+	const struct word *words = words_of(csp), *w;
+
+	if (!native || !words)
+		return LC_C_KEEP;
+	if (mutant(MUT_GCP_TERMINATED) && words == gcp &&
+	    str_eq(native, "TERMINATED"))
+		return LC_C_GONE;
+	w = word_of(words, native);
+	return w ? w->cls : LC_C_KEEP;
+}
+
+bool
+lc_word_known(const char *csp, const char *native)
+{
+	const struct word *words = words_of(csp);
+
+	return !words || !native || word_of(words, native);
+}
+
+bool
+lc_word_at(size_t i, const char **csps, const char **native, enum lc_class *cls,
+    bool *task)
+{
+	static const struct cloud_words tasks = { " openstack nhn kt ",
+		openstack_tasks };
+
+	for (size_t k = 0; k <= ARRAY_LEN(clouds); k++) {
+		const struct cloud_words *c =
+		    k < ARRAY_LEN(clouds) ? &clouds[k] : &tasks;
+
+		for (const struct word *w = c->words; w->native; w++) {
+			if (i-- > 0)
+				continue;
+			*csps = c->csps;
+			*native = w->native;
+			*cls = w->cls;
+			*task = c == &tasks;
+			return true;
+		}
+	}
+	return false;
+}
+
+void
+lc_unknown(struct lc *lc, const struct lc_slot *s, const char *csp,
+    const char *native)
+{
+	struct str t = STR_INIT;
+
+	if (!native[0] || lc_word_known(csp, native))
+		return;
+	str_addf(&t, "%.32s ", csp);
+	str_add_escaped(&t, native, strlen(native), 60);
+	for (size_t i = 0; i < lc->nunknown; i++) {
+		if (str_eq(lc->unknown[i], str_cstr(&t)))
+			goto out;
+	}
+	if (lc->nunknown < LC_UNKNOWN_MAX) {
+		lc->unknown[lc->nunknown++] = xstrdup(str_cstr(&t));
+		lc_event(lc, LC_EV_UNKNOWN, NULL, s, str_cstr(&t));
+	}
+out:
+	str_free(&t);
 }
 
 enum lc_status
@@ -377,26 +461,38 @@ lc_group_tumblebug(const int64_t counts[LC_STATUS_COUNT],
 
 /* ---- billing ------------------------------------------------------------- */
 
-/* Clouds whose stopped machines are known not to be billed for compute. The
- * native word decides where there are two kinds of stopped. */
-static const struct {
-	const char *csp, *native; /* NULL: any stopped one */
-	int compute;
-} stopped_bills[] = {
-	{ "aws", NULL, 0 },
-	{ "gcp", "SUSPENDED", 1 }, /* its memory */
-	{ "gcp", NULL, 0 },
-	{ "azure", "PowerState/stopped", 1 },
-	{ "azure", "PowerState/deallocated", 0 },
+/*
+ * What a stopped machine costs, by what the cloud calls it: 1 billed, 0 not,
+ * -1 unknown. A cloud that is not here: unknown. Sources: the clouds' own
+ * price pages, docs/lifecycle.md.
+ */
+static const struct lc_bill bills[] = {
+	{ "aws", "stopped", 0, NULL },
+	{ "gcp", "TERMINATED", 0, NULL },
+	{ "gcp", "STOPPED", 0, NULL },
+	{ "gcp", "SUSPENDED", 1, NULL }, /* its memory */
+	{ "azure", "PowerState/stopped", 1, NULL },
+	{ "azure", "PowerState/deallocated", 0, NULL },
+	/* They have two ways to stop, and the state does not tell which. */
+	{ "alibaba", "Stopped", -1, "stopModeUnknown" },
+	{ "tencent", "STOPPED", -1, "stopModeUnknown" },
 };
+
+const struct lc_bill *
+lc_bill_at(size_t i)
+{
+	return i < ARRAY_LEN(bills) ? &bills[i] : NULL;
+}
 
 void
 lc_billed_of(const char *csp, const struct lc_slot *s, struct lc_billed *out)
 {
-	enum lc_phase p = s->inst.phase;
+	const struct lc_inst_row *in = &s->inst;
+	enum lc_phase p = in->phase;
 
 	*out = (struct lc_billed){ 1, 1, 1, NULL };
-	if (p == LC_P_NONE || p == LC_P_DEAD) {
+	if (p == LC_P_NONE || p == LC_P_DEAD ||
+	    (p == LC_P_CREATING && !in->attempted)) {
 		*out = (struct lc_billed){ 0, 0, 0, NULL };
 		return;
 	}
@@ -404,16 +500,18 @@ lc_billed_of(const char *csp, const struct lc_slot *s, struct lc_billed *out)
 		*out = (struct lc_billed){ -1, -1, -1, "notACloud" };
 		return;
 	}
-	if (p != LC_P_RUNNING || s->inst.cls != LC_C_STOPPED)
+	/* An address that is given back when a VM stops is not shown. */
+	out->ip = p != LC_P_RUNNING || in->public_ip[0] != '\0';
+	if (p != LC_P_RUNNING || in->cls != LC_C_STOPPED || s->stale)
 		return;
-	for (size_t i = 0; csp && i < ARRAY_LEN(stopped_bills); i++) {
-		if (str_eq(csp, stopped_bills[i].csp) &&
-		    (!stopped_bills[i].native ||
-			strstr(s->inst.native, stopped_bills[i].native))) {
-			out->compute = stopped_bills[i].compute;
-			return;
-		}
-	}
 	out->compute = -1;
 	out->reason = "providerRuleUnknown";
+	for (size_t i = 0; csp && i < ARRAY_LEN(bills); i++) {
+		if (!str_eq(csp, bills[i].csp) ||
+		    !strstr(in->native, bills[i].native))
+			continue;
+		out->compute = bills[i].compute;
+		out->reason = bills[i].reason;
+		return;
+	}
 }

@@ -25,11 +25,13 @@ static const char *const change_names[CH_COUNT] = { "keep", "create", "remove",
 static bool check(struct lc *lc, const struct lc_wish *w, struct lc_mcis *m,
     struct mw_err *err);
 static void plan(struct lc *lc, const struct lc_wish *w, struct lc_mcis *m,
-    struct lc_reply *out);
+    unsigned flags, struct lc_reply *out);
 static bool allowed(const struct lc_reply *out, unsigned flags,
     struct mw_err *err);
-static bool set_texts(struct lc *lc, const struct lc_wish *w,
-    struct lc_mcis *m);
+static void revision(struct lc *lc, const struct lc_wish *w,
+    const struct lc_mcis *m, struct lc_reply *out);
+static bool set_texts(struct lc *lc, const struct lc_wish *w, struct lc_mcis *m,
+    unsigned flags);
 static void carry_out(struct lc *lc, const struct lc_wish *w, struct lc_mcis *m,
     struct lc_action *a, const struct lc_reply *out);
 
@@ -49,6 +51,7 @@ add_mcis(struct lc *lc, const struct lc_wish *w)
 		.labels = w->labels,
 		.require_agent = w->require_agent,
 		.policy = w->policy,
+		.replace_vanished = w->replace_vanished,
 		.created_at = lc->env.wall_ns(lc->env.ctx),
 	};
 	struct lc_mcis *m;
@@ -80,15 +83,21 @@ lc_apply(struct lc *lc, const struct lc_wish *w, unsigned flags,
 	memset(out, 0, sizeof *out);
 	if (!check(lc, w, m, err))
 		return false;
-	plan(lc, w, m, out);
+	plan(lc, w, m, flags, out);
+	revision(lc, w, m, out);
+	if (who->revision && !str_eq(who->revision, out->revision)) {
+		lc_reply_free(out);
+		err_set(err, MW_CONFLICT, 0,
+		    "%s is not as it was when this plan was made, or the wish "
+		    "is another one",
+		    w->name);
+		return err_hint(err, "make a new plan");
+	}
 	for (size_t i = 0; i < out->n; i++)
 		work += out->items[i].answer == LC_GO;
 	if (m && m->action && work > 0) {
 		lc_reply_free(out);
-		err_set(err, MW_CONFLICT, 0, "%s of %s is under way",
-		    lc_act_name(m->action->row.act), w->name);
-		return err_hint(err, "wait for %s or cancel it",
-		    m->action->row.action_id);
+		return lc_action_refuses(lc, m->action, err);
 	}
 	out->answer = work > 0 || fresh ? LC_GO : LC_NOOP;
 	if (flags & LC_DRY_RUN)
@@ -104,9 +113,9 @@ lc_apply(struct lc *lc, const struct lc_wish *w, unsigned flags,
 	}
 	if (fresh)
 		m = add_mcis(lc, w);
-	texts = set_texts(lc, w, m);
+	texts = set_texts(lc, w, m, flags);
 	if (out->answer == LC_GO) {
-		a = lc_action_new(lc, m, NULL, LC_A_CREATE, who);
+		a = lc_action_new(lc, m, NULL, NULL, LC_A_CREATE, who);
 		str_copy(out->action_id, sizeof out->action_id, who->action_id);
 		carry_out(lc, w, m, a, out);
 		lc_action_seal(lc, a);
@@ -212,7 +221,7 @@ group_of(const struct lc_wish *w, const char *name)
 
 static void
 plan(struct lc *lc, const struct lc_wish *w, struct lc_mcis *m,
-    struct lc_reply *out)
+    unsigned flags, struct lc_reply *out)
 {
 	const struct lc_wish_group *g;
 
@@ -220,7 +229,8 @@ plan(struct lc *lc, const struct lc_wish *w, struct lc_mcis *m,
 		plan_group(lc, w, i, m ? m->slots : NULL, out);
 	for (const struct lc_slot *s = m ? m->slots : NULL; s; s = s->next) {
 		g = group_of(w, s->row.group);
-		if ((g && s->row.index <= g->count) || s->row.drop)
+		if ((g && s->row.index <= g->count) || s->row.drop ||
+		    (!g && (flags & LC_ONLY_NAMED)))
 			continue;
 		plan_add(out, s->row.group, s->row.index,
 		    s->row.desired ? CH_REMOVE : CH_FORGET, NULL);
@@ -264,6 +274,41 @@ allowed(const struct lc_reply *out, unsigned flags, struct mw_err *err)
 	return true;
 }
 
+/* Names what would be done and what it is done to: the plan, the wish, and
+ * each slot with its generation. */
+static void
+revision(struct lc *lc, const struct lc_wish *w, const struct lc_mcis *m,
+    struct lc_reply *out)
+{
+	struct str t = STR_INIT;
+	uint8_t hash[32];
+	char sha[65];
+
+	str_addf(&t, "%s %s %lld\n%d %d %d\n%s\n%s\n", w->ns, w->name,
+	    (long long)(m ? m->row.mcis_id : 0), (int)w->policy,
+	    w->require_agent, w->replace_vanished,
+	    w->description ? w->description : "", w->labels ? w->labels : "");
+	for (size_t i = 0; i < w->ngroups; i++) {
+		lc_spec_sha256(lc, &w->groups[i].spec, sha);
+		str_addf(&t, "g %s %lld %s %s\n", w->groups[i].name,
+		    (long long)w->groups[i].count, sha, w->groups[i].labels);
+	}
+	for (const struct lc_slot *s = m ? m->slots : NULL; s; s = s->next)
+		str_addf(&t, "s %lld %lld %d %d %s\n",
+		    (long long)s->row.slot_id, (long long)s->row.gen,
+		    s->row.desired, s->row.replace, s->row.spec_sha256);
+	for (size_t i = 0; i < out->n; i++)
+		str_addf(&t, "%s %s\n", out->items[i].vm_id,
+		    out->items[i].change);
+	lc->env.sha256(lc->env.ctx, str_cstr(&t), t.len, hash);
+	for (size_t i = 0; i < sizeof hash; i++) {
+		out->revision[2 * i] = "0123456789abcdef"[hash[i] >> 4];
+		out->revision[2 * i + 1] = "0123456789abcdef"[hash[i] & 15];
+	}
+	out->revision[64] = '\0';
+	str_free(&t);
+}
+
 static void
 set_text(const char **at, const char *to, bool *changed)
 {
@@ -276,10 +321,13 @@ set_text(const char **at, const char *to, bool *changed)
 
 /* What may change without touching a VM. */
 static bool
-set_texts(struct lc *lc, const struct lc_wish *w, struct lc_mcis *m)
+set_texts(struct lc *lc, const struct lc_wish *w, struct lc_mcis *m,
+    unsigned flags)
 {
 	bool changed = m->dirty, one;
 
+	if (flags & LC_ONLY_NAMED)
+		return false;
 	set_text(&m->row.description, w->description, &changed);
 	set_text(&m->row.labels, w->labels, &changed);
 	if (m->row.require_agent != w->require_agent ||
@@ -287,6 +335,12 @@ set_texts(struct lc *lc, const struct lc_wish *w, struct lc_mcis *m)
 		m->row.require_agent = w->require_agent;
 		m->row.policy = w->policy;
 		changed = true;
+	}
+	if (m->row.replace_vanished != w->replace_vanished) {
+		m->row.replace_vanished = w->replace_vanished;
+		changed = true;
+		for (struct lc_slot *s = m->slots; s; s = s->next)
+			lc_kick(lc, s);
 	}
 	m->dirty = changed;
 	for (struct lc_slot *s = m->slots; s; s = s->next) {
@@ -380,4 +434,87 @@ carry_out(struct lc *lc, const struct lc_wish *w, struct lc_mcis *m,
 		s->row.added = added;
 		want(lc, s, group_of(w, group));
 	}
+}
+
+/* ---- scale --------------------------------------------------------------- */
+
+/* A VM of the group that shows how its others are; one that is wanted, if
+ * there is one. */
+static const struct lc_slot *
+pattern_of(const struct lc_mcis *m, const char *group)
+{
+	const struct lc_slot *best = NULL;
+
+	for (const struct lc_slot *s = m->slots; s; s = s->next) {
+		if (str_eq(s->row.group, group) &&
+		    (!best || (s->row.desired && !best->row.desired)))
+			best = s;
+	}
+	return best;
+}
+
+static bool
+no_group(const struct lc_mcis *m, const char *group, struct mw_err *err)
+{
+	struct str names = STR_INIT;
+	const char *last = "";
+
+	for (const struct lc_slot *s = m->slots; s; s = s->next) {
+		if (str_eq(s->row.group, last) || names.len > 100)
+			continue;
+		last = s->row.group;
+		str_addf(&names, "%s%s", names.len ? ", " : "", last);
+	}
+	err_set(err, MW_NOT_FOUND, 0, "%s has no group %.64s", m->row.name,
+	    group);
+	if (names.len)
+		err_hint(err, "it has %s", str_cstr(&names));
+	else
+		err_hint(err, "put its file again: it has no VMs");
+	str_free(&names);
+	return false;
+}
+
+bool
+lc_scale(struct lc *lc, struct lc_mcis *m, const struct lc_wish_group *groups,
+    size_t ngroups, unsigned flags, const struct lc_who *who,
+    struct lc_reply *out, struct mw_err *err)
+{
+	struct lc_wish_group *g = xcalloc(ngroups + 1, sizeof *g);
+	struct lc_wish w = {
+		.ns = m->row.ns,
+		.name = m->row.name,
+		.labels = m->row.labels,
+		.description = m->row.description,
+		.require_agent = m->row.require_agent,
+		.policy = m->row.policy,
+		.replace_vanished = m->row.replace_vanished,
+		.groups = g,
+		.ngroups = ngroups,
+	};
+	bool ok = true;
+
+	memset(out, 0, sizeof *out);
+	for (size_t i = 0; ok && i < ngroups; i++) {
+		const struct lc_slot *s = pattern_of(m, groups[i].name);
+
+		if (!s) {
+			ok = no_group(m, groups[i].name, err);
+			break;
+		}
+		g[i].name = groups[i].name;
+		g[i].count = groups[i].count;
+		g[i].labels = s->row.labels;
+		str_copy(g[i].spec.connection, sizeof g[i].spec.connection,
+		    s->row.spec.connection);
+		str_copy(g[i].spec.spec, sizeof g[i].spec.spec,
+		    s->row.spec.spec);
+		str_copy(g[i].spec.image, sizeof g[i].spec.image,
+		    s->row.spec.image);
+		str_copy(g[i].spec.zone, sizeof g[i].spec.zone,
+		    s->row.spec.zone);
+	}
+	ok = ok && lc_apply(lc, &w, flags | LC_ONLY_NAMED, who, out, err);
+	free(g);
+	return ok;
 }

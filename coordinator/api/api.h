@@ -19,7 +19,10 @@ struct api_routes {
 /* One per file: { routes, ARRAY_LEN(routes) }. */
 extern const struct api_routes api_sys_routes; /* health, version, doctor */
 extern const struct api_routes api_conn_routes; /* connections, catalogue */
-extern const struct api_routes api_mcis_routes; /* ns, mcis, vms, actions */
+extern const struct api_routes api_mcis_routes; /* ns, mcis, vms */
+extern const struct api_routes api_act_routes; /* verbs, actions */
+extern const struct api_routes api_history_routes; /* of an MCIS */
+extern const struct api_routes api_quota_routes; /* limits of namespaces */
 extern const struct api_routes api_exec_routes; /* commands, agents install */
 extern const struct api_routes api_bench_routes; /* benchmarks, results, rtt */
 extern const struct api_routes api_result_routes; /* one result, raw */

@@ -1,20 +1,20 @@
 /*
- * api_mcis.c - routes of namespaces, MCIS, VMs and actions. A handler checks
- * the request, asks the lifecycle, and answers when what was promised is
- * durable.
+ * api_mcis.c - routes of namespaces, MCIS files and VMs. A handler checks the
+ * request, asks the lifecycle, and answers when what was promised is durable.
  */
-#include "coordinator/api/api.h"
+#include "coordinator/api/api_mcis.h"
 
 #include "common/pure/alloc.h"
 #include "common/pure/ids.h"
 #include "common/pure/str.h"
-#include "coordinator/actions.h"
 #include "coordinator/api/api_place.h"
 #include "coordinator/conns.h"
 #include "coordinator/place/drift.h"
 #include "coordinator/env_real.h"
 #include "coordinator/mcis_file.h"
 #include "coordinator/mcis_json.h"
+#include "coordinator/mcis_plan.h"
+#include "coordinator/quota.h"
 
 #include <string.h>
 
@@ -35,8 +35,6 @@ static void get_list(struct httpd_req *req, void *ctx);
 static void post_mcis(struct httpd_req *req, void *ctx);
 static void put_mcis(struct httpd_req *req, void *ctx);
 static void get_mcis(struct httpd_req *req, void *ctx);
-static void delete_mcis(struct httpd_req *req, void *ctx);
-static void post_action(struct httpd_req *req, void *ctx);
 static void get_vm(struct httpd_req *req, void *ctx);
 static void accept_host_key(struct httpd_req *req, void *ctx);
 /* The placement that an MCIS is made from. */
@@ -47,9 +45,6 @@ struct made_from {
 	size_t *group, *index; /* of each member: in the wish, from 1 */
 };
 
-static void apply(struct coord *c, struct httpd_req *req,
-    const struct lc_wish *w, const struct made_from *from);
-
 #define MCIS "/v1/ns/{ns}/mcis/{mcis}"
 static const struct httpd_route routes[] = {
 	{ "GET", "/v1/ns", get_namespaces, ROLE_VIEWER },
@@ -59,15 +54,9 @@ static const struct httpd_route routes[] = {
 	{ "POST", "/v1/ns/{ns}/mcis", post_mcis, ROLE_OPERATOR },
 	{ "PUT", MCIS, put_mcis, ROLE_OPERATOR },
 	{ "GET", MCIS, get_mcis, ROLE_VIEWER },
-	{ "DELETE", MCIS, delete_mcis, ROLE_OPERATOR },
-	{ "POST", MCIS "/actions", post_action, ROLE_OPERATOR },
 	{ "GET", MCIS "/vms/{vm}", get_vm, ROLE_VIEWER },
-	{ "POST", MCIS "/vms/{vm}/actions", post_action, ROLE_OPERATOR },
 	{ "POST", MCIS "/vms/{vm}/hostkey/accept", accept_host_key,
 	    ROLE_OPERATOR },
-	{ "GET", "/v1/actions", actions_get_all, ROLE_VIEWER },
-	{ "GET", "/v1/actions/{id}", actions_get_one, ROLE_VIEWER },
-	{ "DELETE", "/v1/actions/{id}", actions_delete, ROLE_OPERATOR },
 };
 const struct api_routes api_mcis_routes = { routes, ARRAY_LEN(routes) };
 
@@ -93,9 +82,8 @@ late_done(void *arg)
 	free(l);
 }
 
-/* Answers when everything committed so far is on the disk. */
-static void
-reply_durable(struct coord *c, struct httpd_req *req, int status,
+void
+mcis_reply_durable(struct coord *c, struct httpd_req *req, int status,
     json_t *take_body)
 {
 	struct late *l = xcalloc(1, sizeof *l);
@@ -108,8 +96,8 @@ reply_durable(struct coord *c, struct httpd_req *req, int status,
 	env_real_durable(c->env, late_done, l);
 }
 
-static bool
-find_ns(struct coord *c, const struct httpd_req *req, const char **ns,
+bool
+mcis_ns(struct coord *c, const struct httpd_req *req, const char **ns,
     struct mw_err *err)
 {
 	*ns = httpd_param(req, "ns");
@@ -119,13 +107,13 @@ find_ns(struct coord *c, const struct httpd_req *req, const char **ns,
 	return err_hint(err, "GET /v1/ns lists them");
 }
 
-static struct lc_mcis *
-find_mcis(struct coord *c, const struct httpd_req *req, struct mw_err *err)
+struct lc_mcis *
+mcis_find(struct coord *c, const struct httpd_req *req, struct mw_err *err)
 {
 	const char *name = httpd_param(req, "mcis"), *ns;
 	struct lc_mcis *m;
 
-	if (!find_ns(c, req, &ns, err))
+	if (!mcis_ns(c, req, &ns, err))
 		return NULL;
 	m = lc_mcis_find(c->lc, ns, name);
 	if (!m) {
@@ -135,8 +123,8 @@ find_mcis(struct coord *c, const struct httpd_req *req, struct mw_err *err)
 	return m;
 }
 
-static bool
-flags_of(const struct httpd_req *req, unsigned *flags, struct mw_err *err)
+bool
+mcis_flags(const struct httpd_req *req, unsigned *flags, struct mw_err *err)
 {
 	static const struct {
 		const char *name;
@@ -155,56 +143,128 @@ flags_of(const struct httpd_req *req, unsigned *flags, struct mw_err *err)
 	return true;
 }
 
-static json_t *
-plan_json(const struct lc_reply *r)
+void
+mcis_who(struct coord *c, const struct httpd_req *req, char *take_target,
+    struct mcis_who *out)
 {
-	static const char *const answers[] = { "go", "join", "noop", "no" };
-	json_t *out = json_array();
+	const char *token = httpd_user(req);
+	const char *plan = httpd_query(req, "planRevision");
 
-	for (size_t i = 0; i < r->n; i++) {
-		const struct lc_plan_item *it = &r->items[i];
-		json_t *j = json_object();
-
-		json_put_str(j, "vmId", it->vm_id);
-		json_put_str(j, "change", it->change);
-		json_put_str(j, "answer", answers[it->answer]);
-		json_put_str(j, "reason", it->reason[0] ? it->reason : NULL);
-		json_array_append_new(out, j);
-	}
-	return out;
+	actions_reserve(c->actions, out->id);
+	out->target = take_target;
+	out->who = (struct lc_who){
+		.action_id = out->id,
+		.actor = token ? token : "api",
+		.target = take_target,
+		.revision = plan ? plan : httpd_header(req, "If-Match"),
+	};
 }
 
-/* What the lifecycle said becomes the HTTP answer. Frees r. */
+void
+mcis_who_free(struct mcis_who *w)
+{
+	free(w->target);
+}
+
 static void
-answer(struct coord *c, struct httpd_req *req, struct lc_reply *r, bool dry,
+put_refused(struct coord *c, json_t *j, const struct lc_reply *r,
     const char *ns, const char *mcis)
+{
+	const struct lc_mcis *m = lc_mcis_find(c->lc, ns, mcis);
+	json_t *refused = json_array();
+
+	for (size_t i = 0; i < r->n; i++) {
+		const struct lc_slot *s;
+		json_t *one;
+
+		if (r->items[i].answer != LC_NO)
+			continue;
+		one = json_object();
+		s = m ? lc_vm_find(m, r->items[i].vm_id) : NULL;
+		json_put_str(one, "vmId", r->items[i].vm_id);
+		json_put_str(one, "status",
+		    s ? lc_status_name(s->status) : NULL);
+		json_array_append_new(refused, one);
+	}
+	json_put(j, "refused", refused);
+}
+
+void
+mcis_answer(struct coord *c, struct httpd_req *req, struct lc_reply *r,
+    unsigned flags, const char *ns, const char *mcis, const struct lc_wish *w)
 {
 	json_t *j = json_object();
 	struct lc_mcis *m = lc_mcis_find(c->lc, ns, mcis);
-	bool go = r->answer == LC_GO;
 
-	json_put_bool(j, "changed", go);
-	if (dry) {
+	json_put_bool(j, "changed", r->answer == LC_GO);
+	if (flags & LC_DRY_RUN) {
 		json_put_bool(j, "dryRun", true);
-		json_put(j, "plan", plan_json(r));
+		mcis_plan_put(c, j, w, m, r);
 		httpd_reply_json(req, 200, j);
 	} else if (r->action_id[0]) {
-		json_t *refused = json_array();
-
-		for (size_t i = 0; i < r->n; i++) {
-			if (r->items[i].answer == LC_NO)
-				json_array_append_new(refused,
-				    json_string(r->items[i].vm_id));
-		}
-		json_put(j, "refused", refused);
+		put_refused(c, j, r, ns, mcis);
 		actions_reply_with(c->actions, req, r->action_id, j);
 	} else {
 		json_put(j, "actionId", NULL);
 		if (m)
 			json_put(j, "mcis", mcis_json(c, m, false, false));
-		reply_durable(c, req, 200, j);
+		mcis_reply_durable(c, req, 200, j);
 	}
 	lc_reply_free(r);
+}
+
+static bool
+wish(struct coord *c, const struct lc_wish *w, bool scale, unsigned flags,
+    const struct lc_who *who, struct lc_reply *r, struct mw_err *err)
+{
+	struct lc_mcis *m = lc_mcis_find(c->lc, w->ns, w->name);
+
+	if (!scale)
+		return lc_apply(c->lc, w, flags, who, r, err);
+	if (m)
+		return lc_scale(c->lc, m, w->groups, w->ngroups, flags, who, r,
+		    err);
+	return err_set(err, MW_NOT_FOUND, 0, "no MCIS %s", w->name);
+}
+
+/* First the plan, to see whether it may be paid. */
+static bool
+within_quota(struct coord *c, const struct httpd_req *req,
+    const struct lc_wish *w, bool scale, unsigned flags,
+    const struct lc_who *who, struct mw_err *err)
+{
+	const struct lc_mcis *m = lc_mcis_find(c->lc, w->ns, w->name);
+	struct lc_reply r;
+	bool unknown, ok;
+
+	if (!api_query_bool(req, "allowUnknownPrices", &unknown, err) ||
+	    !wish(c, w, scale, flags | LC_DRY_RUN, who, &r, err))
+		return false;
+	ok = quotas_check(c, w, m, &r, unknown, err);
+	lc_reply_free(&r);
+	return ok;
+}
+
+void
+mcis_apply(struct coord *c, struct httpd_req *req, struct lc_wish *w,
+    bool scale, void (*after)(void *arg), void *arg)
+{
+	struct mw_err err = MW_ERR_INIT;
+	struct mcis_who who;
+	struct lc_reply r;
+	unsigned flags;
+
+	mcis_who(c, req, xasprintf("/v1/ns/%s/mcis/%s", w->ns, w->name), &who);
+	if (mcis_flags(req, &flags, &err) &&
+	    within_quota(c, req, w, scale, flags, &who.who, &err) &&
+	    wish(c, w, scale, flags, &who.who, &r, &err)) {
+		if (after && r.answer == LC_GO && !(flags & LC_DRY_RUN))
+			after(arg);
+		mcis_answer(c, req, &r, flags, w->ns, w->name, w);
+	} else {
+		httpd_reply_err(req, &err);
+	}
+	mcis_who_free(&who);
 }
 
 /* ---- namespaces ---------------------------------------------------------- */
@@ -246,7 +306,7 @@ put_namespace(struct httpd_req *req, void *ctx)
 	j = json_object();
 	json_put_str(j, "ns", ns);
 	json_put_bool(j, "changed", txn != 0);
-	reply_durable(c, req, 200, j);
+	mcis_reply_durable(c, req, 200, j);
 }
 
 static void
@@ -265,7 +325,7 @@ delete_namespace(struct httpd_req *req, void *ctx)
 	j = json_object();
 	json_put_str(j, "ns", ns);
 	json_put_bool(j, "changed", true);
-	reply_durable(c, req, 200, j);
+	mcis_reply_durable(c, req, 200, j);
 }
 
 /* ---- MCIS ---------------------------------------------------------------- */
@@ -278,7 +338,7 @@ get_list(struct httpd_req *req, void *ctx)
 	json_t *out, *items;
 	const char *ns;
 
-	if (!find_ns(c, req, &ns, &err)) {
+	if (!mcis_ns(c, req, &ns, &err)) {
 		httpd_reply_err(req, &err);
 		return;
 	}
@@ -310,7 +370,7 @@ get_mcis(struct httpd_req *req, void *ctx)
 {
 	struct coord *c = ctx;
 	struct mw_err err = MW_ERR_INIT;
-	struct lc_mcis *m = find_mcis(c, req, &err);
+	struct lc_mcis *m = mcis_find(c, req, &err);
 	bool tumblebug;
 
 	if (!m || !style_of(req, &tumblebug, &err)) {
@@ -353,15 +413,24 @@ check_catalogue(struct coord *c, const struct lc_wish *w, struct mw_err *err)
 	return true;
 }
 
+struct watch {
+	struct coord *c;
+	const struct lc_wish *w;
+	const struct made_from *from;
+};
+
 /* Submitted before the answer waits for the store. */
 static void
-watch(struct coord *c, const struct lc_wish *w, const struct made_from *f)
+watch(void *arg)
 {
-	struct lc_mcis *m = lc_mcis_find(c->lc, w->ns, w->name);
+	const struct watch *x = arg;
+	const struct made_from *f = x->from;
+	struct coord *c = x->c;
+	struct lc_mcis *m = lc_mcis_find(c->lc, x->w->ns, x->w->name);
 	struct drift_vm *v = xcalloc(f->n + 1, sizeof *v);
 
 	for (size_t i = 0; m && i < f->n; i++) {
-		const char *group = w->groups[f->group[i]].name;
+		const char *group = x->w->groups[f->group[i]].name;
 
 		str_copy(v[i].role, sizeof v[i].role, f->members[i].group);
 		str_copy(v[i].connection, sizeof v[i].connection,
@@ -379,30 +448,6 @@ watch(struct coord *c, const struct lc_wish *w, const struct made_from *f)
 	free(v);
 }
 
-/* from: NULL, or what a new MCIS is made from. */
-static void
-apply(struct coord *c, struct httpd_req *req, const struct lc_wish *w,
-    const struct made_from *from)
-{
-	char id[ACTION_ID_LEN];
-	char *target = xasprintf("/v1/ns/%s/mcis/%s", w->ns, w->name);
-	const struct lc_who who = { id, "api", target };
-	struct mw_err err = MW_ERR_INIT;
-	struct lc_reply r;
-	unsigned flags;
-
-	actions_reserve(c->actions, id);
-	if (flags_of(req, &flags, &err) && check_catalogue(c, w, &err) &&
-	    lc_apply(c->lc, w, flags, &who, &r, &err)) {
-		if (from && r.answer == LC_GO && !(flags & LC_DRY_RUN))
-			watch(c, w, from);
-		answer(c, req, &r, flags & LC_DRY_RUN, w->ns, w->name);
-	} else {
-		httpd_reply_err(req, &err);
-	}
-	free(target);
-}
-
 static void
 put_mcis(struct httpd_req *req, void *ctx)
 {
@@ -413,9 +458,10 @@ put_mcis(struct httpd_req *req, void *ctx)
 	const char *ns;
 	json_t *body;
 
-	if (find_ns(c, req, &ns, &err) && httpd_json(req, &body, &err) &&
-	    mcis_file_parse(body, ns, httpd_param(req, "mcis"), a, &w, &err))
-		apply(c, req, &w, NULL);
+	if (mcis_ns(c, req, &ns, &err) && httpd_json(req, &body, &err) &&
+	    mcis_file_parse(body, ns, httpd_param(req, "mcis"), a, &w, &err) &&
+	    check_catalogue(c, &w, &err))
+		mcis_apply(c, req, &w, false, NULL, NULL);
 	else
 		httpd_reply_err(req, &err);
 	arena_free(a);
@@ -509,78 +555,15 @@ post_mcis(struct httpd_req *req, void *ctx)
 	struct lc_wish w;
 	const char *ns;
 
-	if (find_ns(c, req, &ns, &err) &&
-	    from_placement(c, req, ns, a, &w, &from, &err))
-		apply(c, req, &w, &from);
+	if (mcis_ns(c, req, &ns, &err) &&
+	    from_placement(c, req, ns, a, &w, &from, &err) &&
+	    check_catalogue(c, &w, &err))
+		mcis_apply(c, req, &w, false, watch,
+		    &(struct watch){ c, &w, &from });
 	else
 		httpd_reply_err(req, &err);
 	free(from.members);
 	arena_free(a);
-}
-
-/* ---- verbs --------------------------------------------------------------- */
-
-static void
-perform(struct coord *c, struct httpd_req *req, enum lc_act act)
-{
-	struct mw_err err = MW_ERR_INIT;
-	struct lc_mcis *m = find_mcis(c, req, &err);
-	const char *vm = httpd_param(req, "vm");
-	char id[ACTION_ID_LEN], ns[LC_ID_LEN], name[LC_ID_LEN], *target;
-	struct lc_who who = { id, "api", NULL };
-	struct lc_reply r;
-	unsigned flags;
-
-	if (!m || !flags_of(req, &flags, &err)) {
-		httpd_reply_err(req, &err);
-		return;
-	}
-	/* A group without VMs is gone when the call comes back. */
-	str_copy(ns, sizeof ns, m->row.ns);
-	str_copy(name, sizeof name, m->row.name);
-	target = xasprintf("/v1/ns/%s/mcis/%s%s%s", ns, name, vm ? "/vms/" : "",
-	    vm ? vm : "");
-	who.target = target;
-	actions_reserve(c->actions, id);
-	if (lc_do(c->lc, m, vm, act, flags, &who, &r, &err))
-		answer(c, req, &r, flags & LC_DRY_RUN, ns, name);
-	else
-		httpd_reply_err(req, &err);
-	free(target);
-}
-
-static void
-post_action(struct httpd_req *req, void *ctx)
-{
-	static const char *const known[] = { "action", NULL };
-	struct mw_err err = MW_ERR_INIT;
-	const char *name = NULL;
-	struct json_at at;
-	enum lc_act act;
-	json_t *body;
-
-	if (!httpd_json(req, &body, &err) || !json_at_root(&at, body, &err) ||
-	    !json_no_others(&at, known, &err) ||
-	    !json_get_str(&at, "action", true, 32, &name, &err)) {
-		httpd_reply_err(req, &err);
-		return;
-	}
-	if (!lc_act_parse(name, &act) || act == LC_A_CREATE ||
-	    act == LC_A_DELETE) {
-		err_set(&err, MW_INVALID, 0, "no such action");
-		err_pointer(&err, "/action");
-		err_hint(&err,
-		    "suspend, resume, reboot, terminate, reconcile or refine");
-		httpd_reply_err(req, &err);
-		return;
-	}
-	perform(ctx, req, act);
-}
-
-static void
-delete_mcis(struct httpd_req *req, void *ctx)
-{
-	perform(ctx, req, LC_A_DELETE);
 }
 
 /* ---- one VM -------------------------------------------------------------- */
@@ -588,7 +571,7 @@ delete_mcis(struct httpd_req *req, void *ctx)
 static struct lc_slot *
 find_vm(struct coord *c, const struct httpd_req *req, struct mw_err *err)
 {
-	struct lc_mcis *m = find_mcis(c, req, err);
+	struct lc_mcis *m = mcis_find(c, req, err);
 	const char *vm = httpd_param(req, "vm");
 	struct lc_slot *s = m ? lc_vm_find(m, vm) : NULL;
 
@@ -620,7 +603,7 @@ accept_host_key(struct httpd_req *req, void *ctx)
 	uint64_t txn;
 
 	if (s && lc_accept_host_key(c->lc, s, &txn, &err))
-		reply_durable(c, req, 200, mcis_vm_json(c, s));
+		mcis_reply_durable(c, req, 200, mcis_vm_json(c, s));
 	else
 		httpd_reply_err(req, &err);
 }

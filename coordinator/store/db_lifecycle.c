@@ -43,13 +43,14 @@ put_mcis(struct db *db, const struct lc_row *r, const char *steps,
 	const struct lc_mcis_row *m = &r->u.mcis;
 	sqlite3_stmt *st = db_stmt(db,
 	    "INSERT OR REPLACE INTO mcis(id, ns, name, description, labels, "
-	    "require_agent, policy, forget, key_id, created) "
-	    "VALUES(?,?,?,?,?,?,?,?,?,?)");
+	    "require_agent, policy, forget, key_id, created, vanish) "
+	    "VALUES(?,?,?,?,?,?,?,?,?,?,?)");
 
 	(void)steps;
-	db_bind(st, "issssisisi", m->mcis_id, m->ns, m->name, m->description,
+	db_bind(st, "issssisisis", m->mcis_id, m->ns, m->name, m->description,
 	    m->labels, (int64_t)m->require_agent, lc_policy_name(m->policy),
-	    (int64_t)m->forget, m->key_id, m->created_at);
+	    (int64_t)m->forget, m->key_id, m->created_at,
+	    m->replace_vanished ? "replace" : "report");
 	return db_exec(db, st, err);
 }
 
@@ -377,7 +378,7 @@ load_mcis(struct db *db, struct lc *lc, struct mw_err *err)
 {
 	sqlite3_stmt *st = db_stmt(db,
 	    "SELECT id, ns, name, description, labels, require_agent, policy, "
-	    "forget, key_id, created FROM mcis ORDER BY id");
+	    "forget, key_id, created, vanish FROM mcis ORDER BY id");
 
 	while (db_row(db, st, err)) {
 		struct lc_mcis_row m = {
@@ -387,6 +388,7 @@ load_mcis(struct db *db, struct lc *lc, struct mw_err *err)
 			.require_agent = sqlite3_column_int(st, 5) != 0,
 			.forget = sqlite3_column_int(st, 7) != 0,
 			.created_at = sqlite3_column_int64(st, 9),
+			.replace_vanished = str_eq(db_text(st, 10), "replace"),
 		};
 
 		text(m.ns, sizeof m.ns, st, 1);

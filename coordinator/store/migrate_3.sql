@@ -10,3 +10,10 @@ CREATE TABLE prereq(
 	zone TEXT NOT NULL, ending INT NOT NULL,
 	PRIMARY KEY(conn, key_id, kind, zone)
 ) WITHOUT ROWID;
+-- What becomes of a VM that vanishes, and what namespaces may spend.
+ALTER TABLE mcis ADD COLUMN vanish TEXT NOT NULL DEFAULT 'report';
+CREATE TABLE quota(
+	ns TEXT PRIMARY KEY,
+	max_vms INT, max_cost INT,
+	allow_unknown INT NOT NULL
+) WITHOUT ROWID;

@@ -224,6 +224,7 @@ CREATE TABLE mcis(
 	description TEXT NOT NULL, labels TEXT NOT NULL,
 	require_agent INT NOT NULL, policy TEXT NOT NULL,
 	forget INT NOT NULL, key_id TEXT NOT NULL, created INT NOT NULL,
+	vanish TEXT NOT NULL DEFAULT 'report',	-- or replace
 	UNIQUE(ns, name)
 );
 CREATE TABLE slot(
@@ -276,6 +277,13 @@ CREATE TABLE prereq(
 	kind INT NOT NULL, conn TEXT NOT NULL, key_id TEXT NOT NULL,
 	zone TEXT NOT NULL, ending INT NOT NULL,
 	PRIMARY KEY(conn, key_id, kind, zone)
+) WITHOUT ROWID;
+
+-- [quota]
+CREATE TABLE quota(
+	ns TEXT PRIMARY KEY,		-- "": all namespaces together
+	max_vms INT, max_cost INT,	-- micro-USD an hour; NULL: no limit
+	allow_unknown INT NOT NULL	-- 1: unknown prices count as nothing
 ) WITHOUT ROWID;
 
 -- [actions]

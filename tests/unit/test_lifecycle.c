@@ -449,9 +449,10 @@ put(struct world *w, int64_t count, const char *spec, enum lc_policy policy,
 {
 	static int n;
 	struct lc_wish_group g = { "g", count, { "c1", "", "img", "" }, "{}" };
-	struct lc_wish x = { "default", "m", "", "{}", true, policy, &g, 1 };
+	struct lc_wish x = { "default", "m", "", "{}", true, policy, &g, 1,
+		false };
 	char id[LC_ACTION_LEN];
-	struct lc_who who = { id, "test", "/m" };
+	struct lc_who who = { id, "test", "/m", NULL };
 	struct mw_err err = MW_ERR_INIT;
 	struct str t = STR_INIT;
 	struct lc_reply r;
@@ -473,7 +474,7 @@ act(struct world *w, const char *vm, enum lc_act what)
 {
 	static int n;
 	char id[LC_ACTION_LEN];
-	struct lc_who who = { id, "test", "/m" };
+	struct lc_who who = { id, "test", "/m", NULL };
 	struct mw_err err = MW_ERR_INIT;
 	struct str t = STR_INIT;
 	struct lc_reply r;
