@@ -389,7 +389,9 @@ lc_on_list(struct lc *lc, struct lc_slot *s, const struct csp_answer *a)
 		return;
 	}
 	for (size_t i = 0; i < a->nvms; i++) {
-		if (&a->vms[i] != best && alive(lc, s, &a->vms[i]))
+		/* Pages that move may show the same one twice. */
+		if (alive(lc, s, &a->vms[i]) &&
+		    !str_eq(a->vms[i].csp_id, best->csp_id))
 			lc_orphan(lc, s->conn, &a->vms[i], s->row.slot_id,
 			    s->inst.gen);
 	}
