@@ -15,6 +15,18 @@ $(O)/tests/kill/wallclock.so: tests/kill/wallclock.c
 	    -shared -o $@ $<
 component: $(O)/tests/kill/wallclock.so
 
+# A coordinator whose rules can be switched off, to see that kills notice.
+KILL_MUT := $(lifecycle_LIB) coordinator/store/store_db.c tests/kill/mutant_env.c
+$(O)/mut/%.o: %.c | deps-note
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) -DMW_MUTANT_RUN $(ALLCFLAGS) \
+	    -c -o $@ $<
+$(O)/mut/coordinator/store/store_db.o: $(O)/coordinator/store/store_db.o
+$(O)/tests/kill/milkywayd: $(patsubst %.c,$(O)/mut/%.o,$(KILL_MUT)) \
+    $(call obj,$(filter-out $(KILL_MUT),$(milkywayd_SRCS))) \
+    $(call archives,$(filter-out lifecycle,$(milkywayd_ROOMS)))
+	$(Q)mkdir -p $(@D) && $(CC) $(ALLCFLAGS) $(LDFLAGS_$(MODE)) -o $@ $^ \
+	    $(milkywayd_LIBS)
+
 # The long runs: every system call of every wish and of the start; N random
 # ones. MW_SECONDS ends them earlier, MW_LANES says how many at a time.
 KILL := all $(addprefix $(O)/tests/,sim/simcloud kill/killer kill/wallclock.so)
@@ -24,4 +36,6 @@ kill-random: $(KILL)
 	$(Q)$(PYTHON) tests/kill/kill.py $(O) random $(or $(N),10000)
 kill-disk: $(KILL)
 	$(Q)$(PYTHON) tests/kill/kill.py $(O) disk
-.PHONY: kill-points kill-random kill-disk
+kill-mutants: $(KILL) $(O)/tests/kill/milkywayd
+	$(Q)$(PYTHON) tests/kill/kill.py $(O) mutants
+.PHONY: kill-mutants kill-points kill-random kill-disk
