@@ -132,9 +132,6 @@ lc_start(struct lc *lc)
 		/* R4: its next call leaves only after SETTLE. */
 		if (s->inst.verb == LC_V_CREATE && s->inst.unresolved)
 			s->deadline_ns += lc_settle_ns(lc, s->inst.connection);
-		/* R4: its next call leaves only after SETTLE. */
-		if (s->inst.verb == LC_V_CREATE && s->inst.unresolved)
-			s->deadline_ns += lc_settle_ns(lc, s->inst.connection);
 		s->install_ns = lc->boot_ns;
 		lc_refresh(lc, s);
 		lc_kick(lc, s);
