@@ -98,7 +98,7 @@ doctor_run(struct coord *c, size_t norphans, const char *orphans)
 		"no VM is billed that no record explains",
 		"VMs carry our tag with a generation this database does not "
 		"know",
-		"was a backup restored? End them in the console of their cloud",
+		"was a backup restored? milkyway orphans lists them, you decide",
 		NULL };
 	json_t *out = json_object(), *items = json_array();
 	struct finding f = { .bad = norphans, .fail = true };

@@ -83,9 +83,11 @@ lc_load_inst(struct lc *lc, const struct lc_inst_row *row)
 	if (s->inst.phase != LC_P_DEAD)
 		lc_attach(lc, s);
 	else if (s->inst.csp_id[0] && s->inst.cls != LC_C_GONE &&
-	    !mutant(MUT_CLEAR_FORGOTTEN))
+	    !mutant(MUT_CLEAR_FORGOTTEN)) {
+		s->clear_boot = true;
 		s->clear_ns =
 		    lc->boot_ns + lc_settle_ns(lc, s->inst.connection);
+	}
 }
 
 void
@@ -131,8 +133,14 @@ lc_start(struct lc *lc)
 		lc_refresh(lc, s);
 		lc_kick(lc, s);
 	}
-	for (struct lc_conn *c = lc->conns; c; c = c->next)
+	for (struct lc_conn *c = lc->conns; c; c = c->next) {
 		lc_poll_soon(lc, c);
+		if (lc->epoch == 0)
+			continue;
+		/* At once: what does this copy not know? */
+		c->polled_ns -= lc->conf.sweep_s * NS_PER_S;
+		lc_wake_conn(lc, c, lc_now(lc));
+	}
 	lc_turn(lc);
 	/* An action whose last member ended together with the process. */
 	for (struct lc_action *a = lc->actions; a; a = next) {
@@ -221,16 +229,6 @@ lc_mcis_find(const struct lc *lc, const char *ns, const char *name)
 			return m;
 	}
 	return NULL;
-}
-
-struct lc_slot *
-lc_vm_find(const struct lc_mcis *m, const char *vm_id)
-{
-	struct lc_slot *s = m->slots;
-
-	while (s && !str_eq(s->vm_id, vm_id))
-		s = s->next;
-	return s;
 }
 
 struct lc_action *

@@ -4,7 +4,11 @@
  */
 #include "lifecycle/priv.h"
 
+#include <assert.h>
 #include <string.h>
+
+/* Calls in flight; the number of a call holds its place in the table. */
+#define PLACES_MAX (UINT64_C(1) << 24)
 
 static void on_create(struct lc *lc, struct lc_slot *s, const struct call *c,
     const struct csp_answer *a);
@@ -27,6 +31,13 @@ static void (*const handlers[CALL_KINDS])(struct lc *lc, struct lc_slot *s,
 	[CALL_VERB] = on_verb,
 	[CALL_TERMINATE] = on_terminate,
 	[CALL_GET] = on_get,
+};
+
+/* Those that a group sends for each VM: they take turns (lc_room). */
+static const bool counted[CALL_KINDS] = {
+	[CALL_CREATE] = true,
+	[CALL_VERB] = true,
+	[CALL_TERMINATE] = true,
 };
 
 struct csp_req *
@@ -57,15 +68,18 @@ void
 lc_call(struct lc *lc, enum call_kind kind, struct lc_slot *s,
     struct lc_conn *c, struct csp_req *q)
 {
-	size_t i = 0;
+	size_t i = lc->free_call;
 
-	while (i < lc->ncalls && lc->calls[i].kind != CALL_NONE)
-		i++;
-	if (i == lc->ncalls) {
+	if (i > 0) {
+		lc->free_call = lc->calls[--i].next_free;
+	} else {
 		VEC_GROW(lc->calls, lc->ncalls, lc->calls_cap);
-		lc->ncalls++;
+		i = lc->ncalls++;
+		assert(i < PLACES_MAX);
 	}
-	q->id = ++lc->next_call;
+	q->id = ++lc->next_call * PLACES_MAX + i;
+	if (!c && s && kind != CALL_GET)
+		c = s->conn;
 	lc->calls[i] = (struct call){
 		.id = q->id,
 		.kind = kind,
@@ -79,25 +93,27 @@ lc_call(struct lc *lc, enum call_kind kind, struct lc_slot *s,
 		s->getting = true;
 	else if (s)
 		s->busy = true;
+	if (counted[kind] && c)
+		c->ncalls++;
 	lc->env.csp(lc->env.ctx, q);
 }
 
 void
 lc_on_csp(struct lc *lc, const struct csp_answer *a)
 {
-	struct call c = { .kind = CALL_NONE };
+	size_t i = a->id % PLACES_MAX;
 	struct lc_slot *s;
+	struct call c;
 
-	for (size_t i = 0; i < lc->ncalls; i++) {
-		if (lc->calls[i].kind != CALL_NONE &&
-		    lc->calls[i].id == a->id) {
-			c = lc->calls[i];
-			lc->calls[i].kind = CALL_NONE;
-			break;
-		}
-	}
-	if (c.kind == CALL_NONE)
+	if (i >= lc->ncalls || lc->calls[i].kind == CALL_NONE ||
+	    lc->calls[i].id != a->id)
 		return;
+	c = lc->calls[i];
+	lc->calls[i].kind = CALL_NONE;
+	lc->calls[i].next_free = lc->free_call;
+	lc->free_call = i + 1;
+	if (counted[c.kind] && c.conn)
+		c.conn->ncalls--;
 	if (c.kind == CALL_POLL) {
 		lc_on_poll(lc, c.conn, a, c.started_ns);
 	} else if (handlers[c.kind]) {

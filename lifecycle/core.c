@@ -2,24 +2,21 @@
  * core.c - the turn of the reconciler: what changed becomes one transaction,
  * what may go on takes one step, what waits has an entry in the timer heap.
  *
- * Owns struct lc, its lists and its memory. Tables are walked in the order of
- * ids and names, never of addresses, so that equal inputs give equal runs.
+ * Owns struct lc and its memory. A turn takes a bounded number of steps: what
+ * is left over comes at once after it, and the loop gets to others in between.
  */
 #include "lifecycle/priv.h"
 
-#include "common/pure/num.h"
-
-#include <assert.h>
 #include <string.h>
 
+#define STEPS_MAX 256 /* of one turn: about a millisecond */
+
 static void flush(struct lc *lc);
-static void free_graves(struct lc *lc);
 static void heap_push(struct lc *lc, struct due d);
 static struct due heap_pop(struct lc *lc);
 static bool due_valid(const struct lc *lc, const struct due *d);
 static void rewake(struct lc *lc);
 static struct lc_txn *txn_open(struct lc *lc);
-static void slot_free(struct lc *lc, struct lc_slot *s);
 
 void
 lc_conf_defaults(struct lc_conf *conf)
@@ -34,6 +31,7 @@ lc_conf_defaults(struct lc_conf *conf)
 		.install_s = 300,
 		.hello_s = 60,
 		.stale_s = 900,
+		.calls_max = 16,
 		.install = true,
 	};
 }
@@ -57,13 +55,13 @@ lc_free(struct lc *lc)
 		return;
 	for (size_t i = 0; i < lc->nslots; i++)
 		free(lc->slots[i]);
+	for (size_t i = 0; i < lc->ngraves; i++)
+		free(lc->graves[i]);
 	while (lc->mcis) {
 		struct lc_mcis *m = lc->mcis;
 
 		lc->mcis = m->next;
-		free((char *)m->row.description);
-		free((char *)m->row.labels);
-		free(m);
+		lc_mcis_free(m);
 	}
 	while (lc->actions) {
 		struct lc_action *a = lc->actions;
@@ -75,6 +73,7 @@ lc_free(struct lc *lc)
 		struct lc_conn *c = lc->conns;
 
 		lc->conns = c->next;
+		free(c->waiting);
 		free(c);
 	}
 	for (size_t i = 0; i < lc->nns; i++)
@@ -112,22 +111,31 @@ lc_turn(struct lc *lc)
 	(void)lc_turn_txn(lc);
 }
 
-uint64_t
-lc_turn_txn(struct lc *lc)
+static void
+step_some(struct lc *lc)
 {
-	uint64_t before = lc->next_txn;
-
-	for (size_t i = 0; lc->started && i < lc->nkicked; i++) {
-		struct lc_slot *s = lc->kicked[i];
+	lc_admit(lc);
+	for (size_t n = 0; n < STEPS_MAX && lc->kicked_at < lc->nkicked; n++) {
+		struct lc_slot *s = lc->kicked[lc->kicked_at++];
 
 		s->kicked = false;
 		if (!s->dropped)
 			lc_step(lc, s);
 	}
+	lc_admit(lc);
+	if (lc->kicked_at == lc->nkicked)
+		lc->kicked_at = lc->nkicked = 0;
+}
+
+uint64_t
+lc_turn_txn(struct lc *lc)
+{
+	uint64_t before = lc->next_txn;
+
 	if (lc->started)
-		lc->nkicked = 0;
+		step_some(lc);
 	flush(lc);
-	free_graves(lc);
+	lc_free_graves(lc);
 	rewake(lc);
 	return lc->next_txn == before ? 0 : lc->next_txn;
 }
@@ -210,8 +218,8 @@ lc_event(struct lc *lc, enum lc_event_kind kind, const struct lc_mcis *m,
 	return e;
 }
 
-static void
-inst_row(struct lc *lc, const struct lc_slot *s)
+void
+lc_inst_put(struct lc *lc, const struct lc_slot *s)
 {
 	struct lc_row *r = lc_row(lc, LC_ROW_INST_PUT);
 
@@ -269,7 +277,7 @@ flush(struct lc *lc)
 		}
 		if (s->dirty & DIRTY_INST && s->inst.gen &&
 		    !(mutant(MUT_NO_INTENT) && s->inst.phase == LC_P_CREATING))
-			inst_row(lc, s);
+			lc_inst_put(lc, s);
 		s->dirty = 0;
 		s->committing = lc->next_txn + 1;
 		VEC_GROW(t->slots, t->nslots, t->slots_cap);
@@ -384,11 +392,16 @@ due_valid(const struct lc *lc, const struct due *d)
 static void
 rewake(struct lc *lc)
 {
+	int64_t at;
+
 	while (lc->ndue > 0 && !due_valid(lc, &lc->due[0]))
 		heap_pop(lc);
-	if (!lc->started || lc->ndue == 0 || lc->due[0].at_ns == lc->woken_ns)
+	if (!lc->started || (lc->ndue == 0 && lc->nkicked == 0))
 		return;
-	lc->woken_ns = lc->due[0].at_ns;
+	at = lc->nkicked > 0 ? lc_now(lc) : lc->due[0].at_ns;
+	if (at == lc->woken_ns)
+		return;
+	lc->woken_ns = at;
 	lc->env.wake(lc->env.ctx, lc->woken_ns);
 }
 
@@ -415,268 +428,4 @@ lc_on_timer(struct lc *lc)
 		}
 	}
 	lc_turn(lc);
-}
-
-/* ---- slots, groups, connections ------------------------------------------ */
-
-struct lc_slot *
-lc_slot_find(const struct lc *lc, int64_t slot_id)
-{
-	size_t lo = 0, hi = lc->nslots;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (lc->slots[mid]->row.slot_id < slot_id)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	if (lo < lc->nslots && lc->slots[lo]->row.slot_id == slot_id)
-		return lc->slots[lo];
-	return NULL;
-}
-
-static bool
-slot_after(const struct lc_slot *s, const char *group, int64_t index)
-{
-	int c = strcmp(s->row.group, group);
-
-	return c > 0 || (c == 0 && s->row.index > index);
-}
-
-static void
-vm_id_set(struct lc *lc, struct lc_slot *s)
-{
-	struct str t = STR_INIT;
-
-	str_addf(&t, "%s-%lld", s->row.group, (long long)s->row.index);
-	lc_text(lc, &s->vm_id, LC_VM_ID_LEN, str_cstr(&t));
-	str_free(&t);
-}
-
-int64_t
-lc_index(const char *vm_id)
-{
-	const char *dash = strrchr(vm_id, '-');
-	int64_t v = 0;
-
-	if (!dash ||
-	    !num_parse_i64(dash + 1, strlen(dash + 1), 1, INT64_MAX, &v))
-		return 0;
-	return v;
-}
-
-/* Slot ids only grow: at the end of the table, wherever it is in its MCIS. */
-static void
-slot_link(struct lc *lc, struct lc_mcis *m, struct lc_slot *s)
-{
-	struct lc_slot **at = &m->slots;
-
-	assert(lc->nslots == 0 ||
-	    lc->slots[lc->nslots - 1]->row.slot_id < s->row.slot_id);
-	VEC_GROW(lc->slots, lc->nslots, lc->slots_cap);
-	lc->slots[lc->nslots++] = s;
-	while (*at && !slot_after(*at, s->row.group, s->row.index))
-		at = &(*at)->next;
-	s->next = *at;
-	*at = s;
-	s->mcis = m;
-	m->nslots++;
-	m->counts[s->status]++;
-	s->last_try_ns = -1;
-	s->seen_ns = lc_now(lc);
-	vm_id_set(lc, s);
-}
-
-static struct lc_slot *
-slot_make(struct lc *lc, struct lc_mcis *m, const struct lc_slot_row *row)
-{
-	struct lc_slot *s = xcalloc(1, sizeof *s);
-
-	s->row = *row;
-	lc_slot_row_own(lc, &s->row);
-	lc_inst_row_own(lc, &s->inst);
-	lc_text(lc, &s->status_reason, LC_TEXT_LEN, "");
-	lc_text(lc, &s->ssh_user_hint, LC_ID_LEN, "");
-	lc_text(lc, &s->boot_id, LC_ID_LEN, "");
-	s->status = LC_CREATING;
-	slot_link(lc, m, s);
-	return s;
-}
-
-struct lc_slot *
-lc_slot_new(struct lc *lc, struct lc_mcis *m, const char *group, int64_t index)
-{
-	const struct lc_slot_row row = { .slot_id = lc->next_slot++,
-		.mcis_id = m->row.mcis_id,
-		.group = group,
-		.index = index,
-		.labels = "{}" };
-	struct lc_slot *s = slot_make(lc, m, &row);
-
-	lc->next_dirty = true;
-	lc_dirty(lc, s, DIRTY_SLOT);
-	return s;
-}
-
-void
-lc_slot_load(struct lc *lc, struct lc_mcis *m, const struct lc_slot_row *row)
-{
-	slot_make(lc, m, row);
-}
-
-static void
-slot_free(struct lc *lc, struct lc_slot *s)
-{
-	lc_slot_row_release(lc, &s->row);
-	lc_inst_row_release(lc, &s->inst);
-	lc_text(lc, &s->vm_id, 1, "");
-	lc_text(lc, &s->status_reason, 1, "");
-	lc_text(lc, &s->ssh_user_hint, 1, "");
-	lc_text(lc, &s->boot_id, 1, "");
-	free(s);
-}
-
-void
-lc_slot_drop(struct lc *lc, struct lc_slot *s)
-{
-	struct lc_mcis *m = s->mcis;
-	struct lc_slot **at = &m->slots;
-	size_t i = 0;
-
-	assert(s->inst.phase == LC_P_NONE || s->inst.phase == LC_P_DEAD);
-	if (s->inst.gen)
-		inst_row(lc, s);
-	lc_row(lc, LC_ROW_SLOT_DELETE)->u.slot.slot_id = s->row.slot_id;
-	if (mutant(MUT_ID_REUSED) && s->row.slot_id + 1 == lc->next_slot) {
-		lc->next_slot--;
-		lc->next_dirty = true;
-	}
-	while (*at != s)
-		at = &(*at)->next;
-	*at = s->next;
-	while (lc->slots[i] != s)
-		i++;
-	memmove(&lc->slots[i], &lc->slots[i + 1],
-	    (lc->nslots - i - 1) * sizeof *lc->slots);
-	lc->nslots--;
-	m->nslots--;
-	m->counts[s->status]--;
-	lc_detach(s);
-	s->dropped = true;
-	VEC_GROW(lc->graves, lc->ngraves, lc->graves_cap);
-	lc->graves[lc->ngraves++] = s;
-	lc_member(lc, s, LC_M_DONE, NULL);
-	if (m->row.forget && m->nslots == 0)
-		lc_mcis_drop(lc, m);
-}
-
-static void
-free_graves(struct lc *lc)
-{
-	for (size_t i = 0; i < lc->ngraves; i++)
-		slot_free(lc, lc->graves[i]);
-	lc->ngraves = 0;
-}
-
-static void
-mcis_link(struct lc *lc, struct lc_mcis *m)
-{
-	struct lc_mcis **at = &lc->mcis;
-
-	while (*at &&
-	    (strcmp((*at)->row.ns, m->row.ns) < 0 ||
-		(str_eq((*at)->row.ns, m->row.ns) &&
-		    strcmp((*at)->row.name, m->row.name) < 0)))
-		at = &(*at)->next;
-	m->next = *at;
-	*at = m;
-}
-
-/* Copies the row; its id is set by the caller. */
-struct lc_mcis *
-lc_mcis_new(struct lc *lc, const struct lc_mcis_row *row)
-{
-	struct lc_mcis *m = xcalloc(1, sizeof *m);
-
-	m->row = *row;
-	m->row.description = xstrdup(row->description);
-	m->row.labels = xstrdup(row->labels);
-	mcis_link(lc, m);
-	return m;
-}
-
-void
-lc_mcis_drop(struct lc *lc, struct lc_mcis *m)
-{
-	struct lc_mcis **at = &lc->mcis;
-	struct lc_row *r;
-
-	assert(m->nslots == 0);
-	if (m->action)
-		lc_action_end(lc, m->action, LC_R_DONE);
-	r = lc_row(lc, LC_ROW_MCIS_DELETE);
-	r->u.mcis = m->row;
-	r->u.mcis.description = r->u.mcis.labels = NULL;
-	while (*at != m)
-		at = &(*at)->next;
-	*at = m->next;
-	for (struct lc_action *a = lc->actions; a; a = a->next) {
-		if (a->mcis == m)
-			a->mcis = NULL;
-	}
-	free((char *)m->row.description);
-	free((char *)m->row.labels);
-	free(m);
-}
-
-/* Connections live as long as struct lc; there are few. */
-struct lc_conn *
-lc_conn_get(struct lc *lc, const char *name)
-{
-	struct lc_conn **at = &lc->conns, *c;
-
-	while (*at && strcmp((*at)->name, name) < 0)
-		at = &(*at)->next;
-	if (*at && str_eq((*at)->name, name))
-		return *at;
-	c = xcalloc(1, sizeof *c);
-	str_copy(c->name, sizeof c->name, name);
-	c->sweep = true;
-	c->polled_ns = c->swept_ns = lc_now(lc);
-	c->next = *at;
-	*at = c;
-	return c;
-}
-
-/* Files the slot under the connection of its generation. */
-void
-lc_attach(struct lc *lc, struct lc_slot *s)
-{
-	struct lc_conn *c = lc_conn_get(lc, s->inst.connection);
-	struct lc_slot **at = &c->slots;
-
-	if (s->conn == c)
-		return;
-	lc_detach(s);
-	while (*at && (*at)->row.slot_id < s->row.slot_id)
-		at = &(*at)->conn_next;
-	s->conn = c;
-	s->conn_next = *at;
-	*at = s;
-}
-
-void
-lc_detach(struct lc_slot *s)
-{
-	struct lc_slot **at;
-
-	if (!s->conn)
-		return;
-	at = &s->conn->slots;
-	while (*at != s)
-		at = &(*at)->conn_next;
-	*at = s->conn_next;
-	s->conn = NULL;
 }

@@ -203,6 +203,8 @@ send_create(struct lc *lc, struct lc_slot *s)
 		again(lc, s); /* the connection is not there (yet) */
 		return;
 	}
+	if (!lc_room(lc, s))
+		return;
 	q = lc_req(lc, CSP_VM_CREATE, s, s->inst.connection);
 	q->token = arena_strdup(q->arena, s->inst.token);
 	if (mutant(MUT_RANDOM_TOKEN))

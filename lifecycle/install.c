@@ -8,6 +8,9 @@
 #include <assert.h>
 #include <string.h>
 
+/* The number of an installation holds that of its slot. */
+#define SLOTS_MAX (UINT64_C(1) << 40)
+
 static const char wait_hello[] = "waitHello";
 static const char accepted[] = "accepted"; /* a changed host key, by hand */
 /* Step of an agent that its user took away: it is not brought back. */
@@ -98,7 +101,8 @@ send_install(struct lc *lc, struct lc_slot *s, int64_t until_ns)
 		"azureuser", "cb-user", "rocky", "centos", "opc", "root" };
 	const char *users[ARRAY_LEN(usual) + 2];
 	struct lc_install q = {
-		.id = ++lc->next_install,
+		.id = ++lc->next_install * SLOTS_MAX +
+		    (uint64_t)s->row.slot_id % SLOTS_MAX,
 		.slot_id = s->row.slot_id,
 		.gen = s->inst.gen,
 		.ns = s->mcis->row.ns,
@@ -132,11 +136,9 @@ send_install(struct lc *lc, struct lc_slot *s, int64_t until_ns)
 static struct lc_slot *
 by_install(struct lc *lc, uint64_t id)
 {
-	for (size_t i = 0; i < lc->nslots; i++) {
-		if (lc->slots[i]->installing && lc->slots[i]->install_id == id)
-			return lc->slots[i];
-	}
-	return NULL;
+	struct lc_slot *s = lc_slot_find(lc, (int64_t)(id % SLOTS_MAX));
+
+	return s && s->installing && s->install_id == id ? s : NULL;
 }
 
 void

@@ -30,6 +30,7 @@ struct lc_conf {
 		600 600 300 900 300; create: 0 = the driver's */
 	int64_t hello_s; /* wait for the agent after its start; 60 */
 	int64_t stale_s; /* 900 */
+	int64_t calls_max; /* of one connection in flight, but for lists; 16 */
 	bool install; /* false: never install agents */
 	bool replace_vanished; /* false: report, wait for reconcile */
 };

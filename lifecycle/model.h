@@ -219,7 +219,8 @@ struct lc_slot {
 	struct lc_slot_row row;
 	struct lc_inst_row inst; /* newest generation; phase NONE if none */
 	struct lc_mcis *mcis;
-	struct lc_slot *next; /* of the same MCIS: by group, index */
+	struct lc_slot *next, **link; /* of the same MCIS: by group, index */
+	struct lc_slot *id_next; /* with a vm_id of the same hash */
 	const char *vm_id;
 	enum lc_status status; /* as the world is told */
 	const char *status_reason;
@@ -229,12 +230,14 @@ struct lc_slot {
 
 	/* below: the protocol's own */
 	struct lc_conn *conn; /* of the newest generation */
-	struct lc_slot *conn_next; /* other slots of that connection */
+	struct lc_slot *conn_next, **conn_link; /* of that connection */
 	uint64_t committing; /* transaction that must be durable first */
 	unsigned dirty; /* rows that changed since the last one */
 	bool kicked; /* waits for its next step */
 	bool dropped; /* freed at the end of the turn */
 	bool busy; /* a call of this slot is in flight */
+	bool waiting; /* for a place among the calls of its connection */
+	bool called; /* and its turn has come */
 	bool getting; /* a vm_get of this slot is in flight */
 	bool closing; /* R9: ends after SETTLE and an empty list */
 	bool accepted; /* the pending verb was accepted in this process */
@@ -247,6 +250,7 @@ struct lc_slot {
 	bool listed; /* seen by the list that is being read */
 	bool installing; /* a request to env->install is open */
 	bool agent_up; /* said hello in this process */
+	bool clear_boot; /* clear_ns counts from the start of the process */
 	uint64_t install_id;
 	unsigned tries, install_tries, absent;
 	int64_t absent_ns; /* first of the NOT_FOUNDs in a row */
@@ -268,8 +272,11 @@ struct lc_mcis {
 	struct lc_mcis_row row;
 	struct lc_mcis *next; /* by ns, name */
 	struct lc_slot *slots; /* by group, index */
-	size_t nslots;
+	struct lc_slot *last; /* linked last: the next one is often behind it */
+	struct lc_slot **ids; /* hash table of vm_id */
+	size_t nslots, nids;
 	int64_t counts[LC_STATUS_COUNT];
+	int64_t told[LC_STATUS_COUNT]; /* counts that status was made of */
 	struct lc_action *action; /* the running group action, or NULL */
 	bool dirty;
 	char status[48]; /* last group status that was told */

@@ -9,6 +9,8 @@
 
 #define POLL_MAX_NS (60 * NS_PER_S)
 #define SWEEP_AGAIN_NS (10 * NS_PER_S)
+#define POLL_LIST 25 /* VMs of a list that is cheap */
+#define POLL_TIMES_MAX 30
 #define POLL_AGE_PART 8 /* pending for 8 s: look once a second */
 
 static bool
@@ -26,11 +28,22 @@ pending(const struct lc_slot *s)
 	    (s->inst.cls == LC_C_RUN && !s->inst.public_ip[0]);
 }
 
+/* A list takes time by its length: a long one is asked for less often. */
+static int64_t
+least_ns(const struct lc *lc, const struct lc_conn *c)
+{
+	int64_t times = 1 + (int64_t)(c->nslots / POLL_LIST);
+
+	return lc->conf.poll_ms * NS_PER_MS *
+	    (times < POLL_TIMES_MAX ? times : POLL_TIMES_MAX);
+}
+
 /* How long this slot can wait for the next look. */
 static int64_t
-slot_interval(const struct lc *lc, const struct lc_slot *s, int64_t now)
+slot_interval(const struct lc *lc, const struct lc_slot *s, int64_t fast,
+    int64_t now)
 {
-	int64_t fast = lc->conf.poll_ms * NS_PER_MS, ns;
+	int64_t ns;
 
 	if (!pending(s))
 		return lc->conf.quiet_ms * NS_PER_MS;
@@ -44,9 +57,10 @@ static int64_t
 conn_interval(const struct lc *lc, const struct lc_conn *c, int64_t now)
 {
 	int64_t least = lc->conf.sweep_s * NS_PER_S, back;
+	int64_t fast = least_ns(lc, c);
 
 	for (const struct lc_slot *s = c->slots; s; s = s->conn_next) {
-		int64_t ns = slot_interval(lc, s, now);
+		int64_t ns = slot_interval(lc, s, fast, now);
 
 		if (ns < least)
 			least = ns;
@@ -65,8 +79,10 @@ lc_poll_soon(struct lc *lc, struct lc_conn *c)
 {
 	int64_t now = lc_now(lc);
 
-	if (c && !c->polling)
-		lc_wake_conn(lc, c, now + conn_interval(lc, c, now));
+	if (!c || c->polling ||
+	    (c->wake_ns && c->wake_ns <= now + least_ns(lc, c)))
+		return;
+	lc_wake_conn(lc, c, now + conn_interval(lc, c, now));
 }
 
 /* Clouds that cannot list by tag are asked for each VM. */
@@ -160,6 +176,7 @@ judge_stranger(struct lc *lc, struct lc_conn *c, const struct csp_vm *vm,
 static void
 second_of(struct lc *lc, struct lc_conn *c, struct lc_slot *s)
 {
+	s->clear_boot = false;
 	s->clear_ns = lc_now(lc) + lc_settle_ns(lc, c->name);
 	c->sweep = true;
 }
@@ -202,6 +219,28 @@ one_of_list(struct lc *lc, struct lc_conn *c, const struct csp_vm *vm,
 		judge_stranger(lc, c, vm, s, slot_id, gen);
 }
 
+/* The bounds of a driver are known only after its first contact: what waits
+ * for them since the start waits no longer than they say. */
+static void
+bounds_known(struct lc *lc, struct lc_conn *c)
+{
+	int64_t settle = lc_settle_ns(lc, c->name);
+
+	if (settle == c->settle_ns)
+		return;
+	c->settle_ns = settle;
+	for (size_t i = 0; i < lc->nslots; i++) {
+		struct lc_slot *s = lc->slots[i];
+
+		if (s->inst.phase == LC_P_NONE ||
+		    !str_eq(s->inst.connection, c->name))
+			continue;
+		if (s->clear_boot)
+			s->clear_ns = lc->boot_ns + settle;
+		lc_kick(lc, s);
+	}
+}
+
 void
 lc_on_poll(struct lc *lc, struct lc_conn *c, const struct csp_answer *a,
     int64_t started_ns)
@@ -229,6 +268,7 @@ lc_on_poll(struct lc *lc, struct lc_conn *c, const struct csp_answer *a,
 				lc_absent(lc, s, started_ns);
 		}
 		lc_orphans_listed(lc, c);
+		bounds_known(lc, c);
 	}
 	lc_wake_conn(lc, c, now + conn_interval(lc, c, now));
 }

@@ -27,13 +27,18 @@ enum {
 struct lc_conn {
 	char name[LC_WORD_LEN];
 	struct lc_conn *next;
-	struct lc_slot *slots; /* by conn_next */
+	struct lc_slot *slots, *last; /* by slot_id; linked last */
+	size_t nslots;
+	size_t ncalls; /* of slots, in flight */
+	int64_t *waiting; /* slots that want to call, first come first served */
+	size_t nwaiting, waiting_at, waiting_cap;
 	bool known; /* row committed or on its way */
 	bool polling; /* a list is in flight */
 	bool hurry; /* poll again at once */
 	bool sweep; /* judge strangers in the next list */
 	unsigned fails; /* lists that failed in a row */
 	int64_t polled_ns, swept_ns; /* end of the last */
+	int64_t settle_ns; /* as its slots were told, 0: not yet */
 	int64_t wake_ns;
 };
 
@@ -56,6 +61,7 @@ struct call {
 	enum lc_verb verb;
 	int64_t slot_id, gen;
 	struct lc_conn *conn;
+	size_t next_free;
 	int64_t started_ns;
 };
 
@@ -102,7 +108,8 @@ struct lc {
 	int64_t next_mcis, next_slot;
 	bool next_dirty;
 	struct lc_slot **kicked;
-	size_t nkicked, kicked_cap;
+	size_t nkicked, kicked_at, kicked_cap; /* kicked_at: steps next */
+	size_t nwaiting; /* over all connections */
 	struct lc_slot **graves; /* dropped in this turn */
 	size_t ngraves, graves_cap;
 	struct lc_slot **dirty;
@@ -111,7 +118,7 @@ struct lc {
 	size_t ndue, due_cap;
 	int64_t woken_ns; /* what env->wake was asked for, 0: nothing */
 	struct call *calls;
-	size_t ncalls, calls_cap;
+	size_t ncalls, calls_cap, free_call; /* 1 + index, 0: none is free */
 	uint64_t next_call, next_txn, next_install;
 	struct lc_txn *txn; /* being filled, or NULL */
 	struct stray *strays; /* orphan.c */
@@ -132,6 +139,7 @@ void lc_slot_row_release(struct lc *lc, struct lc_slot_row *r);
 void lc_inst_row_release(struct lc *lc, struct lc_inst_row *r);
 void lc_action_row_release(struct lc *lc, struct lc_action_row *r);
 void lc_texts_free(struct lc *lc);
+uint32_t lc_hash(const char *s, size_t n);
 
 /* core.c */
 int64_t lc_now(const struct lc *lc);
@@ -145,7 +153,15 @@ struct lc_event *lc_event(struct lc *lc, enum lc_event_kind kind,
     const struct lc_mcis *m, const struct lc_slot *s, const char *reason);
 void lc_wake(struct lc *lc, struct lc_slot *s, int64_t at_ns);
 void lc_wake_conn(struct lc *lc, struct lc_conn *c, int64_t at_ns);
+
+/* slots.c */
 struct lc_conn *lc_conn_get(struct lc *lc, const char *name);
+void lc_free_graves(struct lc *lc);
+void lc_mcis_free(struct lc_mcis *m);
+void lc_inst_put(struct lc *lc, const struct lc_slot *s); /* its row */
+/* A place among the calls of its connection, or false: it waits for one. */
+bool lc_room(struct lc *lc, struct lc_slot *s) mw_must_check;
+void lc_admit(struct lc *lc); /* those for whom there is a place now */
 void lc_attach(struct lc *lc, struct lc_slot *s);
 void lc_detach(struct lc_slot *s);
 int64_t lc_index(const char *vm_id); /* behind the last dash */
@@ -169,6 +185,7 @@ int64_t lc_backoff_ns(struct lc *lc, unsigned tries);
 int64_t lc_settle_ns(struct lc *lc, const char *connection);
 int64_t lc_deadline_ns(struct lc *lc, const struct lc_slot *s, enum lc_verb v);
 void lc_verb_begin(struct lc *lc, struct lc_slot *s, enum lc_verb v);
+void lc_verb_restart(struct lc *lc, struct lc_slot *s);
 void lc_throttled(struct lc *lc, struct lc_slot *s, int64_t retry_after_ms);
 
 /* fsm.c */

@@ -10,6 +10,7 @@
 
 #define REISSUE_MIN_NS (5 * NS_PER_S)
 #define REISSUE_MAX_NS (300 * NS_PER_S)
+#define WAIT_TIMES 10 /* deadlines that a call may wait for its turn */
 
 static void expire(struct lc *lc, struct lc_slot *s);
 static void step_absent(struct lc *lc, struct lc_slot *s);
@@ -56,12 +57,24 @@ lc_unwant(struct lc *lc, struct lc_slot *s, bool drop)
 	lc_kick(lc, s);
 }
 
+/* Its call has not left yet: others of the same connection come first. */
+static bool
+wait_longer(struct lc *lc, struct lc_slot *s)
+{
+	int64_t ns = lc_deadline_ns(lc, s, s->inst.verb);
+
+	if (!s->waiting || lc_now(lc) - s->begun_ns >= WAIT_TIMES * ns)
+		return false;
+	s->deadline_ns = lc_now(lc) + ns;
+	return true;
+}
+
 void
 lc_step(struct lc *lc, struct lc_slot *s)
 {
 	if (s->inst.verb != LC_V_NONE && s->deadline_ns &&
 	    !mutant(MUT_NO_DEADLINE)) {
-		if (lc_now(lc) >= s->deadline_ns)
+		if (lc_now(lc) >= s->deadline_ns && !wait_longer(lc, s))
 			expire(lc, s);
 		else
 			lc_wake(lc, s, s->deadline_ns);
@@ -157,6 +170,8 @@ send_verb(struct lc *lc, struct lc_slot *s)
 		return;
 	}
 	if (v == LC_V_REBOOT && !s->send_now && !mutant(MUT_REBOOT_AGAIN))
+		return;
+	if (!lc_room(lc, s))
 		return;
 	s->send_now = false;
 	if (v == LC_V_SUSPEND)
@@ -261,6 +276,8 @@ step_terminating(struct lc *lc, struct lc_slot *s)
 		lc_wake(lc, s, s->retry_ns);
 		return;
 	}
+	if (!lc_room(lc, s))
+		return;
 	lc_call(lc, CALL_TERMINATE, s, NULL,
 	    lc_req(lc, CSP_VM_TERMINATE, s, s->inst.connection));
 }
@@ -472,6 +489,7 @@ lc_absent(struct lc *lc, struct lc_slot *s, int64_t started_ns)
 			s->clear_ns = now + settle; /* it ends, or has ended */
 		else
 			return;
+		s->clear_boot = false;
 		lc_move(lc, s, MOVE_GONE);
 		return;
 	}

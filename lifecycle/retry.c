@@ -73,6 +73,15 @@ lc_verb_begin(struct lc *lc, struct lc_slot *s, enum lc_verb v)
 	lc_dirty(lc, s, DIRTY_INST);
 }
 
+/* It waited for a place among the calls: the deadline counts from now on. */
+void
+lc_verb_restart(struct lc *lc, struct lc_slot *s)
+{
+	s->begun_ns = lc_now(lc);
+	s->deadline_ns = s->begun_ns + lc_deadline_ns(lc, s, s->inst.verb);
+	lc_wake(lc, s, s->deadline_ns);
+}
+
 /* Later, and the deadline moves with it, to three times its length at most. */
 void
 lc_throttled(struct lc *lc, struct lc_slot *s, int64_t retry_after_ms)

@@ -266,6 +266,9 @@ lc_refresh_group(struct lc *lc, struct lc_mcis *m)
 	char now[LC_GROUP_LEN];
 	struct lc_event *e;
 
+	if (m->status[0] && memcmp(m->told, m->counts, sizeof m->told) == 0)
+		return;
+	memcpy(m->told, m->counts, sizeof m->told);
 	lc_group_deck(m->counts, now);
 	if (str_eq(now, m->status))
 		return;

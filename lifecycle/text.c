@@ -21,8 +21,8 @@ struct text {
 
 static const char none[] = "";
 
-static uint32_t
-hash_of(const char *s, size_t n)
+uint32_t
+lc_hash(const char *s, size_t n)
 {
 	uint32_t h = 2166136261u; /* FNV-1a */
 
@@ -52,7 +52,7 @@ grow(struct lc_texts *t)
 static const char *
 take(struct lc_texts *t, const char *s, size_t n)
 {
-	uint32_t h = hash_of(s, n);
+	uint32_t h = lc_hash(s, n);
 	struct text *x;
 
 	if (t->n >= t->nbuckets)

@@ -9,7 +9,7 @@
  * transportation problem is a relaxation, so its optimum is a lower bound, and
  * its duals say how much dearer it gets if a certain candidate must be used.
  */
-#include "placement/internal.h"
+#include "placement/search.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +28,8 @@ pl_bound_new(const struct pl_model *m, size_t candidates)
 	b->col_of = xcalloc(candidates + 1, sizeof *b->col_of);
 	b->taken = xcalloc(candidates + 1, sizeof *b->taken);
 	b->mask = xcalloc(m->nel / 64 + 1, sizeof *b->mask);
+	b->open = xcalloc(m->nel / 64 + 1, sizeof *b->open);
+	b->place = xcalloc(m->nel + 1, sizeof *b->place);
 	for (int l = PLACE_LEVEL_SITE; l < PLACE_LEVEL_COUNT; l++)
 		b->left[l] = xcalloc(m->ngroups[l] + 1, sizeof *b->left[l]);
 	return b;
@@ -45,6 +47,8 @@ pl_bound_free(struct pl_bound *b)
 	free(b->col_of);
 	free(b->taken);
 	free(b->mask);
+	free(b->open);
+	free(b->place);
 	for (int l = PLACE_LEVEL_SITE; l < PLACE_LEVEL_COUNT; l++)
 		free(b->left[l]);
 	free(b);
@@ -74,9 +78,55 @@ pl_columns_chosen(const struct pl_search *s, struct pl_bound *b,
 	}
 }
 
-/* Puts the candidates into colour classes: col_of and the classes' room. */
+/*
+ * Puts the candidates into colour classes: col_of and the classes' room. Each
+ * class takes, in the order of the list, what goes with none of its members.
+ * In the order of the elements that is what is left of the list's bits.
+ */
 static void
-colour(struct pl_search *s, const uint32_t *list, size_t n)
+colour_bits(struct pl_search *s, const uint32_t *list, size_t n)
+{
+	struct pl_bound *b = s->bound;
+	size_t from = list[0] >> 6, to = (list[n - 1] >> 6) + 1;
+
+	memset(b->open + from, 0, (to - from) * sizeof *b->open);
+	for (uint32_t i = 0; i < n; i++) {
+		b->open[list[i] >> 6] |= UINT64_C(1) << (list[i] & 63);
+		b->place[list[i]] = i;
+	}
+	for (; from < to; b->ncols++) {
+		size_t x = from;
+
+		b->cap[b->ncols] = 0;
+		memcpy(b->mask + from, b->open + from,
+		    (to - from) * sizeof *b->mask);
+		while (x < to) {
+			const uint64_t *row;
+			uint32_t e;
+
+			if (b->mask[x] == 0) {
+				x++;
+				continue;
+			}
+			e = (uint32_t)(64 * x) +
+			    (uint32_t)__builtin_ctzll(b->mask[x]);
+			b->mask[x] &= b->mask[x] - 1;
+			b->open[x] &= ~(UINT64_C(1) << (e & 63));
+			b->col_of[b->place[e]] = (uint32_t)b->ncols;
+			if (s->m->el[e].cap > b->cap[b->ncols])
+				b->cap[b->ncols] = s->m->el[e].cap;
+			row = pl_graph_row(s, e);
+			for (size_t y = x; y < to; y++)
+				b->mask[y] &= ~row[y];
+		}
+		while (from < to && b->open[from] == 0)
+			from++;
+	}
+}
+
+/* The same in any order. */
+static void
+colour_list(struct pl_search *s, const uint32_t *list, size_t n)
 {
 	struct pl_bound *b = s->bound;
 
@@ -104,6 +154,19 @@ colour(struct pl_search *s, const uint32_t *list, size_t n)
 		}
 		b->cap[b->ncols++] = cap;
 	}
+}
+
+static void
+colour(struct pl_search *s, const uint32_t *list, size_t n)
+{
+	size_t i = 1;
+
+	while (i < n && list[i - 1] < list[i])
+		i++;
+	if (n > 0 && i >= n)
+		colour_bits(s, list, n);
+	else
+		colour_list(s, list, n);
 }
 
 static void
@@ -443,6 +506,92 @@ pl_bound_dearer(const struct pl_search *s, const pl_cost *ecost, uint32_t e,
 	if (best >= PL_BIG / 2)
 		return PL_INF;
 	return best > 0 ? best : 0;
+}
+
+/*
+ * Prices if there were one more VM of a role, the largest optimal duals: they
+ * say best what it costs to do without a column. PRICE_MAX: there is no room
+ * for one more.
+ */
+#define PRICE_MAX (PL_BIG / 4)
+
+static void
+largest_duals(struct pl_bound *b)
+{
+	size_t m = b->m->m;
+
+	for (size_t i = 0; i < m; i++)
+		if (b->end[i] > PRICE_MAX)
+			b->end[i] = PRICE_MAX;
+	ways(b);
+}
+
+/* What the members of a class cost at least at these prices, but for e. */
+static pl_cost
+others(const struct pl_search *s, const uint32_t *list, size_t n, uint32_t col,
+    uint32_t e, pl_cost room)
+{
+	const struct pl_bound *b = s->bound;
+	const struct pl_model *m = s->m;
+	pl_cost least = room;
+
+	for (size_t x = 0; x < n; x++) {
+		if (b->col_of[x] != col || list[x] == e)
+			continue;
+		for (size_t i = 0; i < m->m; i++) {
+			pl_cost v = m->ecost[i * m->nel + list[x]];
+
+			if (v < PL_INF && v - b->dist[i] + room < least)
+				least = v - b->dist[i] + room;
+		}
+	}
+	return least > 0 ? least : 0;
+}
+
+static pl_cost
+room_of(const struct pl_bound *b, uint32_t c)
+{
+	pl_cost room = 0;
+
+	for (size_t i = 0; i < b->m->m && b->used[c] == b->cap[c]; i++) {
+		pl_cost v = b->cost[i * b->maxcols + c];
+
+		if (v < PL_INF && b->dist[i] - v > room)
+			room = b->dist[i] - v;
+	}
+	return room;
+}
+
+size_t
+pl_bound_picks(const struct pl_search *s, const uint32_t *list, size_t n,
+    struct pl_pick *out)
+{
+	struct pl_bound *b = s->bound;
+	const struct pl_model *m = s->m;
+	size_t d = 0;
+
+	largest_duals(b);
+	for (size_t u = 0; u < b->nunits; u++) {
+		uint32_t c = b->unit_col[u], e = PLACE_NONE;
+		const pl_cost *cost = m->ecost + b->unit_role[u] * m->nel;
+		bool old = false;
+
+		if (c < 2 * s->nchosen)
+			continue;
+		for (size_t x = 0; x < n; x++)
+			if (b->col_of[x] == c &&
+			    (e == PLACE_NONE || cost[list[x]] < cost[e]))
+				e = list[x];
+		for (size_t i = 0; i < d; i++)
+			old = old || out[i].e == e;
+		if (old)
+			continue;
+		out[d].e = e;
+		out[d].col = c;
+		out[d++].without =
+		    b->cap[c] * others(s, list, n, c, e, room_of(b, c));
+	}
+	return d;
 }
 
 pl_cost

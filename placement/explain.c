@@ -4,7 +4,10 @@
  * An item is one thing the query asks for: a limit, a cap, a minimum, a
  * filter, a term that needs data. Conflicts come from a deletion filter over
  * all items, one feasibility search each: an item without which it still
- * cannot be done is dropped, so what stays is a minimal set.
+ * cannot be done is dropped, so what stays is a minimal set. What is asked for
+ * only shrinks the set of groups, so if several items can be dropped together,
+ * each could be alone: they are tried in bulk, and halved where that fails. The
+ * outcome is that of one after the other.
  */
 #include "placement/explain.h"
 
@@ -47,6 +50,7 @@ pl_probe_new(const struct explain *x)
 	struct probe *p = xcalloc(1, sizeof *p);
 
 	p->q = *q;
+	p->small = x->small;
 	memcpy(p->roles, q->roles, q->nroles * sizeof *p->roles);
 	if (q->nterms > 0)
 		memcpy(p->terms, q->terms, q->nterms * sizeof *p->terms);
@@ -110,7 +114,7 @@ pl_probe_run(struct explain *x, const struct probe *p, int by)
 {
 	struct mw_err err = MW_ERR_INIT;
 	struct place_query q = p->q;
-	bool small = x->small != NULL && !p->whole && q.mode == PLACE_PLACE;
+	const struct pl_small *small = q.mode == PLACE_PLACE ? p->small : NULL;
 	struct place_role role;
 	struct pl_stage st;
 	struct pl_model *m;
@@ -126,7 +130,7 @@ pl_probe_run(struct explain *x, const struct probe *p, int by)
 		st.order[0] = (uint32_t)by;
 	/* One term alone: its weight, which may be 0, does not matter. */
 	q.lexicographic = q.lexicographic || by >= 0;
-	m = pl_model_new(&q, small ? &x->small->w : x->w, &st, &err);
+	m = pl_model_new(&q, small != NULL ? &small->w : x->w, &st, &err);
 	if (m == NULL)
 		return UNSURE;
 	x->ctl->probe_end = x->ctl->nodes + PROBE_NODES;
@@ -136,8 +140,8 @@ pl_probe_run(struct explain *x, const struct probe *p, int by)
 		v = YES;
 		x->nfound = m->k;
 		memcpy(x->found, s->top[0].units, m->k * sizeof *x->found);
-		for (size_t u = 0; u < m->k && small; u++)
-			x->found[u].offer = x->small->map[x->found[u].offer];
+		for (size_t u = 0; u < m->k && small != NULL; u++)
+			x->found[u].offer = small->map[x->found[u].offer];
 	} else if (!s->aborted) {
 		v = NO;
 	}
@@ -188,15 +192,23 @@ drop_pin(struct probe *p, size_t role, size_t pin)
 	p->pins[(size_t)(p->roles[role].pins - p->pins) + pin].count = 0;
 }
 
+/* Do offers count without this item that do not with it? A budget excludes
+ * what has no price, a limit to users the sites without times to them. */
+static bool
+needs_offers(const struct item *it)
+{
+	return it->kind == ITEM_FILTER || it->kind == ITEM_TERM ||
+	    it->kind == ITEM_PIN || it->kind == ITEM_BUDGET ||
+	    it->kind == ITEM_USER;
+}
+
 void
 pl_item_drop(struct probe *p, const struct item *it)
 {
 	struct place_limits *l = &p->q.limits;
 
-	/* A budget excludes what has no price. */
-	p->whole = p->whole || it->kind == ITEM_FILTER ||
-	    it->kind == ITEM_TERM || it->kind == ITEM_PIN ||
-	    it->kind == ITEM_BUDGET;
+	if (needs_offers(it))
+		p->small = NULL;
 	switch (it->kind) {
 	case ITEM_FILTER:
 		drop_filter(&p->roles[it->index].filter, it->filter);
@@ -337,34 +349,104 @@ term_items(struct explain *x, struct items *v)
 		item_add(x, v, ITEM_TERM, t, "/objective/terms/", "");
 }
 
+/* The deletion filter: what is dropped, and what must stay. */
+struct filter {
+	struct explain *x;
+	struct probe *p;
+	struct place_pair_limit *saved; /* as the query has them */
+	struct item *v;
+	bool *keep;
+};
+
+static enum verdict
+without(struct filter *f, size_t from, size_t to)
+{
+	for (size_t i = from; i < to; i++)
+		pl_item_drop(f->p, &f->v[i]);
+	return pl_probe_run(f->x, f->p, PROBE_ANY);
+}
+
+/* Drops all of [from, to) that can be; cannot: it is known that
+ * not all can. */
+static void
+drop_some(struct filter *f, size_t from, size_t to, bool cannot)
+{
+	struct probe before = *f->p;
+	size_t npairs = before.q.limits.npairs, mid = from + (to - from) / 2;
+	enum verdict e = YES;
+	bool all = true;
+
+	if (from == to)
+		return;
+	memcpy(f->saved + from * npairs, before.pairs,
+	    npairs * sizeof *f->saved);
+	if (!cannot)
+		e = without(f, from, to);
+	if (e == NO)
+		return;
+	*f->p = before;
+	memcpy(before.pairs, f->saved + from * npairs,
+	    npairs * sizeof *f->saved);
+	if (to - from == 1) {
+		f->keep[from] = true;
+		if (e == UNSURE)
+			f->x->a->conflicts_minimal = false;
+		return;
+	}
+	drop_some(f, from, mid, false);
+	for (size_t i = from; i < mid; i++)
+		all = all && !f->keep[i];
+	drop_some(f, mid, to, all && e == YES);
+}
+
+/*
+ * The offers that matter once filters, terms and pins stay as they are: for
+ * the question whether there is a group one per role and site is enough, or
+ * what side limits need.
+ */
+static void
+reduce_offers(struct explain *x, struct probe *p)
+{
+	struct mw_err err = MW_ERR_INIT;
+	struct pl_stage st = { .nterms = 0 };
+	struct pl_model *m;
+
+	if (p->small != NULL || p->q.mode != PLACE_PLACE)
+		return;
+	m = pl_model_new(&p->q, x->w, &st, &err);
+	if (m == NULL)
+		return;
+	pl_small_make(&x->bare, m, x->a->arena);
+	p->small = &x->bare;
+	pl_model_free(m);
+}
+
 /* Keeps in v only what a minimal conflict needs. */
 static void
 conflicts(struct explain *x, struct items *v)
 {
 	struct place_answer *a = x->a;
-	struct probe *p = pl_probe_new(x);
-	size_t kept = 0;
+	struct filter f = { .x = x, .p = pl_probe_new(x), .v = v->v };
+	size_t kept = 0, from = 0;
 
-	for (size_t i = 0; i < v->n; i++) {
-		struct probe saved = *p;
-		struct place_pair_limit pair = { 0 };
-		enum verdict e;
-
-		if (v->v[i].kind == ITEM_PAIR)
-			pair = p->pairs[v->v[i].index];
-		pl_item_drop(p, &v->v[i]);
-		e = pl_probe_run(x, p, PROBE_ANY);
-		if (e == NO)
-			continue;
-		if (e == UNSURE)
-			a->conflicts_minimal = false;
-		*p = saved;
-		if (v->v[i].kind == ITEM_PAIR)
-			p->pairs[v->v[i].index] = pair;
-		v->v[kept++] = v->v[i];
+	f.keep = xcalloc(v->n + 1, sizeof *f.keep);
+	f.saved =
+	    xcalloc((v->n + 1) * (x->q->limits.npairs + 1), sizeof *f.saved);
+	/* First what changes the offers, in bulk. */
+	while (from < v->n && v->v[from].kind <= ITEM_PIN)
+		from++;
+	drop_some(&f, 0, from, false);
+	for (size_t i = from; i < v->n; i++) {
+		reduce_offers(x, f.p);
+		drop_some(&f, i, i + 1, false);
 	}
+	for (size_t i = 0; i < v->n; i++)
+		if (f.keep[i])
+			v->v[kept++] = v->v[i];
 	v->n = kept;
-	pl_probe_free(p);
+	pl_probe_free(f.p);
+	free(f.keep);
+	free(f.saved);
 	a->conflicts = arena_array(a->arena, kept + 1, sizeof *a->conflicts);
 	for (size_t i = 0; i < kept; i++)
 		a->conflicts[a->nconflicts++] = v->v[i].pointer;

@@ -43,7 +43,7 @@ struct probe { /* a query that may be changed */
 	struct place_separate separate[PLACE_MAX_SEPARATE];
 	int64_t weights[PLACE_MAX_ROLES][PLACE_MAX_TERMS];
 	struct place_pair_limit *pairs;
-	bool whole; /* needs offers that the query itself has no use for */
+	const struct pl_small *small; /* offers that will do; NULL: all */
 };
 
 enum verdict {
@@ -56,7 +56,8 @@ struct explain {
 	struct place_answer *a;
 	const struct place_query *q;
 	const struct place_world *w;
-	const struct pl_small *small; /* or NULL */
+	const struct pl_small *small; /* of the query; or NULL */
+	struct pl_small bare; /* of what is left of it among conflicts */
 	struct pl_ctl *ctl;
 	struct pl_unit found[PLACE_MAX_VMS]; /* of the last YES */
 	size_t nfound;

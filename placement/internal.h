@@ -126,7 +126,8 @@ struct pl_model {
 	uint32_t nfit; /* leading terms of the stage that the cost holds */
 	uint64_t npairs; /* talking pairs of VMs */
 
-	struct pl_times *times; /* of the world's pairs of sites */
+	const struct pl_names *names; /* of the world's sites */
+	struct pl_times *times; /* of its pairs of sites */
 	bool own_times;
 	struct pl_element *el;
 	size_t nel;
@@ -155,6 +156,7 @@ struct pl_model *pl_model_new(const struct place_query *q,
     const struct place_world *w, const struct pl_stage *st,
     struct mw_err *err) mw_must_check;
 void pl_model_free(struct pl_model *m);
+const struct pl_names *pl_model_names(struct pl_model *m);
 /* Time between model sites a and b. */
 uint32_t pl_model_rtt(const struct pl_model *m, uint32_t a, uint32_t b);
 /*
@@ -209,6 +211,7 @@ struct pl_search {
 	size_t words;
 	uint64_t *adj, *in; /* in: the list that is looked through */
 	bool *adj_built;
+	uint64_t *live; /* elements that rows are made for; NULL: all */
 
 	uint32_t chosen[PLACE_MAX_VMS];
 	size_t nchosen;
@@ -239,6 +242,8 @@ void pl_search_run(struct pl_search *s);
 
 /* Bit row of the elements compatible with e. */
 const uint64_t *pl_graph_row(struct pl_search *s, uint32_t e);
+/* Leaves out what no group below the last rank has; may find groups. */
+size_t pl_prune(struct pl_search *s, uint32_t *list, size_t n);
 static inline bool
 pl_bit(const uint64_t *row, uint32_t i)
 {

@@ -168,19 +168,28 @@ classes(struct pl_model *m)
 	}
 }
 
+const struct pl_names *
+pl_model_names(struct pl_model *m)
+{
+	struct pl_names *own;
+
+	if (m->names == NULL)
+		m->names = pl_world_names(m->w);
+	if (m->names == NULL) {
+		m->names = own = arena_alloc(m->arena, sizeof *own);
+		pl_names_make(own, m->w, m->arena);
+	}
+	return m->names;
+}
+
 /* Numbers the csps, regions, zones and sites that have offers. */
 static bool
 places(struct pl_model *m, struct mw_err *err)
 {
-	const struct pl_names *names = pl_world_names(m->w);
-	struct pl_names own;
+	const struct pl_names *names = pl_model_names(m);
 	uint32_t *here = xcalloc(m->w->nsites + 1, sizeof *here);
 	int differs = PLACE_LEVEL_CSP;
 
-	if (names == NULL) {
-		pl_names_make(&own, m->w, m->arena);
-		names = &own;
-	}
 	for (uint32_t i = 0; i < m->n; i++)
 		here[m->site[i]] = i + 1;
 	for (int l = PLACE_LEVEL_SITE; l < PLACE_LEVEL_COUNT; l++)

@@ -333,7 +333,7 @@ relax_end(struct explain *x, const struct item *it, bool down)
 	int64_t *v = down ? &g->min : &g->max, from = *v;
 	bool done = false, sure = true;
 
-	p->whole = true;
+	p->small = NULL;
 	while (!done && next_offer(x, it, down, v)) {
 		enum verdict e = pl_probe_run(x, p, PROBE_ANY);
 		struct place_relaxation *r;

@@ -7,7 +7,7 @@
  * come early. Feasibility: only candidates outside of the colour classes that
  * cannot fill a group alone, as in searches for a maximum clique.
  */
-#include "placement/internal.h"
+#include "placement/search.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +43,7 @@ pl_search_new(const struct pl_model *m, struct pl_ctl *ctl, size_t topk,
 	s->words = m->nel / 64 + 1;
 	s->adj = xcalloc(m->nel * s->words + 1, sizeof *s->adj);
 	s->adj_built = xcalloc(m->nel + 1, sizeof *s->adj_built);
+	s->in = xcalloc(s->words, sizeof *s->in);
 	for (enum place_level l = PLACE_LEVEL_SITE; l < PLACE_LEVEL_COUNT;
 	     l++) {
 		s->used[l] = xcalloc(m->ngroups[l] + 1, sizeof *s->used[l]);
@@ -71,6 +72,8 @@ pl_search_free(struct pl_search *s)
 	free(s->top);
 	free(s->adj);
 	free(s->adj_built);
+	free(s->in);
+	free(s->live);
 	for (int l = PLACE_LEVEL_SITE; l < PLACE_LEVEL_COUNT; l++) {
 		free(s->used[l]);
 		free(s->mark[l]);
@@ -132,8 +135,7 @@ record(struct pl_search *s, pl_cost cost, const struct pl_unit *units)
 	f->cost = cost;
 	memcpy(f->units, units, m->k * sizeof *units);
 	at = s->ntop;
-	for (size_t i = 0; (m->ncls > 1 || s->median != NULL) && i < s->ntop;
-	     i++)
+	for (size_t i = 0; i < s->ntop; i++)
 		if (same_sites(&s->top[i], f)) {
 			if (s->top[i].cost <= cost)
 				return;
@@ -157,8 +159,8 @@ record(struct pl_search *s, pl_cost cost, const struct pl_unit *units)
 	s->done = s->feasibility;
 }
 
-static void
-choose(struct pl_search *s, uint32_t e)
+void
+pl_choose(struct pl_search *s, uint32_t e)
 {
 	uint32_t site = s->m->el[e].site;
 
@@ -167,8 +169,8 @@ choose(struct pl_search *s, uint32_t e)
 		s->distinct[l] += s->used[l][s->m->at[l][site]]++ == 0;
 }
 
-static void
-unchoose(struct pl_search *s)
+void
+pl_unchoose(struct pl_search *s)
 {
 	uint32_t site = s->m->el[s->chosen[--s->nchosen]].site;
 
@@ -177,8 +179,8 @@ unchoose(struct pl_search *s)
 }
 
 /* May e still join the chosen, which it is compatible with? */
-static bool
-joinable(const struct pl_search *s, uint32_t e)
+bool
+pl_joinable(const struct pl_search *s, uint32_t e)
 {
 	const struct pl_model *m = s->m;
 	uint32_t site = m->el[e].site;
@@ -197,15 +199,15 @@ joinable(const struct pl_search *s, uint32_t e)
 }
 
 /* Candidates of list[from..n) that remain after the last choice. */
-static size_t
-narrow(struct pl_search *s, uint32_t *out, const uint32_t *list, size_t from,
+size_t
+pl_narrow(struct pl_search *s, uint32_t *out, const uint32_t *list, size_t from,
     size_t n)
 {
 	const uint64_t *row = pl_graph_row(s, s->chosen[s->nchosen - 1]);
 	size_t d = 0;
 
 	for (size_t i = from; i < n; i++)
-		if (pl_bit(row, list[i]) && joinable(s, list[i]))
+		if (pl_bit(row, list[i]) && pl_joinable(s, list[i]))
 			out[d++] = list[i];
 	return d;
 }
@@ -224,7 +226,7 @@ count_place(struct pl_search *s, uint32_t e, uint32_t *distinct)
 
 /* With e chosen too: enough csps, regions and room among its neighbours? */
 static bool
-viable(struct pl_search *s, uint32_t e, const uint32_t *list, size_t n)
+viable(struct pl_search *s, uint32_t e)
 {
 	const struct pl_model *m = s->m;
 	const uint64_t *row = pl_graph_row(s, e);
@@ -238,38 +240,46 @@ viable(struct pl_search *s, uint32_t e, const uint32_t *list, size_t n)
 		room += m->el[s->chosen[c]].cap;
 	}
 	count_place(s, e, d);
-	for (size_t i = 0; i < n; i++) {
-		if (!pl_bit(row, list[i]))
-			continue;
-		if (room >= m->k &&
-		    d[PLACE_LEVEL_CSP] >= min[PLACE_LEVEL_CSP] &&
-		    d[PLACE_LEVEL_REGION] >= min[PLACE_LEVEL_REGION])
-			return true;
-		count_place(s, list[i], d);
-		room += m->el[list[i]].cap;
-	}
+	for (size_t w = 0; w < s->words; w++)
+		for (uint64_t x = row[w] & s->in[w]; x != 0; x &= x - 1) {
+			uint32_t y =
+			    (uint32_t)(64 * w) + (uint32_t)__builtin_ctzll(x);
+
+			if (room >= m->k &&
+			    d[PLACE_LEVEL_CSP] >= min[PLACE_LEVEL_CSP] &&
+			    d[PLACE_LEVEL_REGION] >= min[PLACE_LEVEL_REGION])
+				return true;
+			count_place(s, y, d);
+			room += m->el[y].cap;
+		}
 	return room >= m->k && d[PLACE_LEVEL_CSP] >= min[PLACE_LEVEL_CSP] &&
 	    d[PLACE_LEVEL_REGION] >= min[PLACE_LEVEL_REGION];
 }
 
 /* Drops candidates that no group can have, until nothing changes. */
-static size_t
-propagate(struct pl_search *s, uint32_t *list, size_t n)
+size_t
+pl_propagate(struct pl_search *s, uint32_t *list, size_t n)
 {
 	size_t kept = n;
 
+	memset(s->in, 0, s->words * sizeof *s->in);
+	for (size_t i = 0; i < n; i++)
+		s->in[list[i] >> 6] |= UINT64_C(1) << (list[i] & 63);
 	do {
 		n = kept;
 		kept = 0;
 		for (size_t i = 0; i < n; i++)
-			if (viable(s, list[i], list, n))
+			if (viable(s, list[i]))
 				list[kept++] = list[i];
-	} while (kept < n && kept > 0 && n <= 2048);
+			else
+				s->in[list[i] >> 6] &=
+				    ~(UINT64_C(1) << (list[i] & 63));
+	} while (kept < n && kept > 0);
 	return kept;
 }
 
-static bool
-over(struct pl_search *s, pl_cost lb)
+bool
+pl_over(struct pl_search *s, pl_cost lb)
 {
 	if (lb >= PL_INF)
 		return true;
@@ -278,8 +288,8 @@ over(struct pl_search *s, pl_cost lb)
 	return lb >= s->thr;
 }
 
-static void
-leave_open(struct pl_search *s, pl_cost lb)
+void
+pl_leave_open(struct pl_search *s, pl_cost lb)
 {
 	s->aborted = true;
 	if (lb < s->open)
@@ -287,8 +297,8 @@ leave_open(struct pl_search *s, pl_cost lb)
 }
 
 /* Cost of the chosen as a group; PL_INF: none, or not below the last rank. */
-static pl_cost
-try_leaf(struct pl_search *s, pl_cost lb)
+pl_cost
+pl_try_leaf(struct pl_search *s, pl_cost lb)
 {
 	const struct pl_unit *units;
 	size_t room = 0;
@@ -302,7 +312,7 @@ try_leaf(struct pl_search *s, pl_cost lb)
 	if (cost < PL_INF)
 		record(s, cost, units);
 	if (s->aborted)
-		leave_open(s, lb);
+		pl_leave_open(s, lb);
 	return cost;
 }
 
@@ -312,12 +322,12 @@ choose_fitting(struct pl_search *s, uint32_t e)
 {
 	const uint64_t *row = pl_graph_row(s, e);
 
-	if (!joinable(s, e))
+	if (!pl_joinable(s, e))
 		return false;
 	for (size_t c = 0; c < s->nchosen; c++)
 		if (!pl_bit(row, s->chosen[c]))
 			return false;
-	choose(s, e);
+	pl_choose(s, e);
 	return true;
 }
 
@@ -333,9 +343,9 @@ try_set(struct pl_search *s, const uint32_t *set, size_t n, size_t at,
 		fits =
 		    choose_fitting(s, i == at && e != PLACE_NONE ? e : set[i]);
 	if (fits)
-		cost = try_leaf(s, -PL_INF);
+		cost = pl_try_leaf(s, -PL_INF);
 	while (s->nchosen > 0)
-		unchoose(s);
+		pl_unchoose(s);
 	return cost;
 }
 
@@ -379,7 +389,7 @@ pl_search_try(struct pl_search *s, const uint32_t *list, size_t n)
 	k = s->nchosen;
 	memcpy(set, s->chosen, k * sizeof *set);
 	while (s->nchosen > 0)
-		unchoose(s);
+		pl_unchoose(s);
 	cost = try_set(s, set, k, 0, PLACE_NONE);
 	if (cost < had)
 		swap(s, set, k, cost, list, n);
@@ -393,6 +403,13 @@ struct child {
 	uint32_t at; /* in the parent's list */
 	bool bounded; /* lb is that of the child's own relaxation */
 };
+
+bool
+pl_has_minima(const struct pl_search *s)
+{
+	return s->m->min[PLACE_LEVEL_CSP] > 1 ||
+	    s->m->min[PLACE_LEVEL_REGION] > 1;
+}
 
 static bool
 child_less(const struct child *x, const struct child *y)
@@ -427,7 +444,7 @@ children(struct pl_search *s, uint32_t *list, size_t n, pl_cost lb,
 		pl_cost own = pl_bound_forced(s, list[i], i);
 
 		own = own < lb ? lb : own;
-		if (over(s, own))
+		if (pl_over(s, own))
 			continue;
 		list[kept] = list[i];
 		h[kept] = (struct child){ own, (uint32_t)kept, false };
@@ -447,7 +464,7 @@ child_visit(struct pl_search *s, struct child *h, size_t nheap,
     const uint32_t *list, size_t n, uint32_t *sub)
 {
 	pl_cost lb = h->lb, second = PL_INF;
-	size_t d = narrow(s, sub, list, h->at + 1, n);
+	size_t d = pl_narrow(s, sub, list, h->at + 1, n);
 	bool bounded = false;
 
 	for (size_t i = 1; i < nheap && i < 3; i++)
@@ -458,12 +475,12 @@ child_visit(struct pl_search *s, struct child *h, size_t nheap,
 
 		bounded = true;
 		if (pl_tick(s->ctl)) {
-			leave_open(s, lb);
+			pl_leave_open(s, lb);
 			return true;
 		}
 		if (own > lb)
 			lb = own;
-		if (over(s, lb))
+		if (pl_over(s, lb))
 			return true;
 		if (lb > second) {
 			h->lb = lb;
@@ -483,16 +500,16 @@ by_cost(struct pl_search *s, uint32_t *list, size_t n, pl_cost lb)
 	size_t left;
 
 	n = left = children(s, list, n, lb, h);
-	while (left > 0 && !s->done && !over(s, h->lb)) {
+	while (left > 0 && !s->done && !pl_over(s, h->lb)) {
 		bool done;
 
 		if (s->aborted) {
-			leave_open(s, h->lb);
+			pl_leave_open(s, h->lb);
 			break;
 		}
-		choose(s, list[h->at]);
+		pl_choose(s, list[h->at]);
 		done = child_visit(s, h, left, list, n, sub);
-		unchoose(s);
+		pl_unchoose(s);
 		if (done)
 			h[0] = h[--left];
 		heap_down(h, left, 0);
@@ -524,9 +541,9 @@ by_classes(struct pl_search *s, const uint32_t *list, size_t n)
 				order[d++] = list[i];
 	}
 	for (size_t i = 0; i < branches && !s->done && !s->aborted; i++) {
-		choose(s, order[i]);
-		visit(s, sub, narrow(s, sub, order, i + 1, n), 0, false);
-		unchoose(s);
+		pl_choose(s, order[i]);
+		visit(s, sub, pl_narrow(s, sub, order, i + 1, n), 0, false);
+		pl_unchoose(s);
 	}
 	free(order);
 }
@@ -538,30 +555,34 @@ visit(struct pl_search *s, uint32_t *list, size_t n, pl_cost lb, bool bounded)
 {
 	size_t given = n;
 
-	(void)try_leaf(s, lb);
+	(void)pl_try_leaf(s, lb);
 	if (s->aborted || s->done || s->nchosen == s->m->k)
 		return;
-	if (s->m->min[PLACE_LEVEL_CSP] > 1 ||
-	    s->m->min[PLACE_LEVEL_REGION] > 1 || s->feasibility ||
-	    s->nchosen == 0)
-		n = propagate(s, list, n);
+	if (pl_has_minima(s) || s->feasibility || s->nchosen == 0)
+		n = pl_propagate(s, list, n);
 	if (n == 0)
 		return;
 	if (!bounded || n < given) {
 		pl_cost own = pl_bound(s, list, &n);
 
 		if (pl_tick(s->ctl)) {
-			leave_open(s, lb);
+			pl_leave_open(s, lb);
 			return;
 		}
 		lb = own > lb ? own : lb;
 	}
-	if (over(s, lb))
+	if (pl_over(s, lb))
 		return;
 	if (s->feasibility)
 		by_classes(s, list, n);
 	else
 		by_cost(s, list, n, lb);
+}
+
+void
+pl_visit(struct pl_search *s, uint32_t *list, size_t n, pl_cost lb)
+{
+	visit(s, list, n, lb, false);
 }
 
 struct ranked {
@@ -604,10 +625,17 @@ pl_search_run(struct pl_search *s)
 	size_t n = 0;
 
 	for (uint32_t e = 0; e < s->m->nel; e++)
-		if (joinable(s, e))
+		if (pl_joinable(s, e))
 			list[n++] = e;
 	if (s->feasibility)
 		sort_by_degree(s, list, n);
-	visit(s, list, n, -PL_INF, false);
+	else
+		n = pl_prune(s, list, n);
+	/* Without any term the first groups by site are as good as others. */
+	if (s->feasibility || s->m->nfit == 0 || s->m->user_term >= 0 ||
+	    s->m->pair_term >= 0)
+		visit(s, list, n, -PL_INF, false);
+	else
+		pl_best_first(s, list, n);
 	free(list);
 }

@@ -123,3 +123,4 @@ tests/unit/test_drift_SRCS := coordinator/place/drift_rule.c \
 	coordinator/place/drift_relied.c coordinator/place/drift_find.c
 tests/prop/prop_drift_SRCS := coordinator/place/drift_rule.c
 -include tests/kill.mk
+tests/prop/prop_prepared_SRCS := tests/bench/place_world.c

@@ -18,6 +18,7 @@
 static const struct api_routes *const parts[] = {
 	&api_sys_routes,
 	&api_event_routes,
+	&api_orphan_routes,
 	&api_conn_routes,
 	&api_mcis_routes,
 	&api_exec_routes,

@@ -81,6 +81,7 @@ static bool rewrite_wal(const char *path, struct mw_err *err);
 static bool setup(struct db *db, const char *path, struct mw_err *err);
 static bool migrate(struct db *db, const char *path, struct mw_err *err);
 static void run_sql(struct db *db, const char *sql);
+static void run_cached(struct db *db, const char *sql);
 static int on_wal(void *arg, sqlite3 *h, const char *name, int pages);
 static int64_t pragma_int(struct db *db, const char *sql);
 static mw_noreturn void fatal(struct db *db, int rc, const char *what);
@@ -150,19 +151,19 @@ db_close(struct db *db)
 void
 db_begin(struct db *db)
 {
-	run_sql(db, "BEGIN IMMEDIATE");
+	run_cached(db, "BEGIN IMMEDIATE");
 }
 
 void
 db_commit(struct db *db)
 {
-	run_sql(db, "COMMIT");
+	run_cached(db, "COMMIT");
 }
 
 void
 db_savepoint(struct db *db)
 {
-	run_sql(db, "SAVEPOINT job");
+	run_cached(db, "SAVEPOINT job");
 }
 
 void
@@ -172,8 +173,8 @@ db_savepoint_end(struct db *db, bool keep)
 		sqlite3_reset(db->used[i]);
 	db->nused = 0;
 	if (!keep)
-		run_sql(db, "ROLLBACK TO job");
-	run_sql(db, "RELEASE job");
+		run_cached(db, "ROLLBACK TO job");
+	run_cached(db, "RELEASE job");
 }
 
 void
@@ -447,6 +448,18 @@ run_sql(struct db *db, const char *sql)
 	int rc = sqlite3_exec(db->h, sql, NULL, NULL, NULL);
 
 	if (rc != SQLITE_OK)
+		fatal(db, rc, sql);
+}
+
+/* As run_sql(), for a literal that runs often: it is compiled once. */
+static void
+run_cached(struct db *db, const char *sql)
+{
+	sqlite3_stmt *st = db_stmt(db, sql);
+	int rc = sqlite3_step(st);
+
+	sqlite3_reset(st);
+	if (rc != SQLITE_DONE)
 		fatal(db, rc, sql);
 }
 

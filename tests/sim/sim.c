@@ -233,6 +233,16 @@ choose_clouds(struct sim *w)
 	}
 }
 
+/* Many short runs and some long ones find more than equal ones. */
+static int64_t
+faults_end(struct sim *w)
+{
+	bool longer = rng_below(&w->rng, 4) == 0;
+
+	return (longer ? sim_between_ms(w, 3000000, 6000000)
+		       : sim_between_ms(w, 300000, 3000000));
+}
+
 struct sim *
 sim_new(const struct sim_opt *opt)
 {
@@ -241,6 +251,7 @@ sim_new(const struct sim_opt *opt)
 
 	sim_store_init();
 	w->opt = *opt;
+	w->texts = arena_new();
 	rng_seed(&w->rng, opt->seed);
 	rng_seed(&w->rng_user, rng_mix(opt->seed + 1));
 	rng_seed(&w->rng_core, rng_mix(opt->seed + 2));
@@ -248,15 +259,15 @@ sim_new(const struct sim_opt *opt)
 	w->next_commit = 1;
 	w->after_ns = -1;
 	w->crash_at = -1;
-	w->calm_at = SIM_FAULTS_END;
-	w->rest_by = SIM_FAULTS_END + SIM_REST_NS;
+	w->calm_at = faults_end(w);
+	w->rest_by = w->calm_at + SIM_REST_NS;
 	for (size_t i = 0; i < SIM_FAULTS; i++)
 		w->force[i].for_ns = -1;
 	choose_clouds(w);
 	w->faults = !opt->plain;
 	w->wall = INT64_C(1700000000) * NS_PER_S;
 	fresh =
-	    opt->plain ? opt->fresh : rng_below(&w->rng, 8) == 0 || opt->fresh;
+	    opt->plain ? opt->fresh : rng_below(&w->rng, 32) == 0 || opt->fresh;
 	vfs_begin(w, fresh);
 	if (!opt->plain)
 		user_plan(w);
@@ -310,8 +321,6 @@ one_event(struct sim *w)
 	struct ev e = pop(w);
 
 	w->now = e.at;
-	if (w->faults && w->now >= w->calm_at)
-		sim_calm(w);
 	sim_hash(w, (uint64_t)e.at ^ (uint64_t)e.kind << 56);
 	deliver(w, &e);
 	if (++w->res.events > SIM_EVENTS_MAX && !w->opt.plain)
@@ -327,6 +336,13 @@ sim_go(struct sim *w, int64_t until)
 	if (!w->res.bad.what && w->now < until)
 		w->now = until;
 	return !w->res.bad.what;
+}
+
+/* Keeps the world going when nothing else is under way. */
+static void
+tick(struct sim *w, void *arg)
+{
+	sim_at(w, w->now + 60 * NS_PER_S, tick, arg);
 }
 
 /* The faults end: from here on everything must come to rest. */
@@ -348,6 +364,7 @@ sim_calm(struct sim *w)
 	for (size_t i = 0; i < SIM_CONNS; i++)
 		w->clouds[i].out_until = w->clouds[i].quota_until = 0;
 	sim_say(w, "CALM");
+	tick(w, NULL);
 }
 
 /* Asks for what gave up, now and then. */
@@ -366,7 +383,8 @@ at_rest(struct sim *w)
 		(void)sim_act(w, LC_A_RECONCILE, NULL, &err);
 		return false;
 	}
-	return w->asked > 0 && lc_at_rest(w->lc) && check_settled(w);
+	return w->asked > 0 && w->queue.n == 0 && lc_at_rest(w->lc) &&
+	    check_settled(w);
 }
 
 bool
@@ -374,9 +392,7 @@ sim_end(struct sim *w)
 {
 	bool rest = false;
 
-	w->calm_at = w->now;
-	if (!w->faults)
-		sim_calm(w);
+	sim_calm(w);
 	while (w->nheap > 0 && !w->res.bad.what && !rest &&
 	    w->heap[0].at <= w->rest_by) {
 		one_event(w);

@@ -23,7 +23,6 @@
 #include <stdio.h>
 
 #define SIM_CONNS 3
-#define SIM_FAULTS_END (6000 * NS_PER_S) /* the faults of a random run */
 #define SIM_REST_NS (12000 * NS_PER_S) /* I10 */
 #define SIM_EVENTS_MAX 60000 /* liveness bound of a run */
 

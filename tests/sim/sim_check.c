@@ -78,7 +78,7 @@ check_terminate(struct sim *w, struct vm *v)
 
 	if (!v->slot)
 		sim_violation(w, "I5_KILLED_STRANGER", 0, "vm=%s", v->id);
-	if (v->live && cloud_lost(w, v) && cloud_newer(w, v->slot, v->gen))
+	if (v->live && cloud_lost(w, v))
 		sim_violation(w, "R8_KILLED_QUARANTINED", v->slot, "vm=%s",
 		    v->id);
 	if (v->live && s && in && s->desired && !s->replace &&

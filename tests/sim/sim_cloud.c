@@ -23,12 +23,9 @@ show(const struct sim *w, const struct vm *v, struct csp_answer *a,
 	if (v->untagged)
 		return;
 	t[0] = (struct csp_tag){ "mw-deployment", v->slot ? "dep" : "other" };
-	t[1] = (struct csp_tag){ "mw-slot",
-		arena_printf(a->arena, "%lld",
-		    (long long)(v->slot ? v->slot : 1)) };
-	t[2] = (struct csp_tag){ "mw-gen",
-		arena_printf(a->arena, "%lld",
-		    (long long)(v->gen ? v->gen : 1)) };
+	t[1] =
+	    (struct csp_tag){ "mw-slot", arena_strdup(a->arena, v->slot_tag) };
+	t[2] = (struct csp_tag){ "mw-gen", arena_strdup(a->arena, v->gen_tag) };
 	out->tags = t;
 	out->ntags = 3;
 }

@@ -33,6 +33,7 @@ struct ev {
 
 struct vm {
 	char id[24], token[64];
+	char slot_tag[24], gen_tag[24];
 	int64_t slot, gen; /* 0: a stranger's */
 	size_t conn;
 	enum lc_class cls, next;
@@ -103,6 +104,8 @@ struct sim {
 	struct rows rows, backup;
 	struct arena *texts; /* of the rows */
 	bool has_backup, restored;
+	bool new_epoch; /* to be written before the next load */
+	int64_t db_epoch;
 	struct lc *lc;
 	struct db *db;
 	struct txns queue, doubt; /* waiting; handed to a group that died */

@@ -3,6 +3,7 @@
  * commit returned. The oracle looks here, and a new process must find exactly
  * this in its database (I4).
  */
+#include "lifecycle/priv.h"
 #include "tests/sim/sim_int.h"
 
 #include <string.h>
@@ -103,10 +104,25 @@ put_action(struct rows *r, const struct lc_action_row *a)
 }
 
 static void
-put_orphan(struct rows *r, const struct lc_orphan *o)
+put_orphan(struct rows *r, const struct lc_orphan *o, bool keep)
 {
-	VEC_GROW(r->orphans, r->norphans, r->orphans_cap);
-	r->orphans[r->norphans++] = *o;
+	size_t i = 0;
+
+	while (i < r->norphans &&
+	    !(str_eq(r->orphans[i].csp_id, o->csp_id) &&
+		str_eq(r->orphans[i].connection, o->connection)))
+		i++;
+	if (!keep) {
+		if (i < r->norphans)
+			r->orphans[i] = r->orphans[--r->norphans];
+		return;
+	}
+	if (i == r->norphans) {
+		VEC_GROW(r->orphans, r->norphans, r->orphans_cap);
+		r->norphans++;
+	}
+	r->orphans[i] = *o;
+	r->orphans[i].native = r->orphans[i].vm = "";
 }
 
 void
@@ -114,8 +130,6 @@ rows_put(struct sim *w, const struct lc_row *row)
 {
 	struct rows *r = &w->rows;
 
-	if (!w->texts)
-		w->texts = arena_new();
 	switch (row->kind) {
 	case LC_ROW_MCIS_PUT: put_mcis(r, &row->u.mcis, true); break;
 	case LC_ROW_MCIS_DELETE: put_mcis(r, &row->u.mcis, false); break;
@@ -126,7 +140,8 @@ rows_put(struct sim *w, const struct lc_row *row)
 		check_rows(w, &row->u.inst);
 		break;
 	case LC_ROW_ACTION_PUT: put_action(r, &row->u.action); break;
-	case LC_ROW_ORPHAN_PUT: put_orphan(r, &row->u.orphan); break;
+	case LC_ROW_ORPHAN_PUT: put_orphan(r, &row->u.orphan, true); break;
+	case LC_ROW_ORPHAN_DELETE: put_orphan(r, &row->u.orphan, false); break;
 	case LC_ROW_NEXT_PUT:
 		r->next_mcis = row->u.next.mcis_id;
 		r->next_slot = row->u.next.slot_id;

@@ -19,8 +19,14 @@ bool
 sim_wish(struct sim *w, const struct sim_wish *x, struct mw_err *err)
 {
 	struct lc_wish_group g[SIM_CONNS];
-	struct lc_wish wish = { "default", "m", "", "{}", true, x->policy, g,
-		x->n };
+	struct lc_wish wish = { .ns = "default",
+		.name = "m",
+		.description = "",
+		.labels = "{}",
+		.require_agent = true,
+		.policy = x->policy,
+		.groups = g,
+		.ngroups = x->n };
 	struct lc_who who = { .actor = "sim", .target = "/m" };
 	char id[LC_ACTION_LEN];
 	struct lc_reply r;
@@ -97,7 +103,8 @@ sim_restore(struct sim *w)
 		return;
 	sim_say(w, "an old database comes back");
 	w->res.restores++;
-	w->restored = true;
+	w->restored = w->new_epoch = true;
+	w->db_epoch++;
 	vfs_restore(w);
 	rows_copy(&w->rows, &w->backup);
 	for (size_t i = 0; i < w->doubt.n; i++)
@@ -154,7 +161,10 @@ first_wish(struct sim *w, void *arg)
 	x.count[0] = 1 + (int64_t)rng_below(&w->rng_user, 5);
 	for (size_t i = 1; i < w->nconns; i++)
 		x.count[i] = (int64_t)rng_below(&w->rng_user, 3);
-	(void)sim_wish(w, &x, &err);
+	if (!w->up)
+		sim_at(w, w->now + 10 * NS_PER_S, first_wish, NULL);
+	else
+		(void)sim_wish(w, &x, &err);
 }
 
 void

@@ -54,12 +54,19 @@ cloud_of(const struct sim *w, const char *connection)
 	return i;
 }
 
+/* Opened by a database that is not there any more: no row of that generation
+ * or of a later one, of the same epoch. */
 bool
 cloud_newer(const struct sim *w, int64_t slot, int64_t gen)
 {
-	const struct lc_slot_row *s = rows_slot(&w->rows, slot);
+	for (size_t i = w->rows.ninsts; i-- > 0;) {
+		const struct lc_inst_row *in = &w->rows.insts[i];
 
-	return slot >= w->rows.next_slot || (s && gen > s->gen);
+		if (in->slot_id == slot && in->gen >= gen &&
+		    in->gen / LC_EPOCH_GENS == gen / LC_EPOCH_GENS)
+			return false;
+	}
+	return true;
 }
 
 bool
@@ -178,6 +185,10 @@ cloud_born(struct sim *w, size_t conn, int64_t slot, int64_t gen,
 	v->conn = conn;
 	v->slot = slot;
 	v->gen = gen;
+	snprintf(v->slot_tag, sizeof v->slot_tag, "%lld",
+	    (long long)(slot ? slot : 1));
+	snprintf(v->gen_tag, sizeof v->gen_tag, "%lld",
+	    (long long)(gen ? gen : 1));
 	str_copy(v->token, sizeof v->token, token);
 	v->live = true;
 	v->born = w->now;

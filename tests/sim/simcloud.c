@@ -258,7 +258,9 @@ one_option(int opt, struct sim_options *o)
 	case OPT_QUOTA: return number(optarg, 0, &o->quota);
 	case OPT_RATE: return number(optarg, 0, &o->rate);
 	case OPT_PAGE: return number(optarg, 1, &o->page);
-	case OPT_SEED: return number(optarg, 0, &o->seed);
+	case OPT_SEED:
+		return num_parse_i64(optarg, strlen(optarg), 0, INT64_MAX,
+		    &o->seed);
 	default: return false;
 	}
 }

@@ -28,9 +28,10 @@ caps_of(char class)
 	switch (class) {
 	case 'T':
 		return "\"IDEM_TOKEN\",\"LIST_BY_TOKEN\",\"TAG_ATOMIC\","
-		       "\"LIST_BY_TAG\"";
-	case 'N': return "\"UNIQUE_NAME\",\"TAG_ATOMIC\",\"LIST_BY_TAG\"";
-	case 'L': return "\"TAG_ATOMIC\",\"LIST_BY_TAG\"";
+		       "\"LIST_BY_TAG\",\"IMPORT_KEY\"";
+	case 'N':
+		return "\"UNIQUE_NAME\",\"TAG_ATOMIC\",\"LIST_BY_TAG\",\"IMPORT_KEY\"";
+	case 'L': return "\"TAG_ATOMIC\",\"LIST_BY_TAG\",\"IMPORT_KEY\"";
 	default: return NULL;
 	}
 }
