@@ -32,10 +32,11 @@ struct drv_env {
  * during open(). */
 struct drv_conf {
 	const char *id; /* connection id, for messages */
-	const char *driver; /* "twin", "static" */
+	const char *driver; /* "twin", "static", "aws", "openstack" */
 	const char *csp, *region;
 	const char *endpoint; /* twin: unix socket path; static: hosts file */
 	const char *credential; /* reference, never the secret itself */
+	const char *prices; /* JSON file {spec: cost per hour}, or NULL */
 };
 
 typedef void (*drv_done_fn)(struct csp_answer *take_answer, void *arg);

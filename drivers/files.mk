@@ -1,1 +1,1 @@
-drivers_LIB := $(wildcard drivers/*.c drivers/sign/*.c)
+drivers_LIB := $(wildcard drivers/*.c drivers/*/*.c)

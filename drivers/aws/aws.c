@@ -1,0 +1,652 @@
+/*
+ * aws.c - the driver of AWS EC2: connection, credential, requests and their
+ * errors. What is asked for is in aws_vm.c, aws_net.c and aws_cat.c.
+ *
+ * Class T: RunInstances carries ClientToken and tags. Bounds are assumptions
+ * (tokens 24 h, late requests 300 s, lists 120 s behind), not promises of AWS.
+ */
+#include "drivers/aws/aws_int.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/pure/alloc.h"
+#include "common/pure/str.h"
+#include "drivers/drivers.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define VERSION "2016-11-15"
+#define CONTENT "application/x-www-form-urlencoded; charset=utf-8"
+#define DEADLINE_MS 60000
+#define RATE 10.0
+#define RUN_RATE 2.0
+#define RUN_BURST 5.0
+#define LIST_RESTARTS 2
+
+static void send_now(struct aws_call *c);
+static void on_answer(const struct http_answer *h, void *arg);
+static void ask_cred(struct drv_conn *conn);
+
+/* What each code proves; the first fitting row decides. */
+static const struct classify_row codes[] = {
+	{ 0, "RequestLimitExceeded", CSP_THROTTLED, CSP_R_NONE },
+	{ 0, "Throttling*", CSP_THROTTLED, CSP_R_NONE },
+	{ 0, "EC2ThrottledException", CSP_THROTTLED, CSP_R_NONE },
+	{ 0, "InsufficientInstanceCapacity", CSP_DEFINITE, CSP_R_CAPACITY },
+	{ 0, "InsufficientHostCapacity", CSP_DEFINITE, CSP_R_CAPACITY },
+	{ 0, "Unsupported", CSP_DEFINITE, CSP_R_CAPACITY },
+	{ 0, "InstanceLimitExceeded", CSP_DEFINITE, CSP_R_QUOTA },
+	{ 0, "VcpuLimitExceeded", CSP_DEFINITE, CSP_R_QUOTA },
+	{ 0, "AddressLimitExceeded", CSP_DEFINITE, CSP_R_QUOTA },
+	{ 0, "VpcLimitExceeded", CSP_DEFINITE, CSP_R_QUOTA },
+	{ 0, "MaxSpotInstanceCountExceeded", CSP_DEFINITE, CSP_R_QUOTA },
+	{ 0, "InternetGatewayLimitExceeded", CSP_DEFINITE, CSP_R_QUOTA },
+	{ 0, "SecurityGroupLimitExceeded", CSP_DEFINITE, CSP_R_QUOTA },
+	{ 0, "IncorrectInstanceState", CSP_CONFLICT, CSP_R_BUSY },
+	{ 0, "IncorrectState", CSP_CONFLICT, CSP_R_BUSY },
+	{ 0, "DependencyViolation", CSP_CONFLICT, CSP_R_BUSY },
+	{ 0, "InvalidGroup.Duplicate", CSP_CONFLICT, CSP_R_EXISTS },
+	{ 0, "InvalidKeyPair.Duplicate", CSP_CONFLICT, CSP_R_EXISTS },
+	{ 0, "IdempotentParameterMismatch", CSP_AMBIGUOUS,
+	    CSP_R_TOKEN_MISMATCH },
+	{ 0, "IdempotentInstanceTerminated", CSP_DEFINITE, CSP_R_TOKEN_CLOSED },
+	{ 0, "AuthFailure", CSP_DEFINITE, CSP_R_AUTH },
+	{ 0, "InvalidClientTokenId", CSP_DEFINITE, CSP_R_AUTH },
+	{ 0, "SignatureDoesNotMatch", CSP_DEFINITE, CSP_R_AUTH },
+	{ 0, "ExpiredToken*", CSP_DEFINITE, CSP_R_AUTH },
+	{ 0, "MissingAuthenticationToken", CSP_DEFINITE, CSP_R_AUTH },
+	{ 0, "RequestExpired", CSP_DEFINITE, CSP_R_CLOCK },
+	{ 0, "UnauthorizedOperation", CSP_DEFINITE, CSP_R_DENIED },
+	{ 0, "AccessDenied*", CSP_DEFINITE, CSP_R_DENIED },
+	{ 0, "OptInRequired", CSP_DEFINITE, CSP_R_DENIED },
+	{ 0, "PendingVerification", CSP_DEFINITE, CSP_R_DENIED },
+	{ 0, "InvalidInstanceID.NotFound", CSP_NOT_FOUND, CSP_R_NONE },
+	{ 0, "InvalidAMIID*", CSP_DEFINITE, CSP_R_INVALID },
+	{ 0, "InvalidVpcID.NotFound", CSP_NOT_FOUND, CSP_R_NONE },
+	{ 0, "InvalidSubnetID.NotFound", CSP_NOT_FOUND, CSP_R_NONE },
+	{ 0, "InvalidInternetGatewayID.NotFound", CSP_NOT_FOUND, CSP_R_NONE },
+	{ 0, "InvalidGroup.NotFound", CSP_NOT_FOUND, CSP_R_NONE },
+	{ 0, "InvalidGroupId.Malformed", CSP_DEFINITE, CSP_R_INVALID },
+	{ 0, "InvalidKeyPair.NotFound", CSP_NOT_FOUND, CSP_R_NONE },
+	{ 400, "Invalid*", CSP_DEFINITE, CSP_R_INVALID },
+	{ 400, "Missing*", CSP_DEFINITE, CSP_R_INVALID },
+	{ 400, "UnknownParameter", CSP_DEFINITE, CSP_R_INVALID },
+	{ 400, "Malformed*", CSP_DEFINITE, CSP_R_INVALID },
+};
+
+static const struct cred_field fields[] = {
+	{ "ClientId", "AWS_ACCESS_KEY_ID", true },
+	{ "ClientSecret", "AWS_SECRET_ACCESS_KEY", true },
+	{ "StsToken", "AWS_SESSION_TOKEN", false },
+};
+
+static const aws_step_fn plans[CSP_OP_COUNT] = {
+	[CSP_VERIFY] = aws_verify,
+	[CSP_REGIONS] = aws_regions,
+	[CSP_SPECS] = aws_specs,
+	[CSP_IMAGES] = aws_images,
+	[CSP_NET_ENSURE] = aws_net_ensure,
+	[CSP_SG_ENSURE] = aws_sg_ensure,
+	[CSP_KEY_ENSURE] = aws_key_ensure,
+	[CSP_VM_CREATE] = aws_vm_create,
+	[CSP_VM_GET] = aws_vm_get,
+	[CSP_VM_LIST] = aws_vm_list,
+	[CSP_VM_SUSPEND] = aws_vm_suspend,
+	[CSP_VM_RESUME] = aws_vm_resume,
+	[CSP_VM_REBOOT] = aws_vm_reboot,
+	[CSP_VM_TERMINATE] = aws_vm_terminate,
+	[CSP_CONSOLE] = aws_console,
+	[CSP_NET_DELETE] = aws_net_delete,
+	[CSP_SG_DELETE] = aws_sg_delete,
+	[CSP_KEY_DELETE] = aws_key_delete,
+};
+
+/* ---- the end of a call --------------------------------------------------- */
+
+static void
+conn_unref(struct drv_conn *conn)
+{
+	if (!conn->closed || conn->ncalls > 0 || conn->asking)
+		return;
+	while (conn->images) {
+		struct aws_image *im = conn->images;
+
+		conn->images = im->next;
+		free(im->alias);
+		free(im->id);
+		free(im);
+	}
+	cred_free(conn->cred);
+	free(conn->id);
+	free(conn->region);
+	free(conn->url);
+	free(conn->host);
+	free(conn->credential);
+	free(conn->prices);
+	free(conn);
+}
+
+static void
+call_end(void *p)
+{
+	struct aws_call *c = p;
+	struct drv_conn *conn = c->conn;
+	struct csp_answer *a = c->answer;
+
+	/* only looked so far */
+	if (a->cls == CSP_AMBIGUOUS && !c->mutated &&
+	    csp_op_mutates(c->req->op)) {
+		a->cls = CSP_DEFINITE;
+		a->reason = CSP_R_UNSENT;
+	}
+	if (a->cls != CSP_OK)
+		a->nvms = a->nspecs = a->nregions = a->nimages = 0;
+	if (a->cls == CSP_THROTTLED && !conn->closed)
+		http_lane_throttled(
+		    c->req->op == CSP_VM_CREATE ? conn->run_lane : conn->lane);
+	c->done(a, c->arg);
+	csp_req_free(c->req);
+	free(c->body);
+	free(c);
+	conn->ncalls--;
+	conn_unref(conn);
+}
+
+void
+aws_ok(struct aws_call *c)
+{
+	c->answer->cls = CSP_OK;
+	c->answer->reason = CSP_R_NONE;
+	c->answer->code = c->answer->message = NULL;
+	loop_reap(c->conn->env.loop, call_end, c);
+}
+
+void
+aws_fail(struct aws_call *c, enum csp_class cls, enum csp_reason reason,
+    const char *message)
+{
+	c->answer->cls = cls;
+	c->answer->reason = reason;
+	c->answer->message = arena_strdup(c->arena, message);
+	loop_reap(c->conn->env.loop, call_end, c);
+}
+
+/* ---- requests ------------------------------------------------------------ */
+
+void
+aws_begin(struct aws_call *c, const char *action)
+{
+	c->nparams = 0;
+	aws_add(c, "Action", action);
+	aws_add(c, "Version", VERSION);
+}
+
+void
+aws_add(struct aws_call *c, const char *name, const char *value)
+{
+	if (!value)
+		return;
+	if (c->nparams == AWS_PARAMS_MAX) {
+		c->full = true;
+		return;
+	}
+	c->params[c->nparams++] =
+	    (struct sign_pair){ arena_strdup(c->arena, name),
+		    arena_strdup(c->arena, value) };
+}
+
+void
+aws_addf(struct aws_call *c, const char *name, const char *fmt, ...)
+{
+	struct str s = STR_INIT;
+	va_list ap;
+
+	va_start(ap, fmt);
+	str_vaddf(&s, fmt, ap);
+	va_end(ap);
+	aws_add(c, name, str_cstr(&s));
+	str_free(&s);
+}
+
+void
+aws_filter(struct aws_call *c, int n, const char *name, const char *value)
+{
+	aws_add(c, arena_printf(c->arena, "Filter.%d.Name", n), name);
+	aws_add(c, arena_printf(c->arena, "Filter.%d.Value.1", n), value);
+}
+
+int
+aws_filter_tags(struct aws_call *c, int n)
+{
+	for (size_t i = 0; i < c->req->ntags; i++)
+		aws_filter(c, n++,
+		    arena_printf(c->arena, "tag:%s", c->req->tags[i].key),
+		    c->req->tags[i].value);
+	return n;
+}
+
+void
+aws_tag_spec(struct aws_call *c, const char *resource)
+{
+	size_t i = 0;
+
+	aws_add(c, "TagSpecification.1.ResourceType", resource);
+	for (; i < c->req->ntags; i++) {
+		aws_add(c,
+		    arena_printf(c->arena, "TagSpecification.1.Tag.%zu.Key",
+			i + 1),
+		    c->req->tags[i].key);
+		aws_add(c,
+		    arena_printf(c->arena, "TagSpecification.1.Tag.%zu.Value",
+			i + 1),
+		    c->req->tags[i].value);
+	}
+	if (!c->req->name)
+		return;
+	aws_add(c,
+	    arena_printf(c->arena, "TagSpecification.1.Tag.%zu.Key", i + 1),
+	    "Name");
+	aws_add(c,
+	    arena_printf(c->arena, "TagSpecification.1.Tag.%zu.Value", i + 1),
+	    c->req->name);
+}
+
+void
+aws_send(struct aws_call *c, aws_step_fn next)
+{
+	aws_send_fine(c, NULL, next);
+}
+
+void
+aws_send_fine(struct aws_call *c, const char *const *fine, aws_step_fn next)
+{
+	c->next = next;
+	c->fine = fine;
+	if (c->full || ++c->steps > AWS_STEPS_MAX + AWS_PAGES_MAX)
+		aws_fail(c, CSP_DEFINITE, CSP_R_INVALID,
+		    "the request is too large");
+	else
+		send_now(c);
+}
+
+bool
+aws_more(struct aws_call *c, const struct xml_node *root, aws_step_fn start)
+{
+	c->page = arena_strdup(c->arena, xml_text(root, "nextToken"));
+	if (!c->page)
+		return false;
+	if (++c->pages >= AWS_PAGES_MAX) {
+		aws_fail(c, CSP_AMBIGUOUS, CSP_R_UNPARSABLE,
+		    "a list without end");
+		return true;
+	}
+	start(c, NULL);
+	return true;
+}
+
+/* Reads of EC2 have names that say so. */
+static bool
+is_read(const char *action)
+{
+	return str_starts(action, "Describe") || str_starts(action, "Get");
+}
+
+/* A signature holds for one send: the time goes into it. */
+static void
+sign(struct http_send *send, void *arg)
+{
+	struct aws_call *c = arg;
+	const struct drv_conn *conn = c->conn;
+	static const struct sign_pair headers[] = { { "content-type",
+	    CONTENT } };
+	struct sign_req r = {
+		.method = "POST",
+		.host = conn->host,
+		.path = "/",
+		.headers = headers,
+		.nheaders = 1,
+		.body = c->body,
+		.body_len = strlen(c->body),
+	};
+	struct sign_key key = {
+		.id = cred_value(conn->cred, "ClientId"),
+		.secret = cred_value(conn->cred, "ClientSecret"),
+		.token = cred_value(conn->cred, "StsToken"),
+	};
+	struct sign_out out;
+
+	sign_sigv4(c->arena, &r, &key, conn->region, "ec2",
+	    clock_wall_ns() / NS_PER_S, &out);
+	for (size_t i = 0; i < out.nheaders; i++)
+		http_send_header(send, out.headers[i].name,
+		    out.headers[i].value);
+}
+
+/* A form writes a blank as '+'; what is signed is the hash of this text. */
+static void
+add_form(struct str *out, const struct sign_pair *v, size_t n)
+{
+	struct str q = STR_INIT;
+
+	sign_add_query(&q, v, n);
+	for (const char *p = str_cstr(&q); *p; p++) {
+		if (str_starts(p, "%20")) {
+			str_addc(out, '+');
+			p += 2;
+		} else {
+			str_addc(out, *p);
+		}
+	}
+	str_free(&q);
+}
+
+static void
+send_now(struct aws_call *c)
+{
+	static const char *const headers[] = { "Content-Type: " CONTENT,
+		"Accept: application/xml", NULL };
+	const char *action = c->params[0].value;
+	struct str body = STR_INIT;
+	struct http_req req = {
+		.method = "POST",
+		.url = c->conn->url,
+		.headers = headers,
+		.mutates = !is_read(action),
+		.prepare = sign,
+		.deadline_ms = (c->deadline_ns - clock_mono_ns()) / NS_PER_MS,
+	};
+	bool run = str_eq(action, "RunInstances");
+
+	if (c->conn->closed || req.deadline_ms <= 0) {
+		aws_fail(c, CSP_DEFINITE, CSP_R_UNSENT,
+		    c->conn->closed ? "the connection is closed"
+				    : "no time left for the next step");
+		return;
+	}
+	c->mutated = c->mutated || req.mutates;
+	add_form(&body, c->params, c->nparams);
+	free(c->body);
+	c->body = str_take(&body);
+	req.body = c->body;
+	req.body_len = strlen(c->body);
+	http_submit(run ? c->conn->run_lane : c->conn->lane, &req, on_answer,
+	    c);
+}
+
+/* ---- answers ------------------------------------------------------------- */
+
+static bool
+is_fine(const struct aws_call *c, const char *code)
+{
+	for (size_t i = 0; c->fine && code && c->fine[i]; i++) {
+		if (strcmp(c->fine[i], code) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Ours may not be visible yet to RunInstances; it is asked again. */
+static bool
+not_visible_yet(const struct aws_call *c, const char *code)
+{
+	return c->req->op == CSP_VM_CREATE && code &&
+	    (str_eq(code, "InvalidGroup.NotFound") ||
+		str_eq(code, "InvalidKeyPair.NotFound") ||
+		str_eq(code, "InvalidSubnetID.NotFound"));
+}
+
+/* A cursor that is refused midway: the list begins anew, twice. */
+static bool
+restart_list(struct aws_call *c, const char *code)
+{
+	if (!c->page || !code || !str_starts(code, "Invalid") ||
+	    c->restarts >= LIST_RESTARTS)
+		return false;
+	c->restarts++;
+	c->page = NULL;
+	c->pages = 0;
+	c->answer->nvms = c->answer->nspecs = 0;
+	plans[c->req->op](c, NULL);
+	return true;
+}
+
+/* Refused for its key: nothing was executed. The key may have been replaced,
+ * so it is read again, once. */
+static bool
+replay(struct aws_call *c)
+{
+	struct drv_conn *conn = c->conn;
+
+	conn->stale = true;
+	if (c->replayed || conn->closed)
+		return false;
+	c->replayed = true;
+	c->page = NULL;
+	c->answer->nvms = c->answer->nspecs = 0;
+	TAILQ_INSERT_TAIL(&conn->waiting, c, link);
+	ask_cred(conn);
+	return true;
+}
+
+static void
+take_error(struct aws_call *c, const struct xml_node *root)
+{
+	struct csp_answer *a = c->answer;
+	const struct xml_node *code = xml_find(root, "Code");
+	const struct xml_node *text = xml_find(root, "Message");
+	const struct xml_node *id = xml_find(root, "RequestID");
+
+	if (!id)
+		id = xml_find(root, "RequestId");
+	if (id && id->text[0])
+		a->request_id = arena_strdup(c->arena, id->text);
+	if (code && is_fine(c, code->text)) {
+		c->next(c, root);
+		return;
+	}
+	if (code && restart_list(c, code->text))
+		return;
+	a->code = code ? arena_strdup(c->arena, code->text) : NULL;
+	classify_code(codes, ARRAY_LEN(codes), a->http_status, a->code, &a->cls,
+	    &a->reason);
+	if (not_visible_yet(c, a->code)) {
+		a->cls = CSP_CONFLICT;
+		a->reason = CSP_R_BUSY;
+	}
+	if (a->reason == CSP_R_AUTH && replay(c))
+		return;
+	if (a->reason == CSP_R_DENIED && aws_needed(c)) {
+		aws_fail(c, a->cls, a->reason,
+		    arena_printf(c->arena, "the credential may not ec2:%s (%s)",
+			aws_needed(c), a->code));
+		return;
+	}
+	aws_fail(c, a->cls, a->reason,
+	    arena_printf(c->arena, "%s%s%s", code ? code->text : "",
+		code && text ? ": " : "",
+		text       ? text->text
+		    : code ? ""
+			   : arena_printf(c->arena, "HTTP status %d",
+				 a->http_status)));
+}
+
+static void
+on_answer(const struct http_answer *h, void *arg)
+{
+	struct aws_call *c = arg;
+	struct mw_err err = MW_ERR_INIT;
+	const struct xml_node *root = NULL;
+	bool good = h->status >= 200 && h->status < 300;
+
+	if (!classify_transport(h, c->answer)) {
+		loop_reap(c->conn->env.loop, call_end, c);
+		return;
+	}
+	if (xml_parse(c->arena, h->body, h->body_len, &root, &err) && good) {
+		c->next(c, root);
+	} else if (good) {
+		classify_unparsable(c->answer, err.msg);
+		loop_reap(c->conn->env.loop, call_end, c);
+	} else {
+		take_error(c, root);
+	}
+}
+
+/* ---- the credential ------------------------------------------------------ */
+
+static void
+call_start(struct aws_call *c)
+{
+	plans[c->req->op](c, NULL);
+}
+
+static void
+on_cred(struct cred *take_cred, const struct mw_err *err, void *arg)
+{
+	struct drv_conn *conn = arg;
+	struct aws_call *c;
+
+	cred_free(conn->cred);
+	conn->cred = take_cred;
+	conn->stale = false;
+	while ((c = TAILQ_FIRST(&conn->waiting))) {
+		TAILQ_REMOVE(&conn->waiting, c, link);
+		if (conn->cred && !conn->closed)
+			call_start(c);
+		else
+			aws_fail(c, CSP_DEFINITE,
+			    conn->closed ? CSP_R_UNSENT : CSP_R_AUTH,
+			    conn->closed ? "the connection is closed"
+					 : err->msg);
+	}
+	conn->asking = false;
+	conn_unref(conn);
+}
+
+static void
+ask_cred(struct drv_conn *conn)
+{
+	if (conn->asking)
+		return;
+	conn->asking = true;
+	cred_get(conn->env.loop, conn->env.vault, conn->credential, fields,
+	    ARRAY_LEN(fields), on_cred, conn);
+}
+
+/* ---- the driver ---------------------------------------------------------- */
+
+/* https, or http to this machine: emulators. */
+static bool
+check_url(const char *url, struct mw_err *err)
+{
+	if (str_starts(url, "https://") || str_starts(url, "http://127.") ||
+	    str_starts(url, "http://localhost"))
+		return true;
+	err_set(err, MW_INVALID, 0,
+	    "the endpoint is an https:// address; http:// only on this "
+	    "machine");
+	return err_pointer(err, "/endpoint");
+}
+
+static char *
+host_of(const char *url)
+{
+	const char *from = strstr(url, "://") + 3;
+	char *host = xstrdup(from);
+
+	host[strcspn(host, "/?")] = '\0';
+	return host;
+}
+
+static bool
+aws_open(const struct drv_env *env, const struct drv_conf *conf,
+    struct drv_conn **out, struct mw_err *err)
+{
+	const char *region = conf->region ? conf->region : "us-east-1";
+	char *url = conf->endpoint && conf->endpoint[0]
+	    ? xstrdup(conf->endpoint)
+	    : xasprintf("https://ec2.%s.amazonaws.com/", region);
+	struct http_lane_conf lane = { .name = conf->id,
+		.allow_plain = str_starts(url, "http://"),
+		.rate_per_s = RATE };
+	struct drv_conn *conn;
+
+	if (!check_url(url, err) || !cred_check_ref(conf->credential, err)) {
+		free(url);
+		return false;
+	}
+	conn = xcalloc(1, sizeof *conn);
+	conn->env = *env;
+	conn->id = xstrdup(conf->id);
+	conn->region = xstrdup(region);
+	conn->url = url;
+	conn->host = host_of(url);
+	conn->credential = xstrdup(conf->credential);
+	conn->prices = xstrdup(conf->prices);
+	conn->lane = http_lane_new(env->http, &lane);
+	lane.rate_per_s = RUN_RATE;
+	lane.burst = RUN_BURST;
+	conn->run_lane = http_lane_new(env->http, &lane);
+	TAILQ_INIT(&conn->waiting);
+	*out = conn;
+	return true;
+}
+
+static void
+aws_close(struct drv_conn *conn)
+{
+	conn->closed = true;
+	http_lane_close(conn->lane);
+	http_lane_close(conn->run_lane);
+	conn_unref(conn);
+}
+
+static struct csp_caps
+aws_caps(const struct drv_conn *conn)
+{
+	(void)conn;
+	return (struct csp_caps){
+		.flags = CSP_CAP_IDEM_TOKEN | CSP_CAP_TAG_ATOMIC |
+		    CSP_CAP_LIST_BY_TAG | CSP_CAP_LIST_BY_TOKEN |
+		    CSP_CAP_IMPORT_KEY | CSP_CAP_CONSOLE | CSP_CAP_CREATE |
+		    CSP_CAP_NET,
+		.late_apply_max_s = 300,
+		.list_visible_max_s = 120,
+		.token_ttl_s = 86400,
+		.create_deadline_s = 600,
+	};
+}
+
+static void
+aws_submit(struct drv_conn *conn, struct csp_req *take_req, drv_done_fn done,
+    void *arg)
+{
+	struct aws_call *c = xcalloc(1, sizeof *c);
+	int64_t ms =
+	    take_req->deadline_ms ? take_req->deadline_ms : DEADLINE_MS;
+
+	c->conn = conn;
+	c->req = take_req;
+	c->answer = csp_answer_new(take_req);
+	c->arena = c->answer->arena;
+	c->done = done;
+	c->arg = arg;
+	c->deadline_ns = clock_mono_ns() + ms * NS_PER_MS;
+	conn->ncalls++;
+	if (conn->cred && !conn->stale) {
+		call_start(c);
+	} else {
+		TAILQ_INSERT_TAIL(&conn->waiting, c, link);
+		ask_cred(conn);
+	}
+}
+
+const struct driver driver_aws = {
+	.name = "aws",
+	.open = aws_open,
+	.close = aws_close,
+	.caps = aws_caps,
+	.submit = aws_submit,
+};
