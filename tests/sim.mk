@@ -8,6 +8,21 @@ $(O)/milkyway-sim: $(call obj,tests/sim/main.c $(SIM_WORLD)) \
     $(call archives,lifecycle common pure)
 	@echo "  LINK  $@"
 	$(Q)$(CC) $(ALLCFLAGS) $(LDFLAGS_$(MODE)) -o $@ $^ $(TEST_LIBS)
+# Part of make unit.
+$(O)/tests/sim/test_sim: $(call obj,tests/sim/test_sim.c $(SIM_WORLD)) \
+    $(call archives,lifecycle common pure)
+	$(Q)$(CC) $(ALLCFLAGS) $(LDFLAGS_$(MODE)) -o $@ $^ $(TEST_LIBS)
+TESTS_UNIT += $(O)/tests/sim/test_sim
+unit: $(O)/tests/sim/test_sim
+
+# One core for an hour, other seeds each time; SOAK_S=60 for a minute.
+SOAK_S ?= 3600
+SOAK_SEED ?= $(shell date +%s)000000
+soak: $(O)/milkyway-sim
+	$(Q)echo "seeds from $(SOAK_SEED)"
+	$(Q)$< --seed $(SOAK_SEED) --seeds 0 --for $(SOAK_S)
+.PHONY: soak
+
 SCENARIO := tests/sim/scenario.c tests/sim/scenario_parse.c
 
 # The same with rules that can be switched off at run time: objects of their

@@ -277,6 +277,7 @@ sim_kill(struct sim *w, bool power, int64_t after_ns)
 	w->power = power;
 	w->after_ns = after_ns < 0 ? -2 : after_ns;
 	sim_say(w, "KILLED");
+	sim_bury(w);
 }
 
 void
