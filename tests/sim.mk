@@ -4,7 +4,8 @@ SIM_STORE := coordinator/store/store_db.c coordinator/store/store_migrate.c \
 	coordinator/store/db_lifecycle.c coordinator/store/db_prereq.c
 # The world without a main(): also for programs with scenarios of their own.
 SIM_WORLD := tests/sim/sim.c $(wildcard tests/sim/sim_*.c) $(SIM_STORE)
-$(O)/milkyway-sim: $(call obj,tests/sim/main.c $(SIM_WORLD)) \
+SCENARIO := tests/sim/scenario.c tests/sim/scenario_parse.c
+$(O)/milkyway-sim: $(call obj,tests/sim/main.c $(SCENARIO) $(SIM_WORLD)) \
     $(call archives,lifecycle common pure)
 	@echo "  LINK  $@"
 	$(Q)$(CC) $(ALLCFLAGS) $(LDFLAGS_$(MODE)) -o $@ $^ $(TEST_LIBS)
@@ -23,7 +24,12 @@ soak: $(O)/milkyway-sim
 	$(Q)$< --seed $(SOAK_SEED) --seeds 0 --for $(SOAK_S)
 .PHONY: soak
 
-SCENARIO := tests/sim/scenario.c tests/sim/scenario_parse.c
+# Each file of tests/scenarios is a case of make unit.
+$(O)/tests/sim/test_scenarios: $(call obj,tests/sim/test_scenarios.c \
+    $(SCENARIO) $(SIM_WORLD)) $(call archives,lifecycle common pure)
+	$(Q)$(CC) $(ALLCFLAGS) $(LDFLAGS_$(MODE)) -o $@ $^ $(TEST_LIBS)
+TESTS_UNIT += $(O)/tests/sim/test_scenarios
+unit: $(O)/tests/sim/test_scenarios
 
 # The same with rules that can be switched off at run time: objects of their
 # own, which nothing else links.
@@ -38,3 +44,9 @@ $(O)/milkyway-mutants: $(patsubst %.c,$(O)/mutant/%.o,$(MUTANT_SRCS)) \
     $(call archives,common pure)
 	@echo "  LINK  $@"
 	$(Q)$(CC) $(ALLCFLAGS) $(LDFLAGS_$(MODE)) -o $@ $^ $(TEST_LIBS)
+
+# Tests the tests: each rule that is switched off must be noticed.
+# MUTANTS="-j1 no-fence" runs one.
+mutants: $(O)/milkyway-mutants
+	$(Q)$(O)/milkyway-mutants $(MUTANTS)
+.PHONY: mutants
