@@ -342,6 +342,7 @@ sim_go(struct sim *w, int64_t until)
 static void
 tick(struct sim *w, void *arg)
 {
+	check_bounds(w);
 	sim_at(w, w->now + 60 * NS_PER_S, tick, arg);
 }
 

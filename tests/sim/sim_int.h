@@ -208,6 +208,7 @@ void check_birth(struct sim *w, struct vm *v);
 void check_terminate(struct sim *w, struct vm *v);
 void check_rows(struct sim *w, const struct lc_inst_row *in); /* I8 */
 void check_legal(struct sim *w);
+void check_bounds(struct sim *w); /* I1, I8 after the faults */
 bool check_settled(struct sim *w); /* true: all is as wished */
 void check_rest(struct sim *w); /* names what is not */
 void check_quiet_hour(struct sim *w); /* I9 */
