@@ -317,9 +317,8 @@ class Lane:
         the way that was asked for; the one after it must not."""
         self.start_end = None
         if first:
-            if self.start(first):
-                self.life.count()  # what was to come did not come
-                return
+            if self.start(first) and self.life.count() is not None:
+                return  # what was to come did not come
             self.start_end = self.life.end()
             if self.start_end == ("ended", 0):
                 raise Violation("the start ended as if all were well")
