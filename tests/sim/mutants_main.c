@@ -160,6 +160,22 @@ print(const struct work *w, int m)
 	fflush(stdout);
 }
 
+/* Does the seed end well, without any mutant? */
+static bool
+runs_clean(enum mutant m, uint64_t seed)
+{
+	char what[64];
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		alarm(HANG_S);
+		mw_mutant = MUT_NONE;
+		_exit(breaks(m, seed, what, sizeof what));
+	}
+	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+}
+
 /* Waits for the next one that ends. */
 static bool
 reap(const struct work *w)
@@ -174,9 +190,12 @@ reap(const struct work *w)
 			continue;
 		r->pid = 0;
 		if (WIFSIGNALED(status)) {
-			r->broken = true;
+			r->broken = runs_clean((enum mutant)m, r->seed);
 			str_copy(r->what, sizeof r->what,
 			    WTERMSIG(status) == SIGALRM ? "HANG" : "CRASH");
+			if (!r->broken)
+				printf("seed %llu crashes the product\n",
+				    (unsigned long long)r->seed);
 		}
 		print(w, m);
 	}

@@ -212,6 +212,7 @@ sim_boot(struct sim *w)
 	}
 	rows_compare(w);
 	lc_start(w->lc);
+	verbs_go_on(w);
 	agent_back(w);
 }
 
@@ -317,8 +318,10 @@ on_answer(struct sim *w, const struct ev *e, bool mine)
 {
 	struct csp_answer *a = e->p;
 
-	if (mine)
+	if (mine) {
 		lc_on_csp(w->lc, a);
+		verbs_answered(w, a);
+	}
 	csp_answer_free(a);
 }
 
