@@ -35,7 +35,7 @@
 #define REPLY_MS_DEFAULT 30000
 #define IDLE_S 60
 #define POOL_BYTES (24 * 1024) /* of a connection: head 16 KiB and reply head */
-#define BACKLOG 511
+#define BACKLOG 1024
 
 struct httpd {
 	struct loop *loop;

@@ -90,6 +90,12 @@ void httpd_extend(struct httpd_req *req, int64_t reply_deadline_ms);
 void httpd_reply(struct httpd_req *req, int status, const char *type,
     const void *body, size_t len); /* copied */
 void httpd_reply_json(struct httpd_req *req, int status, json_t *take_body);
+/* The body comes in pieces, when the client can take them: pull() appends one
+ * to out, and nothing behind the last. done() frees arg; it is always called,
+ * also if the client leaves. */
+void httpd_reply_pull(struct httpd_req *req, int status, const char *type,
+    void (*pull)(void *arg, struct str *out), void (*done)(void *arg),
+    void *arg);
 /* application/problem+json from the error (RFC 9457). */
 void httpd_reply_err(struct httpd_req *req, const struct mw_err *err);
 /* Closes the connection without an answer, which counts as the answer: what a

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <strings.h>
 
+#define PULL_BLOCK (16 * 1024)
+
 void
 httpd_add_header(struct httpd_req *req, const char *name, const char *value)
 {
@@ -90,6 +92,70 @@ httpd_reply_json(struct httpd_req *req, int status, json_t *take_body)
 
 	json_decref(take_body);
 	queue_bytes(req, status, "application/json", text, strlen(text));
+	answered(req);
+}
+
+struct pulled {
+	void (*pull)(void *arg, struct str *out);
+	void (*done)(void *arg);
+	void *arg;
+	struct str piece;
+	size_t sent; /* of it */
+};
+
+static ssize_t
+on_pull(void *cls, uint64_t pos, char *out, size_t max)
+{
+	struct pulled *p = cls;
+	size_t n;
+
+	(void)pos;
+	if (p->sent == p->piece.len) {
+		str_reset(&p->piece);
+		p->sent = 0;
+		p->pull(p->arg, &p->piece);
+	}
+	n = p->piece.len - p->sent;
+	if (n == 0)
+		return MHD_CONTENT_READER_END_OF_STREAM;
+	n = n < max ? n : max;
+	memcpy(out, p->piece.p + p->sent, n);
+	p->sent += n;
+	return (ssize_t)n;
+}
+
+static void
+on_pulled(void *cls)
+{
+	struct pulled *p = cls;
+
+	p->done(p->arg);
+	str_free(&p->piece);
+	free(p);
+}
+
+void
+httpd_reply_pull(struct httpd_req *req, int status, const char *type,
+    void (*pull)(void *arg, struct str *out), void (*done)(void *arg),
+    void *arg)
+{
+	struct MHD_Response *r;
+	struct pulled *p;
+
+	if (req->ended || req->response != NULL) {
+		done(arg);
+		answered(req);
+		return;
+	}
+	p = xcalloc(1, sizeof *p);
+	*p = (struct pulled){ .pull = pull, .done = done, .arg = arg };
+	r = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, PULL_BLOCK,
+	    on_pull, p, on_pulled);
+	if (r == NULL)
+		abort();
+	MHD_add_response_header(r, "Content-Type", type);
+	httpd_apply_headers(req, r);
+	httpd_queue(req, status, r);
 	answered(req);
 }
 

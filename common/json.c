@@ -409,6 +409,42 @@ string_of(const char *s)
 }
 
 void
+json_add_str(struct str *out, const char *s)
+{
+	const unsigned char *p = (const unsigned char *)s;
+	json_t *j;
+	char *text;
+
+	if (s == NULL) {
+		str_add(out, "null");
+		return;
+	}
+	while (*p >= 0x20 && *p < 0x7f && *p != '"' && *p != '\\')
+		p++;
+	if (*p == '\0') {
+		str_addc(out, '"');
+		str_add(out, s);
+		str_addc(out, '"');
+		return;
+	}
+	j = string_of(s);
+	text = dump(j, JSON_COMPACT | JSON_ENCODE_ANY);
+	str_add(out, text);
+	free(text);
+	json_decref(j);
+}
+
+void
+json_add_time(struct str *out, int64_t wall_ns)
+{
+	char text[WHEN_LEN];
+
+	if (wall_ns != 0)
+		when_format(wall_ns, text);
+	json_add_str(out, wall_ns != 0 ? text : NULL);
+}
+
+void
 json_put_str(json_t *obj, const char *key, const char *s)
 {
 	json_put(obj, key, s != NULL ? string_of(s) : NULL);

@@ -10,6 +10,7 @@
 #define MW_COMMON_JSON_H
 
 #include "common/pure/err.h"
+#include "common/pure/str.h"
 
 #include <jansson.h>
 
@@ -62,6 +63,11 @@ bool json_get_array(const struct json_at *at, const char *key, bool required,
 /* Refuses any key of at->obj that is not in the NULL-terminated list. */
 bool json_no_others(const struct json_at *at, const char *const *known,
     struct mw_err *err) mw_must_check;
+
+/* Text of a JSON string, with its quotes, at the end of out; NULL: null. For
+ * what is written often; the rest is made with json_put_str(). */
+void json_add_str(struct str *out, const char *s);
+void json_add_time(struct str *out, int64_t wall_ns); /* 0: null */
 
 /* json_object_set_new with abort on failure; val is taken. NULL val = null. */
 void json_put(json_t *obj, const char *key, json_t *take_val);

@@ -130,10 +130,17 @@ on_timer(void *arg)
 
 /* ---- transactions -------------------------------------------------------- */
 
+static void
+add_word(struct str *out, const char *key, const char *text)
+{
+	str_addf(out, ",\"%s\":", key);
+	json_add_str(out, text[0] ? text : NULL);
+}
+
 static struct db_event *
 make_event(struct env_real *e, const struct lc_event *ev)
 {
-	json_t *detail = json_object();
+	struct str detail = STR_INIT;
 	struct event out = {
 		.type = event_types[ev->kind].type,
 		.ns = ev->ns[0] ? ev->ns : NULL,
@@ -143,23 +150,22 @@ make_event(struct env_real *e, const struct lc_event *ev)
 		.to = ev->to[0] ? ev->to : NULL,
 		.reason = ev->reason[0] ? ev->reason : NULL,
 		.action = ev->action_id[0] ? ev->action_id : NULL,
-		.detail = detail,
 	};
 	struct db_event *made;
 
-	json_put_str(detail, "kind", event_types[ev->kind].kind);
+	str_addf(&detail, "{\"kind\":\"%s\"", event_types[ev->kind].kind);
 	if (ev->slot_id) {
-		json_put_int(detail, "slot", ev->slot_id);
-		json_put_int(detail, "gen", ev->gen);
-		json_put_str(detail, "native",
-		    ev->native[0] ? ev->native : NULL);
-		json_put_str(detail, "targetAction",
-		    ev->verb[0] ? ev->verb : NULL);
+		str_addf(&detail, ",\"slot\":%lld,\"gen\":%lld",
+		    (long long)ev->slot_id, (long long)ev->gen);
+		add_word(&detail, "native", ev->native);
+		add_word(&detail, "targetAction", ev->verb);
 	}
 	if (ev->actor[0])
-		json_put_str(detail, "actor", ev->actor);
+		add_word(&detail, "actor", ev->actor);
+	str_addc(&detail, '}');
+	out.detail_text = str_cstr(&detail);
 	made = events_make(e->c->events, &out);
-	json_decref(detail);
+	str_free(&detail);
 	return made;
 }
 

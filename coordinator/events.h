@@ -24,7 +24,8 @@ struct event {
 	const char *ns, *mcis, *vm;
 	const char *from, *to, *reason;
 	const char *action; /* action id, "ac-12" */
-	json_t *detail; /* borrowed: events_emit copies it */
+	json_t *detail; /* borrowed: events_emit copies it; or */
+	const char *detail_text; /* the same as JSON text */
 };
 
 struct events *events_new(struct coord *c, struct mw_err *err) mw_must_check;

@@ -13,6 +13,7 @@
 #include "coordinator/env_real.h"
 #include "coordinator/mcis_file.h"
 #include "coordinator/mcis_json.h"
+#include "coordinator/mcis_view.h"
 #include "coordinator/mcis_plan.h"
 #include "coordinator/quota.h"
 
@@ -377,7 +378,7 @@ get_mcis(struct httpd_req *req, void *ctx)
 		httpd_reply_err(req, &err);
 		return;
 	}
-	httpd_reply_json(req, 200, mcis_json(c, m, tumblebug, true));
+	mcis_view(c, req, m, tumblebug);
 }
 
 /* What the file names must be in the catalogue: a wrong name is told now, not
