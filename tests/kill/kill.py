@@ -12,7 +12,6 @@ usage: kill.py BUILD_DIR MODE [N]
                     (200) must show it
 environment: MW_LANES (4 per processor), MW_SEED, MW_SECONDS (stop after)"""
 import collections
-import json
 import multiprocessing
 import os
 import random
@@ -34,7 +33,7 @@ MUTANTS = ("NO_INTENT", "NO_LIST", "CALL_BEFORE_COMMIT", "VERB_FORGOTTEN")
 START = "start"
 
 
-def plan_points(lane, counts, me, lanes, stride):
+def plan_points(counts, me, lanes, stride):
     """Cycles: which point of which wish is due. Lane `me` has every lanes-th."""
     due = {name: iter(range(1 + me * stride, int(n * SLACK) + 1, stride * lanes)) for name, n in counts.items()}
     while True:
@@ -114,7 +113,7 @@ def run_kills(lane, plan, tally, stop, enough):
         tally["cycles"] += 1
 
 
-def disk_cycle(lane, k, tally, wide):
+def disk_cycle(lane, k, tally):
     """The k-th write or sync of every wish fails, once or from then on."""
     hit = 0
     for name, wish in lane.wishes():
@@ -141,7 +140,7 @@ def disk_cycle(lane, k, tally, wide):
 def run_disk(lane, me, lanes, most, tally, stop):
     k = 1 + me
     while k <= most and time.monotonic() < stop:
-        if not disk_cycle(lane, k, tally, False):
+        if not disk_cycle(lane, k, tally):
             return
         k += lanes
 
@@ -223,7 +222,7 @@ def work(opts, me, tally, stop, enough):
         for name, k in counts.items():
             tally["calls:" + name] = k if me == 0 else 0
         if mode == "points":
-            run_kills(lane, plan_points(lane, counts, me, lanes, n or 1), tally, stop, enough)
+            run_kills(lane, plan_points(counts, me, lanes, n or 1), tally, stop, enough)
         elif mode == "random":
             run_kills(lane, plan_random(lane, counts, (n - 1) // lanes + 1), tally, stop, enough)
         elif mode == "clock":
@@ -283,11 +282,10 @@ def run(build, mode, n=0, lanes=0, seconds=0, daemon=None, env=None):
 
 
 def show(mode, t):
-    kills = t["kills"] + t["disk faults"]
-    print("%s: %d kills, %d disk faults, %.1f/s, %d unacknowledged, lost or stuck %d, doubled %d, "
-          "violations %d (seed %d, %s s)" % (
-        mode, t["kills"], t["disk faults"] + t["disk faults at start"], kills / max(t["seconds"], 0.1),
-        t["unacknowledged"], t["lost"], t["doubled"], t["violations"], t["seed"], t["seconds"]))
+    n = t["kills"] + t["disk faults"]
+    print("%s: %d kills, %d disk faults, %.1f/s, %d unacknowledged, lost or stuck %d, doubled %d, violations %d "
+          "(seed %d, %s s)" % (mode, t["kills"], t["disk faults"] + t["disk faults at start"], n / max(t["seconds"], 0.1),
+                               t["unacknowledged"], t["lost"], t["doubled"], t["violations"], t["seed"], t["seconds"]))
     for k in sorted(t):
         if ":" in k or k.startswith("start ") or k in ("cut short", "clock jumps", "refused for room"):
             print("  %s %d" % (k, t[k]))

@@ -7,9 +7,7 @@ import http.client
 import json
 import os
 import random
-import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
