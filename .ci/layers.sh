@@ -14,7 +14,7 @@ BEGIN {
 	may["coordinator"] = "coordinator lifecycle placement placement/io drivers " C
 	may["agent"] = "agent " C
 	may["twin"] = "twin " C
-	may["cli"] = "cli placement placement/io " C
+	may["cli"] = "cli lifecycle placement placement/io drivers " C
 }
 function room(p) {
 	if (p ~ /^common\/pure\//) return "common/pure"

@@ -22,6 +22,8 @@ const struct cli_room cli_rooms[] = {
 	{ "run on VMs", cmds_exec },
 	{ "agents", cmds_agent },
 	{ "look and mend", cmds_sys },
+	{ "the bill: last brake", cmds_orphans },
+	{ "the bill: all at once", cmds_destroy },
 	{ "report", cmds_report },
 	{ "keep and compare", cmds_bundle },
 	{ "shell", cmds_completion },

@@ -8,6 +8,7 @@
 #include "common/pure/alloc.h"
 #include "common/pure/ids.h"
 #include "common/pure/str.h"
+#include "coordinator/conns_file.h"
 #include "coordinator/conns_int.h"
 #include "coordinator/coord.h"
 
@@ -43,6 +44,7 @@ conns_new(struct coord *c, struct mw_err *err)
 		conns_free(cs);
 		return NULL;
 	}
+	cs->file = conns_file_new(cs);
 	return cs;
 }
 
@@ -51,6 +53,7 @@ conns_free(struct conns *cs)
 {
 	if (!cs)
 		return;
+	conns_file_free(cs->file);
 	for (size_t i = 0; i < cs->n; i++)
 		conn_free(cs->v[i]);
 	if (cs->http)
@@ -268,6 +271,7 @@ conns_put(struct conns *cs, struct conn *take_cn)
 {
 	size_t i = lower_bound(cs, take_cn->row.id);
 
+	conns_file_changed(cs->file);
 	cs->flat = false;
 	if (i < cs->n && strcmp(cs->v[i]->row.id, take_cn->row.id) == 0) {
 		keep_driver(cs->v[i], take_cn);
@@ -288,6 +292,7 @@ conns_remove(struct conns *cs, const char *id)
 
 	if (i == cs->n || strcmp(cs->v[i]->row.id, id) != 0)
 		return;
+	conns_file_changed(cs->file);
 	cs->flat = false;
 	conn_free(cs->v[i]);
 	cs->n--;

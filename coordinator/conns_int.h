@@ -26,6 +26,7 @@ struct conns {
 	const struct spec_row **specs; /* of all, if flat */
 	size_t nspecs;
 	bool flat;
+	struct conns_file *file; /* conns_file.h */
 };
 
 struct conn *conn_new(const struct conn_row *row); /* copies the strings */

@@ -4,6 +4,7 @@
 #include "drivers/twin_parse.h"
 
 #include "common/pure/str.h"
+#include "common/pure/when.h"
 
 #include <math.h>
 #include <string.h>
@@ -258,6 +259,20 @@ parse_tags(const struct json_at *at, struct arena *arena, struct csp_vm *vm,
 	return true;
 }
 
+/* A time that makes no sense is an unknown one. */
+static bool
+get_when(const struct json_at *at, int64_t *out, struct mw_err *err)
+{
+	const char *text;
+
+	*out = 0;
+	if (!json_get_str(at, "createdAt", false, 64, &text, err))
+		return false;
+	if (text && !when_parse(text, out))
+		*out = 0;
+	return true;
+}
+
 static bool
 parse_vm(const struct json_at *at, struct arena *arena, struct csp_vm *vm,
     struct mw_err *err)
@@ -278,6 +293,7 @@ parse_vm(const struct json_at *at, struct arena *arena, struct csp_vm *vm,
 		err) &&
 	    json_get_int(at, "hostNeed", true, 0, 0, 100000, &vm->host_need,
 		err) &&
+	    get_when(at, &vm->created_at, err) &&
 	    parse_tags(at, arena, vm, err);
 }
 

@@ -113,6 +113,14 @@ lc_load_region(struct lc *lc, const char *connection)
 	lc_conn_get(lc, connection)->known = true;
 }
 
+/* Something waits for the bounds of this driver: ask it anything. */
+static void
+look_first(struct lc *lc, struct lc_conn *c)
+{
+	c->polled_ns = lc_now(lc) - lc->conf.sweep_s * NS_PER_S;
+	lc_wake_conn(lc, c, lc_now(lc));
+}
+
 void
 lc_start(struct lc *lc)
 {
@@ -133,6 +141,8 @@ lc_start(struct lc *lc)
 		if (s->inst.verb == LC_V_CREATE && s->inst.unresolved)
 			s->deadline_ns += lc_settle_ns(lc, s->inst.connection);
 		s->install_ns = lc->boot_ns;
+		if (s->clear_boot)
+			look_first(lc, lc_conn_get(lc, s->inst.connection));
 		lc_refresh(lc, s);
 		lc_kick(lc, s);
 	}

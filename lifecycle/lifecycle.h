@@ -215,6 +215,9 @@ bool lc_decide(struct lc *lc, const char *connection, const char *csp_id,
     const char *decision, const char *actor, uint64_t *txn,
     struct mw_err *err) mw_must_check;
 
+/* What a native state of that cloud means; unknown words: LC_C_KEEP. */
+enum lc_class lc_class_of(const char *csp, const char *native);
+
 /* What is billed by what the cloud says: 1, 0, or -1 = unknown. */
 struct lc_billed {
 	int compute, disk, ip;

@@ -208,7 +208,6 @@ bool lc_move_at(size_t i, enum lc_phase *from, enum lc_move_event *ev,
     enum lc_phase *to);
 
 /* status.c */
-enum lc_class lc_class_of(const char *csp, const char *native);
 /* True if a table has this word; words of unknown clouds are known. */
 bool lc_word_known(const char *csp, const char *native);
 /* All words, one by one: the clouds, what they say, its class; false after

@@ -282,7 +282,7 @@ lc_unknown(struct lc *lc, const struct lc_slot *s, const char *csp,
 {
 	struct str t = STR_INIT;
 
-	if (!native[0] || lc_word_known(csp, native))
+	if (!native || !native[0] || lc_word_known(csp, native))
 		return;
 	str_addf(&t, "%.32s ", csp);
 	str_add_escaped(&t, native, strlen(native), 60);

@@ -16,12 +16,9 @@ $(O)/tests/kill/wallclock.so: tests/kill/wallclock.c
 component: $(O)/tests/kill/wallclock.so
 
 # A coordinator whose rules can be switched off, to see that kills notice.
+# Objects as tests/sim.mk makes them.
 KILL_MUT := $(lifecycle_LIB) coordinator/store/store_db.c tests/kill/mutant_env.c
-$(O)/mut/%.o: %.c | deps-note
-	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) -DMW_MUTANT_RUN $(ALLCFLAGS) \
-	    -c -o $@ $<
-$(O)/mut/coordinator/store/store_db.o: $(O)/coordinator/store/store_db.o
-$(O)/tests/kill/milkywayd: $(patsubst %.c,$(O)/mut/%.o,$(KILL_MUT)) \
+$(O)/tests/kill/milkywayd: $(patsubst %.c,$(O)/mutant/%.o,$(KILL_MUT)) \
     $(call obj,$(filter-out $(KILL_MUT),$(milkywayd_SRCS))) \
     $(call archives,$(filter-out lifecycle,$(milkywayd_ROOMS)))
 	$(Q)mkdir -p $(@D) && $(CC) $(ALLCFLAGS) $(LDFLAGS_$(MODE)) -o $@ $^ \

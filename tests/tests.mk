@@ -124,3 +124,4 @@ tests/unit/test_drift_SRCS := coordinator/place/drift_rule.c \
 tests/prop/prop_drift_SRCS := coordinator/place/drift_rule.c
 -include tests/kill.mk
 tests/prop/prop_prepared_SRCS := tests/bench/place_world.c
+tests/fuzz/fuzz_scenario_SRCS := tests/sim/scenario_parse.c

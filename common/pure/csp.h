@@ -131,6 +131,7 @@ struct csp_vm {
 	const char *fault; /* the cloud's text if it failed */
 	const char *ssh_user; /* NULL: probe the usual ones */
 	int64_t ssh_port; /* 0: 22 */
+	int64_t created_at; /* wall clock, ns; 0: unknown */
 	const char *host_key; /* "ssh-ed25519 AAAA..." or NULL */
 	/* Machines that share hardware measure each other: VMs with equal
 	 * host_id take host_need of host_slots while they benchmark. */

@@ -338,7 +338,7 @@ make_new(const char *path, struct mw_err *err)
 	}
 	ok = sqlite3_close(h) == SQLITE_OK;
 	h = NULL;
-	if (!ok || !io->rename(tmp, path))
+	if (!ok || (!mutant(MUT_DB_IN_PLACE) && !io->rename(tmp, path)))
 		ok = err_set(err, MW_INTERNAL, errno, "cannot make %s", path);
 	else if (!io->sync_dir(path))
 		ok = err_set(err, MW_INTERNAL, errno,

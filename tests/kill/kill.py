@@ -75,7 +75,10 @@ def kill_cycle(lane, cycle, tally):
     at_start = cycle.get(START)
     names = [k for k in cycle if k != START and cycle[k]]
     carrier = lane.rng.choice(names) if names else None
-    for name, wish in lane.wishes():
+    if set(names) <= {"replace"} and not lane.want:
+        for _, wish in lane.replacing():
+            lane.step(wish)
+    for name, wish in lane.replacing() if set(names) <= {"replace"} else lane.wishes():
         n = cycle.get(name)
         restart = "kill %d" % at_start if at_start and name == carrier else None
         died, counted, acknowledged = lane.step(wish, (lambda life: life.tell("kill %d" % n)) if n else None, restart)

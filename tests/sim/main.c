@@ -2,6 +2,7 @@
  * main.c - milkyway-sim: seeds in, broken promises out.
  */
 #include "common/pure/num.h"
+#include "tests/sim/scenario.h"
 #include "tests/sim/sim_int.h"
 
 #include <getopt.h>
@@ -22,6 +23,7 @@ struct args {
 	uint64_t seeds;
 	double for_s; /* 0: by number */
 	bool shrink, hash_only;
+	const char *scenario; /* and those that are left in argv */
 };
 
 static const char usage_text[] =
@@ -40,6 +42,7 @@ static const char usage_text[] =
     "  --fsync N       in half of the starts 1/N of the syncs fail\n"
     "  --beyond        requests land up to 1,500 s late: past the bounds\n"
     "  --fresh         each run makes its database\n"
+    "  --scenario FILE...  play these instead, e.g. tests/scenarios/*.scn\n"
     "  --hash          print the hash of all runs and nothing else: builds by\n"
     "                  two compilers must agree\n"
     "\n"
@@ -129,6 +132,7 @@ parse(int argc, char **argv, struct args *a)
 		{ "beyond", no_argument, NULL, 'b' },
 		{ "fresh", no_argument, NULL, 'F' },
 		{ "hash", no_argument, NULL, 'H' },
+		{ "scenario", required_argument, NULL, 'S' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -147,11 +151,12 @@ parse(int argc, char **argv, struct args *a)
 		case 'b': a->opt.beyond = true; break;
 		case 'F': a->opt.fresh = true; break;
 		case 'H': a->hash_only = true; break;
+		case 'S': a->scenario = optarg; break;
 		case 'h': usage(stdout); exit(0);
 		default: exit(2);
 		}
 	}
-	if (optind < argc)
+	if (optind < argc && !a->scenario)
 		wrong("unexpected", argv[optind]);
 }
 
@@ -233,6 +238,24 @@ replay(struct args *a)
 	exit(1);
 }
 
+static int
+play(const struct args *a, char **files)
+{
+	size_t bad = 0, n = 0;
+
+	for (const char *f = a->scenario; f; f = *files++) {
+		struct mw_err err = MW_ERR_INIT;
+
+		n++;
+		if (scn_run_file(f, a->opt.trace, &err))
+			continue;
+		printf("%s\n", err.msg);
+		bad++;
+	}
+	printf("%zu scenarios, %zu failed\n", n, bad);
+	return bad > 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -241,6 +264,8 @@ main(int argc, char **argv)
 
 	sim_opt_defaults(&a.opt);
 	parse(argc, argv, &a);
+	if (a.scenario)
+		return play(&a, argv + optind);
 	if (a.shrink) {
 		replay(&a);
 		return 0;

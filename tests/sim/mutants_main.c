@@ -160,6 +160,22 @@ print(const struct work *w, int m)
 	fflush(stdout);
 }
 
+/* Does the seed end well, without any mutant? */
+static bool
+runs_clean(enum mutant m, uint64_t seed)
+{
+	char what[64];
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		alarm(HANG_S);
+		mw_mutant = MUT_NONE;
+		_exit(breaks(m, seed, what, sizeof what));
+	}
+	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+}
+
 /* Waits for the next one that ends. */
 static bool
 reap(const struct work *w)
@@ -174,9 +190,12 @@ reap(const struct work *w)
 			continue;
 		r->pid = 0;
 		if (WIFSIGNALED(status)) {
-			r->broken = true;
+			r->broken = runs_clean((enum mutant)m, r->seed);
 			str_copy(r->what, sizeof r->what,
 			    WTERMSIG(status) == SIGALRM ? "HANG" : "CRASH");
+			if (!r->broken)
+				printf("seed %llu crashes the product\n",
+				    (unsigned long long)r->seed);
 		}
 		print(w, m);
 	}
@@ -217,6 +236,26 @@ run_all(const struct work *w, const bool *chosen)
 	return alive == 0;
 }
 
+/* One seed of one mutant, to be looked at. */
+static bool
+run_seed(enum mutant m, uint64_t seed, bool trace)
+{
+	struct sim_result out;
+	struct sim_opt opt;
+	bool ok;
+
+	sim_opt_defaults(&opt);
+	opt.seed = seed;
+	opt.trace = trace;
+	mutant_opt(m, &opt);
+	mw_mutant = (int)m;
+	ok = sim_run(&opt, &out);
+	printf("%s, seed %llu: %s %s\n", mutants[m].name,
+	    (unsigned long long)seed, ok ? "nothing breaks" : out.bad.what,
+	    ok ? "" : out.bad.text);
+	return ok;
+}
+
 static const char usage[] =
     "usage: milkyway-mutants [OPTION]... [MUTANT]...\n"
     "Runs each mutant, by number or name, all by default, until a promise "
@@ -225,6 +264,8 @@ static const char usage[] =
     "  -n, --seeds N        at most so many seeds, whatever the table says\n"
     "  -s, --scenarios GLOB tests/scenarios/*.scn\n"
     "      --only-scenarios no seeds\n"
+    "      --seed N         only this seed, of one mutant\n"
+    "      --trace          what happens in it\n"
     "e.g. milkyway-mutants no-fence   milkyway-mutants -j1 16 19\n";
 
 int
@@ -235,11 +276,15 @@ main(int argc, char **argv)
 		{ "seeds", required_argument, NULL, 'n' },
 		{ "scenarios", required_argument, NULL, 's' },
 		{ "only-scenarios", no_argument, NULL, 'o' },
+		{ "seed", required_argument, NULL, 'S' },
+		{ "trace", no_argument, NULL, 't' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
 	struct work w = { "tests/scenarios/*.scn", 2, 0, false, NULL };
-	bool chosen[MUT_COUNT] = { false };
+	bool chosen[MUT_COUNT] = { false }, trace = false;
+	enum mutant m = MUT_NONE;
+	int64_t seed = 0;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "j:n:s:h", options, NULL)) != -1) {
@@ -255,6 +300,11 @@ main(int argc, char **argv)
 			w.scenarios = optarg;
 		else if (c == 'o')
 			w.only_scenarios = true;
+		else if (c == 'S')
+			ok = num_parse_i64(optarg, strlen(optarg), 1, INT64_MAX,
+			    &seed);
+		else if (c == 't')
+			trace = true;
 		else
 			ok = false;
 		if (!ok) {
@@ -262,17 +312,18 @@ main(int argc, char **argv)
 			return c == 'h' ? 0 : 2;
 		}
 	}
-	for (int m = 1; m < MUT_COUNT; m++)
-		chosen[m] = optind == argc;
+	for (int i = 1; i < MUT_COUNT; i++)
+		chosen[i] = optind == argc;
 	for (; optind < argc; optind++) {
-		enum mutant m = mutant_of(argv[optind]);
-
+		m = mutant_of(argv[optind]);
 		if (m == MUT_NONE) {
 			fprintf(stderr, "no mutant %s\n", argv[optind]);
 			return 2;
 		}
 		chosen[m] = true;
 	}
+	if (seed > 0 && m != MUT_NONE)
+		return !run_seed(m, (uint64_t)seed, trace);
 	w.r = mmap(NULL, MUT_COUNT * sizeof *w.r, PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (w.r == MAP_FAILED) {

@@ -466,11 +466,11 @@ setup(struct line *l, bool *ok)
 	if (word(l, "clouds")) {
 		*ok = l->out->n == 0;
 		for (o->nconns = 0; *ok && l->at < l->n; o->nconns++) {
-			int c = 0;
+			int c = o->nconns < SIM_CONNS ? 0 : SIM_CLASSES;
 
 			while (c < SIM_CLASSES && !word(l, classes[c]))
 				c++;
-			*ok = c < SIM_CLASSES && o->nconns < SIM_CONNS;
+			*ok = c < SIM_CLASSES;
 			if (*ok)
 				o->cls[o->nconns] = (enum sim_class)c;
 			else

@@ -11,6 +11,7 @@ const struct sim_fault_kind sim_faults[SIM_FAULTS] = {
 	[SIM_F_LOST] = { "lost", "a request never arrives", 20 },
 	[SIM_F_THROTTLE] = { "throttle", "a request is put off", 20 },
 	[SIM_F_ANSWER_LOST] = { "answer-lost", "applied, answer lost", 10 },
+	[SIM_F_OUTAGE] = { "outage", "no answers for up to 1,500 s", 1000 },
 	[SIM_F_LATE] = { "late", "given up, applied up to 300 s later", 20 },
 	[SIM_F_DEFINITE] = { "definite", "a create is refused", 25 },
 	[SIM_F_QUOTA] = { "quota", "others take the quota for a while", 60 },
@@ -342,6 +343,7 @@ sim_go(struct sim *w, int64_t until)
 static void
 tick(struct sim *w, void *arg)
 {
+	check_bounds(w);
 	sim_at(w, w->now + 60 * NS_PER_S, tick, arg);
 }
 

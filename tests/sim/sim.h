@@ -45,6 +45,7 @@ enum sim_fault {
 	SIM_F_LOST, /* the request never arrives: AMBIGUOUS */
 	SIM_F_THROTTLE, /* not applied */
 	SIM_F_ANSWER_LOST, /* applied, AMBIGUOUS */
+	SIM_F_OUTAGE, /* all are lost, or late, for up to 1,500 s */
 	SIM_F_LATE, /* given up: AMBIGUOUS; applied up to 300 s later */
 	SIM_F_DEFINITE, /* a create is refused, three times of four for a
 			   reason that may pass */

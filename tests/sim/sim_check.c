@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define QUIET_CALLS 60 /* I9: of a slot in an hour */
+#define BOUND_S (600 + 300 + 120) /* SETTLE, sweep, the calls themselves */
 
 /* ---- at the clouds -------------------------------------------------------- */
 
@@ -111,6 +112,30 @@ check_legal(struct sim *w)
 			sim_violation(w, "STUCK", s->row.slot_id, "%s",
 			    lc_status_name(s->status));
 		lc_reply_free(&r);
+	}
+}
+
+/* Without faults the sweep has ended what is too many, and what nobody
+ * explains, within SETTLE, one sweep and a late request. */
+void
+check_bounds(struct sim *w)
+{
+	int64_t late = w->opt.beyond ? SIM_BEYOND_S : SIM_LATE_S;
+	int64_t calm = w->rest_by - SIM_REST_NS;
+
+	if (!w->up || w->now < calm + (late + BOUND_S) * NS_PER_S)
+		return;
+	for (size_t i = 0; i < w->nvms; i++) {
+		const struct vm *v = &w->vms[i];
+
+		if (!v->live || !v->slot || cloud_lost(w, v))
+			continue;
+		if (cloud_live_of(w, v->slot) > 1)
+			sim_violation(w, "I1_EXTRA_STAYS", v->slot, "vm=%s",
+			    v->id);
+		if (!explained(w, v))
+			sim_violation(w, "I8_UNEXPLAINED_STAYS", v->slot,
+			    "vm=%s", v->id);
 	}
 }
 

@@ -183,6 +183,7 @@ do_power(struct sim *w, enum csp_op op, struct vm *v, struct csp_answer *a)
 
 	a->cls = CSP_CONFLICT;
 	a->reason = CSP_R_BUSY;
+	a->csp_id = arena_strdup(a->arena, v->id); /* for the oracle */
 	if (!v->live || no) {
 		a->cls = CSP_DEFINITE;
 		a->reason = CSP_R_INVALID;
@@ -197,8 +198,10 @@ do_power(struct sim *w, enum csp_op op, struct vm *v, struct csp_answer *a)
 		cloud_vm_goes(w, v, LC_C_STOPPING, LC_C_STOPPED, t);
 	else if (op == CSP_VM_RESUME && v->cls == LC_C_STOPPED)
 		cloud_vm_goes(w, v, LC_C_BOOT, LC_C_RUN, t);
-	else if (op == CSP_VM_REBOOT)
+	else if (op == CSP_VM_REBOOT) {
+		verbs_rebooted(w, v);
 		cloud_vm_goes(w, v, LC_C_REBOOT, LC_C_RUN, t);
+	}
 }
 
 static void
@@ -281,17 +284,22 @@ answer_only(struct sim *w, const struct csp_req *q, enum csp_class cls,
 void
 cloud_send(struct sim *w, struct csp_req *q)
 {
-	const struct cloud *c = &w->clouds[cloud_of(w, q->connection)];
+	struct cloud *c = &w->clouds[cloud_of(w, q->connection)];
 	struct ev e = { .kind = SIM_E_APPLY, .epoch = w->epoch, .p = q };
 	int64_t at = w->now + sim_between_ms(w, 5, 400);
 	int64_t most = w->opt.beyond ? SIM_BEYOND_S : SIM_LATE_S;
 	bool lost, throttled, late;
 
 	w->op = q->op;
+	if (sim_chance(w, SIM_F_OUTAGE)) {
+		c->out_from = w->now;
+		c->out_until = w->now + sim_fault_ns(w, SIM_F_OUTAGE, 1500000);
+	}
 	lost = sim_chance(w, SIM_F_LOST) ||
 	    (w->now >= c->out_from && w->now < c->out_until);
 	throttled = sim_chance(w, SIM_F_THROTTLE);
 	late = sim_chance(w, SIM_F_LATE);
+	lost = lost && !late; /* in an outage some get through */
 	if (lost || throttled) {
 		answer_only(w, q, lost ? CSP_AMBIGUOUS : CSP_THROTTLED, at);
 		csp_req_free(q);

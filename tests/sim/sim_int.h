@@ -41,6 +41,7 @@ struct vm {
 	int64_t ssh_at; /* its login works from then on */
 	int64_t since; /* not explained by a row, 0: explained */
 	int boot; /* number of this boot */
+	int reboots, reboots_wished;
 	bool live, listed;
 	bool untagged;
 	bool agent; /* is installed and runs */
@@ -203,11 +204,19 @@ void agent_booted(struct sim *w, struct vm *v);
 void user_step(struct sim *w);
 void user_plan(struct sim *w); /* what else a random run does */
 
+/* sim_verbs.c */
+void verbs_answered(struct sim *w, const struct csp_answer *a);
+void verbs_row(struct sim *w, const struct lc_inst_row *old,
+    const struct lc_inst_row *new); /* old may be NULL */
+void verbs_rebooted(struct sim *w, struct vm *v);
+void verbs_go_on(struct sim *w);
+
 /* sim_check.c */
 void check_birth(struct sim *w, struct vm *v);
 void check_terminate(struct sim *w, struct vm *v);
 void check_rows(struct sim *w, const struct lc_inst_row *in); /* I8 */
 void check_legal(struct sim *w);
+void check_bounds(struct sim *w); /* I1, I8 after the faults */
 bool check_settled(struct sim *w); /* true: all is as wished */
 void check_rest(struct sim *w); /* names what is not */
 void check_quiet_hour(struct sim *w); /* I9 */

@@ -212,6 +212,7 @@ sim_boot(struct sim *w)
 	}
 	rows_compare(w);
 	lc_start(w->lc);
+	verbs_go_on(w);
 	agent_back(w);
 }
 
@@ -277,6 +278,7 @@ sim_kill(struct sim *w, bool power, int64_t after_ns)
 	w->power = power;
 	w->after_ns = after_ns < 0 ? -2 : after_ns;
 	sim_say(w, "KILLED");
+	sim_bury(w);
 }
 
 void
@@ -316,8 +318,10 @@ on_answer(struct sim *w, const struct ev *e, bool mine)
 {
 	struct csp_answer *a = e->p;
 
-	if (mine)
+	if (mine) {
 		lc_on_csp(w->lc, a);
+		verbs_answered(w, a);
+	}
 	csp_answer_free(a);
 }
 

@@ -136,6 +136,8 @@ rows_put(struct sim *w, const struct lc_row *row)
 	case LC_ROW_SLOT_PUT: put_slot(r, &row->u.slot, w->texts); break;
 	case LC_ROW_SLOT_DELETE: delete_slot(r, row->u.slot.slot_id); break;
 	case LC_ROW_INST_PUT:
+		verbs_row(w, rows_inst(r, row->u.inst.slot_id, row->u.inst.gen),
+		    &row->u.inst);
 		put_inst(r, &row->u.inst, w->texts);
 		check_rows(w, &row->u.inst);
 		break;

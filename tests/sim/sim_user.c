@@ -132,8 +132,7 @@ restore_now(struct sim *w, void *arg)
 	(void)arg;
 	if (!w->faults || !w->has_backup)
 		return;
-	sim_kill(w, false, -1);
-	w->after_ns = -1;
+	w->dead = w->up;
 	sim_bury(w);
 	sim_restore(w);
 }

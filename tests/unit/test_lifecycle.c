@@ -222,6 +222,7 @@ struct world {
 	enum csp_reason create_reason[VMS_MAX];
 	enum csp_class verb_class;
 	bool no_install;
+	bool no_contact; /* nothing was answered yet */
 };
 
 static int64_t
@@ -253,12 +254,13 @@ w_sha(void *ctx, const void *p, size_t n, uint8_t out[32])
 static bool
 w_caps(void *ctx, const char *connection, struct csp_caps *out)
 {
-	(void)ctx;
+	struct world *w = ctx;
+
 	(void)connection;
 	*out = (struct csp_caps){
 		.flags = CSP_CAP_IDEM_TOKEN | CSP_CAP_LIST_BY_TAG,
-		.late_apply_max_s = 30,
-		.list_visible_max_s = 5,
+		.late_apply_max_s = w->no_contact ? 300 : 30,
+		.list_visible_max_s = w->no_contact ? 120 : 5,
 	};
 	return true;
 }
@@ -334,6 +336,7 @@ answer(struct world *w, const struct csp_req *q)
 	const char *tag = csp_tag_get(q->tags, q->ntags, "mw-slot");
 	int64_t slot = tag ? strtoll(tag, NULL, 10) : 0;
 
+	w->no_contact = false;
 	a->cls = CSP_OK;
 	a->vms = vms;
 	if (q->op == CSP_VM_LIST) {
@@ -754,6 +757,67 @@ abort_of_a_create_takes_back_what_it_added(void **state)
 	assert_null(lc_mcis_first(w->lc)->action);
 }
 
+/* The process ended between a generation and the next: the older one may still
+ * be on its way out, for as long as the driver says, which it says only after
+ * the start. */
+static void
+a_restart_waits_no_longer_than_the_driver_says(void **state)
+{
+	struct world *w = *state;
+	const struct lc_env env = { w, w_mono, w_mono, w_rand, w_sha, w_caps,
+		w_csp, w_wake, w_commit, w_call, w_install };
+	const struct lc_mcis_row m = { .mcis_id = 1,
+		.ns = "default",
+		.name = "m",
+		.description = "",
+		.labels = "{}" };
+	const struct lc_slot_row s = { .slot_id = 1,
+		.mcis_id = 1,
+		.group = "g",
+		.index = 1,
+		.desired = true,
+		.spec = { "c1", "s1", "img", "" },
+		.spec_sha256 = "",
+		.labels = "{}",
+		.gen = 1,
+		.reason = "" };
+	const struct lc_inst_row in = { .slot_id = 1,
+		.gen = 1,
+		.phase = LC_P_DEAD,
+		.connection = "c1",
+		.csp_id = "i-7",
+		.native = "",
+		.cls = LC_C_DELETING,
+		.public_ip = "",
+		.private_ip = "",
+		.zone = "",
+		.ssh_user = "",
+		.host_key = "",
+		.host_key_trust = "",
+		.host_id = "",
+		.install_step = "",
+		.install_error = "",
+		.last_error = "" };
+	struct lc_conf conf;
+
+	lc_conf_defaults(&conf);
+	str_copy(conf.deployment, sizeof conf.deployment, "dep");
+	lc_free(w->lc);
+	w->no_contact = true;
+	w->lc = lc_new(&env, &conf);
+	lc_load_next(w->lc, 2, 2);
+	lc_load_mcis(w->lc, &m);
+	lc_load_slot(w->lc, &s);
+	lc_load_inst(w->lc, &in);
+	lc_load_region(w->lc, "c1");
+	lc_start(w->lc);
+	spin(w, 40); /* SETTLE is 35 s and half of it */
+	assert_int_equal(w->creates, 0);
+	spin(w, 40);
+	assert_int_equal(w->creates, 1);
+	assert_string_equal(status(w), "Running-(1/1)");
+}
+
 #define T(f) cmocka_unit_test(f)
 #define W(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 int
@@ -775,6 +839,7 @@ main(void)
 		W(a_deleted_group_is_forgotten_and_its_ids_stay_unused),
 		W(a_vanished_vm_is_told_and_reconcile_replaces_it),
 		W(abort_of_a_create_takes_back_what_it_added),
+		W(a_restart_waits_no_longer_than_the_driver_says),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
