@@ -7,6 +7,7 @@
 #include "drivers/driver.h"
 
 extern const struct driver driver_aws;
+extern const struct driver driver_openstack;
 extern const struct driver driver_static;
 extern const struct driver driver_twin;
 

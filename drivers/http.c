@@ -17,6 +17,7 @@
 #define CONNECT_MS 10000
 #define DEADLINE_MS 60000
 #define RETRY_BASE_NS (500 * NS_PER_MS)
+#define HEADER_MAX 16384
 #define RETRY_MAX_NS (20 * NS_PER_S)
 
 /* One socket of the multi. */
@@ -94,6 +95,7 @@ http_submit(struct http_lane *lane, const struct http_req *req,
 	c->done = done;
 	c->arg = arg;
 	c->method = xstrdup(req->method);
+	c->want_header = xstrdup(req->want_header);
 	c->url = xstrdup(req->url);
 	if (req->body) {
 		c->req_body = xmemdup(req->body, req->body_len);
@@ -174,10 +176,13 @@ on_deliver(void *arg)
 		struct http_lane *lane = c->lane;
 
 		TAILQ_REMOVE(&h->ended, c, link);
+		c->a.header = str_cstr(&c->header);
 		c->a.body = str_cstr(&c->body);
 		c->a.body_len = c->body.len;
 		c->done(&c->a, c->arg);
 		str_free(&c->body);
+		str_free(&c->header);
+		free(c->want_header);
 		curl_slist_free_all(c->headers);
 		loop_timer_free(c->timer);
 		free(c->req_body);
@@ -278,6 +283,7 @@ http_call_start(struct http_call *c)
 	c->a.request_id[0] = '\0';
 	c->too_large = false;
 	str_reset(&c->body);
+	str_reset(&c->header);
 	c->error[0] = '\0';
 	set_target(c, e);
 	curl_easy_setopt(e, CURLOPT_PRIVATE, c);
@@ -531,6 +537,11 @@ on_header(char *p, size_t size, size_t n, void *arg)
 	if (v)
 		c->a.retry_after_ms =
 		    http_retry_after_ms(v, len, clock_wall_ns());
+	if (c->want_header && (v = header_value(p, n, c->want_header, &len)) &&
+	    len <= HEADER_MAX) {
+		str_reset(&c->header);
+		str_addn(&c->header, v, len);
+	}
 	for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
 		v = header_value(p, n, ids[i], &len);
 		if (v && len < sizeof c->a.request_id) {

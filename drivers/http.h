@@ -60,6 +60,7 @@ struct http_req {
 	size_t body_len;
 	bool mutates; /* sent once; else retried */
 	http_prepare_fn prepare; /* or NULL; gets the arg of done() */
+	const char *want_header; /* of the answer, lower case, or NULL */
 	int64_t deadline_ms; /* [60 s] in all, waiting and retries included */
 };
 
@@ -72,6 +73,7 @@ struct http_answer {
 	unsigned tries;
 	int64_t retry_after_ms; /* of Retry-After; 0: none */
 	char request_id[80]; /* x-request-id, x-amzn-requestid, ... or "" */
+	const char *header; /* value of want_header, "" if there is none */
 	const char *body; /* NUL-terminated, never NULL */
 	size_t body_len;
 	char error[256]; /* what failed, for people; no secrets */

@@ -33,7 +33,8 @@ struct http_call {
 	http_prepare_fn prepare;
 	http_done_fn done;
 	void *arg;
-	char *method, *url;
+	char *method, *url, *want_header;
+	struct str header;
 	void *req_body;
 	size_t req_len;
 	bool mutates, too_large;

@@ -5,8 +5,8 @@
 
 #include "common/pure/str.h"
 
-static const struct driver *const drivers[] = { &driver_aws, &driver_static,
-	&driver_twin };
+static const struct driver *const drivers[] = { &driver_aws, &driver_openstack,
+	&driver_static, &driver_twin };
 
 const struct driver *
 driver_find(const char *name)

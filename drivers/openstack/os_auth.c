@@ -1,0 +1,297 @@
+/*
+ * os_auth.c - Keystone v3: a token by password or application credential, and
+ * the catalogue that comes with it. The token is renewed before it ends and
+ * whenever a service refuses it.
+ */
+#include "drivers/openstack/os_int.h"
+
+#include "common/clock.h"
+#include "common/pure/alloc.h"
+#include "common/pure/str.h"
+#include "common/pure/when.h"
+
+#include <openssl/crypto.h>
+#include <string.h>
+
+#define EARLY_NS (120 * NS_PER_S) /* renewed so long before its end */
+#define AUTH_MS 60000
+#define REGIONS_MAX 256
+
+static void on_token(const struct http_answer *h, void *arg);
+
+static const struct cred_field fields[] = {
+	{ "Username", "OS_USERNAME", false },
+	{ "Password", "OS_PASSWORD", false },
+	{ "DomainName", "OS_USER_DOMAIN_NAME", false },
+	{ "ProjectID", "OS_PROJECT_ID", false },
+	{ "ProjectName", "OS_PROJECT_NAME", false },
+	{ "ProjectDomainName", "OS_PROJECT_DOMAIN_NAME", false },
+	{ "ApplicationCredentialId", "OS_APPLICATION_CREDENTIAL_ID", false },
+	{ "ApplicationCredentialSecret", "OS_APPLICATION_CREDENTIAL_SECRET",
+	    false },
+};
+
+static const struct {
+	const char *type, *suffix;
+} services[OS_SERVICES] = {
+	[OS_COMPUTE] = { "compute", "" },
+	[OS_NETWORK] = { "network", "/v2.0" },
+	[OS_IMAGE] = { "image", "/v2" },
+};
+
+void
+os_auth_forget(struct drv_conn *conn)
+{
+	if (conn->token)
+		OPENSSL_cleanse(conn->token, strlen(conn->token));
+	free(conn->token);
+	conn->token = NULL;
+}
+
+static void
+failed(struct drv_conn *conn, enum csp_reason reason, const char *why,
+    const char *what)
+{
+	struct mw_err err = MW_ERR_INIT;
+	char *text = xasprintf("%s%s", why, what);
+
+	err_set(&err, MW_REMOTE, 0, "%s", text);
+	free(text);
+	os_ready(conn, &err, reason);
+}
+
+/* ---- asking -------------------------------------------------------------- */
+
+static json_t *
+text_or_default(const struct cred *c, const char *name, const char *other)
+{
+	const char *v = cred_value(c, name);
+
+	return json_string(v ? v : other);
+}
+
+/* NULL: the credential is of neither form. */
+static json_t *
+auth_body(const struct cred *c)
+{
+	const char *app = cred_value(c, "ApplicationCredentialId");
+	const char *secret = cred_value(c, "ApplicationCredentialSecret");
+	const char *user = cred_value(c, "Username");
+	const char *password = cred_value(c, "Password");
+	const char *id = cred_value(c, "ProjectID");
+	const char *name = cred_value(c, "ProjectName");
+	json_t *project;
+
+	if (app && secret)
+		return json_pack("{s:{s:{s:[s],s:{s:s,s:s}}}}", "auth",
+		    "identity", "methods", "application_credential",
+		    "application_credential", "id", app, "secret", secret);
+	if (!user || !password || (!id && !name))
+		return NULL;
+	project = id
+	    ? json_pack("{s:s}", "id", id)
+	    : json_pack("{s:s,s:{s:o}}", "name", name, "domain", "name",
+		  text_or_default(c, "ProjectDomainName",
+		      cred_value(c, "DomainName") ? cred_value(c, "DomainName")
+						  : "Default"));
+	return json_pack("{s:{s:{s:[s],s:{s:{s:s,s:s,s:{s:o}}}},s:{s:o}}}",
+	    "auth", "identity", "methods", "password", "password", "user",
+	    "name", user, "password", password, "domain", "name",
+	    text_or_default(c, "DomainName", "Default"), "scope", "project",
+	    project);
+}
+
+static void
+ask_token(struct drv_conn *conn)
+{
+	static const char *const headers[] = { "Content-Type: application/json",
+		"Accept: application/json", NULL };
+	json_t *j = auth_body(conn->cred);
+	char *body, *url;
+	struct http_req req = {
+		.method = "POST",
+		.headers = headers,
+		.want_header = "x-subject-token",
+		.deadline_ms = AUTH_MS,
+	};
+
+	if (!j) {
+		failed(conn, CSP_R_AUTH,
+		    "the credential needs Username, Password and ProjectID or "
+		    "ProjectName, or ApplicationCredentialId and "
+		    "ApplicationCredentialSecret",
+		    "");
+		return;
+	}
+	body = json_text(j, false);
+	json_decref(j);
+	url = xasprintf("%s/auth/tokens", conn->auth_url);
+	req.url = url;
+	req.body = body;
+	req.body_len = strlen(body);
+	http_submit(conn->lane, &req, on_token, conn);
+	OPENSSL_cleanse(body, strlen(body));
+	free(body);
+	free(url);
+}
+
+static void
+on_cred(struct cred *take_cred, const struct mw_err *err, void *arg)
+{
+	struct drv_conn *conn = arg;
+
+	cred_free(conn->cred);
+	conn->cred = take_cred;
+	conn->cred_stale = false;
+	if (conn->closed || !conn->cred)
+		os_ready(conn, err, CSP_R_AUTH);
+	else
+		ask_token(conn);
+}
+
+void
+os_auth(struct drv_conn *conn)
+{
+	if (conn->asking)
+		return;
+	conn->asking = true;
+	if (conn->cred && !conn->cred_stale)
+		ask_token(conn);
+	else
+		cred_get(conn->env.loop, conn->env.vault, conn->credential,
+		    fields, ARRAY_LEN(fields), on_cred, conn);
+}
+
+/* ---- the answer ---------------------------------------------------------- */
+
+static bool
+has_suffix(const char *s, const char *end)
+{
+	size_t n = strlen(s), k = strlen(end);
+
+	return n >= k && strcmp(s + n - k, end) == 0;
+}
+
+/* A region of the catalogue, once. */
+static void
+note_region(struct drv_conn *conn, const char *id)
+{
+	for (size_t i = 0; i < conn->nregions; i++) {
+		if (str_eq(conn->regions[i].id, id))
+			return;
+	}
+	if (conn->nregions == REGIONS_MAX || strlen(id) > 63)
+		return;
+	conn->regions[conn->nregions++] = (struct csp_region){
+		.id = arena_strdup(conn->catalog, id),
+		.csp = "openstack",
+		.display = arena_strdup(conn->catalog, id),
+	};
+}
+
+static void
+take_endpoint(struct drv_conn *conn, int service, const json_t *e)
+{
+	const char *face = json_string_value(json_object_get(e, "interface"));
+	const char *region = json_string_value(json_object_get(e, "region_id"));
+	const char *url = json_string_value(json_object_get(e, "url"));
+	size_t n = url ? strlen(url) : 0;
+
+	if (!face || !region || !url || strcmp(face, "public") != 0 || n > 2048)
+		return;
+	note_region(conn, region);
+	if (conn->region && strcmp(region, conn->region) != 0)
+		return;
+	while (n > 0 && url[n - 1] == '/')
+		n--;
+	free(conn->url[service]);
+	conn->url[service] = xasprintf("%.*s", (int)n, url);
+	if (!has_suffix(conn->url[service], services[service].suffix)) {
+		char *longer = xasprintf("%s%s", conn->url[service],
+		    services[service].suffix);
+
+		free(conn->url[service]);
+		conn->url[service] = longer;
+	}
+}
+
+static void
+take_catalog(struct drv_conn *conn, const json_t *catalog)
+{
+	size_t i, k;
+	json_t *s, *e;
+
+	arena_free(conn->catalog);
+	conn->catalog = arena_new();
+	conn->regions =
+	    arena_array(conn->catalog, REGIONS_MAX, sizeof *conn->regions);
+	conn->nregions = 0;
+	for (i = 0; i < OS_SERVICES; i++) {
+		free(conn->url[i]);
+		conn->url[i] = NULL;
+	}
+	json_array_foreach(catalog, i, s)
+	{
+		const char *type =
+		    json_string_value(json_object_get(s, "type"));
+
+		for (int n = 0; type && n < OS_SERVICES; n++) {
+			if (strcmp(type, services[n].type) != 0)
+				continue;
+			json_array_foreach(json_object_get(s, "endpoints"), k,
+			    e) take_endpoint(conn, n, e);
+		}
+	}
+}
+
+/* How long the token is good, on our own clock; an hour if unreadable. */
+static int64_t
+life_ns(const json_t *token)
+{
+	const char *until =
+	    json_string_value(json_object_get(token, "expires_at"));
+	int64_t at = 0, left = 3600 * NS_PER_S;
+
+	if (until && when_parse(until, &at))
+		left = at - clock_wall_ns();
+	if (left < EARLY_NS + 60 * NS_PER_S)
+		left = EARLY_NS + 60 * NS_PER_S; /* short ones end by 401 */
+	return left - EARLY_NS;
+}
+
+static void
+on_token(const struct http_answer *h, void *arg)
+{
+	struct drv_conn *conn = arg;
+	struct mw_err err = MW_ERR_INIT;
+	const json_t *token;
+	json_t *j = NULL;
+
+	os_auth_forget(conn);
+	if (h->end != HTTP_ANSWERED) {
+		failed(conn, CSP_R_UNSENT,
+		    "Keystone does not answer: ", h->error);
+		return;
+	}
+	j = json_parse(h->body, h->body_len, HTTP_BODY_MAX, &err);
+	token = json_object_get(j, "token");
+	if (h->status == 401 || h->status == 403 || h->status == 404) {
+		conn->cred_stale = true;
+		failed(conn, CSP_R_AUTH,
+		    h->status == 404
+			? "there is no Keystone at the endpoint (HTTP 404): "
+			: "Keystone refuses the credential: ",
+		    h->status == 404 ? conn->auth_url
+				     : "wrong name, secret or project");
+	} else if (h->status != 201 || !json_is_object(token) ||
+	    !h->header[0]) {
+		failed(conn, CSP_R_UNSENT, "Keystone gives no token",
+		    h->status >= 500 ? " (it fails itself)" : "");
+	} else {
+		take_catalog(conn, json_object_get(token, "catalog"));
+		conn->token = xstrdup(h->header);
+		conn->token_until_ns = clock_mono_ns() + life_ns(token);
+		os_ready(conn, &err, CSP_R_NONE);
+	}
+	json_decref(j);
+}
