@@ -231,6 +231,7 @@ cloud_apply(struct sim *w, const struct ev *e)
 	size_t conn = cloud_of(w, q->connection);
 
 	w->op = q->op;
+	w->asked_by = e->epoch;
 	a->sent = true;
 	if (q->op == CSP_VM_LIST)
 		do_list(w, q, a, conn);

@@ -105,6 +105,8 @@ struct sim {
 	struct rows rows, backup;
 	struct arena *texts; /* of the rows */
 	bool has_backup, restored;
+	int lost_epoch; /* requests of processes up to it knew more */
+	int asked_by; /* process of the request that is looked at */
 	bool new_epoch; /* to be written before the next load */
 	int64_t db_epoch;
 	struct lc *lc;

@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "coordinator/store/db_lifecycle.h"
 
+#include <malloc.h>
 #include <setjmp.h>
 #include <string.h>
 
@@ -102,6 +103,8 @@ sim_store_init(void)
 	if (done)
 		return;
 	done = true;
+	/* Many short lives: nothing is gained by keeping small pieces apart. */
+	mallopt(M_MXFAST, 0);
 	log_init("sim", (enum log_level)(LOG_ERROR + 1));
 	vfs_init();
 	db_set_io(vfs_io());

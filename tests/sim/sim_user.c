@@ -105,6 +105,7 @@ sim_restore(struct sim *w)
 	w->res.restores++;
 	w->restored = w->new_epoch = true;
 	w->db_epoch++;
+	w->lost_epoch = w->epoch;
 	vfs_restore(w);
 	rows_copy(&w->rows, &w->backup);
 	for (size_t i = 0; i < w->doubt.n; i++)
