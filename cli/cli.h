@@ -53,7 +53,8 @@ struct cli_cmd {
 extern const struct cli_cmd cmds_up[], cmds_mcis[], cmds_bench[], cmds_matrix[],
     cmds_host[], cmds_eval[], cmds_place[], cmds_drift[], cmds_curve[],
     cmds_exec[], cmds_agent[], cmds_bundle[], cmds_sys[], cmds_report[],
-    cmds_schedule[], cmds_completion[], cmds_orphans[], cmds_destroy[];
+    cmds_schedule[], cmds_completion[], cmds_orphans[], cmds_destroy[],
+    cmds_quota[];
 
 struct cli_room {
 	const char *title;

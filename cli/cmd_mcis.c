@@ -1,84 +1,17 @@
 /*
- * cmd_mcis.c - groups of VMs: create, list, show, the lifecycle verbs.
+ * cmd_mcis.c - groups of VMs: list, show, the lifecycle verbs.
  */
-#include "cli/cli.h"
+#include "cli/mcis.h"
 
 #include "common/pure/alloc.h"
 
 #include <string.h>
 
-static void mcis_print(struct cli *c, const json_t *m);
 static int act_simple(struct cli *c, int argc, char **argv, const char *verb,
     bool ask);
 
-struct wish {
-	const char *file, *placement, *name;
-	bool dry, remove, replace;
-	int64_t rank;
-};
-
-/* The request of a wish, to be freed; or an exit status after a message. */
-static int
-wish_request(struct cli *c, const struct wish *w, json_t **body, char **path,
-    char **name)
-{
-	struct mw_err err = MW_ERR_INIT;
-	char *rest;
-
-	if (w->placement) {
-		*body = json_object();
-		json_put_str(*body, "name", w->name);
-		json_put_str(*body, "fromPlacement", w->placement);
-		json_put_int(*body, "rank", w->rank);
-		*path = xasprintf("/v1/ns/%s/mcis%s", c->ns,
-		    w->dry ? "?dryRun=1" : "");
-		*name = xstrdup(w->name);
-		return 0;
-	}
-	*body = cli_load(w->file, FILE_MCIS, JSON_BODY_MAX, &err);
-	if (!*body)
-		return cli_fail(&err);
-	if (w->name)
-		json_put_str(*body, "name", w->name);
-	rest = xasprintf("?%s%s%s", w->dry ? "dryRun=1&" : "",
-	    w->remove ? "allowRemove=1&" : "",
-	    w->replace ? "allowReplace=1" : "");
-	*name = xstrdup(js(*body, "name"));
-	*path = cli_mcis_path(c, *name, rest);
-	free(rest);
-	if (*path)
-		return 0;
-	json_decref(*body);
-	free(*name);
-	return 2;
-}
-
-static void
-plan_print(struct cli *c, const json_t *end)
-{
-	static const char *const heads[] = { "VM", "CHANGE", "ANSWER", "REASON",
-		NULL };
-	struct cli_table *t;
-	json_t *p;
-	size_t i;
-
-	if (c->out == OUT_JSON) {
-		cli_print_json(end);
-		return;
-	}
-	t = table_new(heads);
-	json_array_foreach(ja(end, "plan"), i, p)
-	{
-		table_add(t, "%s", js(p, "vmId"));
-		table_add(t, "%s", js(p, "change"));
-		table_add(t, "%s", js(p, "answer"));
-		table_add(t, "%s", js(p, "reason"));
-	}
-	table_print(t, c);
-}
-
-static void
-show_after(struct cli *c, const char *name)
+void
+mcis_show_after(struct cli *c, const char *name)
 {
 	char *path = cli_mcis_path(c, name, "");
 	struct mw_err err = MW_ERR_INIT;
@@ -90,61 +23,39 @@ show_after(struct cli *c, const char *name)
 	free(path);
 }
 
-static int
-run_create(struct cli *c, int argc, char **argv)
+/* What an hour is billed now; "?" behind it if not all of it is known. */
+static void
+billed_text(const json_t *m, char out[32])
 {
-	struct wish w = { .rank = 1 };
-	const struct cli_opt opts[] = {
-		{ "file", 'f', OPT_STR, &w.file },
-		{ "from-placement", 0, OPT_STR, &w.placement },
-		{ "rank", 0, OPT_INT, &w.rank },
-		{ "name", 0, OPT_STR, &w.name },
-		{ "dry-run", 0, OPT_FLAG, &w.dry },
-		{ "allow-remove", 0, OPT_FLAG, &w.remove },
-		{ "allow-replace", 0, OPT_FLAG, &w.replace },
-	};
-	const struct cli_cmd *cmd = cli_cmd(cmds_mcis, "mcis create");
-	json_t *body, *end = NULL;
-	char *path = NULL, *name = NULL;
-	int rc;
+	const json_t *b = json_object_get(m, "billed");
+	int64_t micros = ji(b, "costPerHourMicros", -1);
+	bool all = micros >= 0 && ji(b, "unknownVms", 0) == 0;
+	char money[32];
 
-	if (cli_opts(c, cmd, argc, argv, opts, ARRAY_LEN(opts), 0, 0) < 0)
-		return 2;
-	if (!w.file == !w.placement)
-		return cli_usage(cmd, "give -f FILE or --from-placement ID");
-	if (w.placement && !w.name)
-		return cli_usage(cmd, "--from-placement needs --name");
-	rc = wish_request(c, &w, &body, &path, &name);
-	if (rc)
-		return rc;
-	rc = cli_act(c, w.placement ? "POST" : "PUT", path, body, &end);
-	if (w.dry && end)
-		plan_print(c, end);
-	else if (end && json_is_false(json_object_get(end, "changed")))
-		fprintf(stderr, "%s: nothing to change\n", name);
-	if (!w.dry && end)
-		show_after(c, name);
-	json_decref(end);
-	free(path);
-	free(name);
-	return rc;
+	if (micros < 0)
+		micros = ji(b, "costKnownPerHourMicros", -1);
+	cli_money(micros, money);
+	snprintf(out, 32, "%.29s%s", money, all ? "" : " ?");
 }
 
 static int
 run_list(struct cli *c, int argc, char **argv)
 {
 	static const char *const heads[] = { "NAME", "STATUS", ">VMS", ">USD/H",
-		"CREATED", NULL };
+		">BILLED", "CREATED", NULL };
+	const char *style = NULL;
+	const struct cli_opt opts[] = { { "style", 0, OPT_STR, &style } };
 	struct mw_err err = MW_ERR_INIT;
 	struct cli_table *t;
 	json_t *a = NULL, *m;
 	char *path, money[32];
 	size_t i;
 
-	if (cli_opts(c, cli_cmd(cmds_mcis, "mcis list"), argc, argv, NULL, 0, 0,
+	if (cli_opts(c, cli_cmd(cmds_mcis, "mcis list"), argc, argv, opts, 1, 0,
 		0) < 0)
 		return 2;
-	path = xasprintf("/v1/ns/%s/mcis", c->ns);
+	path = xasprintf("/v1/ns/%s/mcis%s%s", c->ns,
+	    style ? "?statusStyle=" : "", style ? style : "");
 	if (!cli_call(c, "GET", path, NULL, &a, &err)) {
 		free(path);
 		return cli_fail(&err);
@@ -161,6 +72,8 @@ run_list(struct cli *c, int argc, char **argv)
 			table_add(t, "%s", js(m, "status"));
 			table_add_int(t, json_object_get(m, "statusCounts"),
 			    "total");
+			table_add(t, "%s", money);
+			billed_text(m, money);
 			table_add(t, "%s", money);
 			table_add(t, "%s", js(m, "createdAt"));
 		}
@@ -209,11 +122,44 @@ status_color(const char *status)
 					      : 33;
 }
 
+/* "Suspended (still billed: compute)" */
 static void
+status_text(const json_t *vm, struct str *out)
+{
+	const char *status = js(vm, "status");
+	const json_t *compute =
+	    json_object_get(json_object_get(vm, "billed"), "compute");
+
+	str_reset(out);
+	str_add(out, status);
+	if (str_eq(status, "Suspended") && json_is_true(compute))
+		str_add(out, " (still billed: compute)");
+	else if (str_eq(status, "Suspended") && json_is_null(compute))
+		str_addf(out, " (compute billed? %s)", js(vm, "billedReason"));
+}
+
+static void
+head_print(const json_t *m)
+{
+	const json_t *b = json_object_get(m, "billed");
+	char money[32], billed[32];
+
+	cli_money(ji(m, "costPerHourMicros", -1), money);
+	billed_text(m, billed);
+	printf("%s  %s  %s USD/h", js(m, "name"), js(m, "status"), money);
+	if (ji(m, "costUnknownVms", 0) > 0)
+		printf(" (%lld VMs without a price: %s)",
+		    (long long)ji(m, "costUnknownVms", 0), js(m, "costReason"));
+	printf("; billed now: %lld VMs, %s USD/h\n", (long long)ji(b, "vms", 0),
+	    billed);
+}
+
+void
 mcis_print(struct cli *c, const json_t *m)
 {
 	static const char *const heads[] = { "VM", "CONNECTION", "SPEC",
 		">VCPU", ">USD/H", "STATUS", "ADDRESS", "AGENT", "NOTE", NULL };
+	struct str status = STR_INIT;
 	struct cli_table *t;
 	char money[32];
 	json_t *vm;
@@ -223,15 +169,11 @@ mcis_print(struct cli *c, const json_t *m)
 		cli_print_json(m);
 		return;
 	}
-	if (c->out == OUT_TABLE) {
-		cli_money(ji(m, "costPerHourMicros", -1), money);
-		printf("%s  %s  %s USD/h\n", js(m, "name"), js(m, "status"),
-		    money);
-	}
+	if (c->out == OUT_TABLE)
+		head_print(m);
 	t = table_new(heads);
 	json_array_foreach(ja(m, "vms"), i, vm)
 	{
-		const json_t *billed = json_object_get(vm, "billed");
 		const char *why = js(vm, "installError");
 
 		cli_money(ji(vm, "costPerHourMicros", -1), money);
@@ -241,46 +183,93 @@ mcis_print(struct cli *c, const json_t *m)
 		table_add_int(t, vm, "vcpu");
 		table_add(t, "%s", money);
 		table_color(t, status_color(js(vm, "status")));
-		table_add(t, "%s", js(vm, "status"));
+		status_text(vm, &status);
+		table_add(t, "%s", str_cstr(&status));
 		table_add(t, "%s", js(vm, "publicIp"));
 		table_add(t, "%s", js(vm, "agentState"));
-		table_add(t, "%s%s",
-		    str_eq(js(vm, "status"), "Suspended") &&
-			    jb(billed, "compute")
-			? "still billed: compute "
-			: "",
-		    why[0] ? why : js(vm, "statusReason"));
+		table_add(t, "%s", why[0] ? why : js(vm, "statusReason"));
 	}
+	str_free(&status);
 	table_print(t, c);
+}
+
+void
+mcis_print_refused(const json_t *end)
+{
+	json_t *r;
+	size_t i;
+
+	json_array_foreach(ja(end, "refused"), i, r) fprintf(stderr,
+	    "  left out: %s, it is %s\n", js(r, "vmId"), js(r, "status"));
 }
 
 static int
 act_simple(struct cli *c, int argc, char **argv, const char *verb, bool ask)
 {
-	char name[32];
-	json_t *body;
-	char *path;
-	const char *vm = NULL;
-	const struct cli_opt opts[] = { { "vm", 0, OPT_STR, &vm } };
-	char *rest;
+	const char *vm = NULL, *group = NULL;
+	const struct cli_opt opts[] = { { "vm", 0, OPT_STR, &vm },
+		{ "group", 0, OPT_STR, &group } };
+	const struct cli_cmd *cmd;
+	json_t *body, *end = NULL;
+	char name[32], *path, *rest;
+	const char *part = "";
 	int rc;
 
 	snprintf(name, sizeof name, "mcis %s", verb);
-	if (cli_opts(c, cli_cmd(cmds_mcis, name), argc, argv, opts, 1, 1, 1) <
-	    0)
+	cmd = cli_cmd(cmds_mcis, name);
+	if (cli_opts(c, cmd, argc, argv, opts, ARRAY_LEN(opts), 1, 1) < 0)
 		return 2;
+	if (vm && group)
+		return cli_usage(cmd, "give --vm or --group, not both");
+	part = vm ? vm : group ? group : "";
 	if (ask &&
 	    !cli_confirm(c, "%s %s%s%s: its VMs will be gone. Go on?", verb,
-		argv[1], vm ? " " : "", vm ? vm : ""))
+		argv[1], *part ? " " : "", part))
 		return EXIT_INTERRUPTED;
-	rest = vm ? xasprintf("/vms/%s/actions", vm) : xstrdup("/actions");
+	rest = xasprintf("%s%s/actions",
+	    vm          ? "/vms/"
+		: group ? "/groups/"
+			: "",
+	    part);
 	path = cli_mcis_path(c, argv[1], rest);
 	free(rest);
 	if (!path)
 		return 2;
 	body = json_object();
 	json_put_str(body, "action", verb);
-	rc = cli_verb(c, "POST", path, body);
+	rc = cli_act(c, "POST", path, body, &end);
+	mcis_print_refused(end);
+	if (end && c->out == OUT_JSON)
+		cli_print_json(end);
+	else if (end && !js(end, "state")[0])
+		fprintf(stderr, "nothing to do\n");
+	json_decref(end);
+	free(path);
+	return rc;
+}
+
+/* The end of what runs is what was asked for: no failure. */
+static int
+run_abort(struct cli *c, int argc, char **argv)
+{
+	json_t *body, *end = NULL;
+	char *path;
+	int rc;
+
+	if (cli_opts(c, cli_cmd(cmds_mcis, "mcis abort"), argc, argv, NULL, 0,
+		1, 1) < 0)
+		return 2;
+	path = cli_mcis_path(c, argv[1], "/actions");
+	if (!path)
+		return 2;
+	body = json_object();
+	json_put_str(body, "action", "abort");
+	rc = cli_act(c, "POST", path, body, &end);
+	if (end && str_eq(js(end, "state"), "canceled"))
+		rc = 0;
+	if (end && c->out == OUT_JSON)
+		cli_print_json(end);
+	json_decref(end);
 	free(path);
 	return rc;
 }
@@ -317,36 +306,68 @@ run_delete(struct cli *c, int argc, char **argv)
 	return rc;
 }
 
-#define VERB_HELP                                                          \
+#define VERB_HELP(verb)                                                    \
 	"The call returns when every VM is there; Ctrl-C stops waiting,\n" \
-	"not the action.\n\n  --vm VM     only this one\n"                 \
-	"  --no-wait   print the action id at once\n"
+	"not the action. VMs whose state does not allow it are left out\n" \
+	"and named.\n\n"                                                   \
+	"  --group G   only the VMs of this group\n"                       \
+	"  --vm VM     only this one\n"                                    \
+	"  --no-wait   print the action id at once\n\n"                    \
+	"  milkyway mcis " verb " demo17 --group web\n"
+#define WISH_HELP                                                         \
+	"  -f, --file FILE        the wish as JSON (docs/api.md, \"MCIS " \
+	"file\")\n"                                                       \
+	"  --from-placement ID    the members of a placement's answer\n"  \
+	"  --rank N               which ranked group of it (1)\n"         \
+	"  --name NAME            name of the group\n"                    \
+	"  --allow-remove         a smaller count may terminate VMs\n"    \
+	"  --allow-replace        a changed spec may replace VMs\n"       \
+	"  --allow-unknown-prices  VMs without a price pass a money limit\n"
+#define STYLE_HELP "  --style deck|tumblebug   form of the status text\n"
 
 const struct cli_cmd cmds_mcis[] = {
 	{ "mcis create", "-f FILE | --from-placement ID --name N",
-	    "create or change a group of VMs", run_create,
-	    "The same file again changes nothing; a larger count adds VMs.\n\n"
-	    "  -f, --file FILE        the wish as JSON (docs/api.md, \"MCIS file\")\n"
-	    "  --from-placement ID    the members of a placement's answer\n"
-	    "  --rank N               which ranked group of it (1)\n"
-	    "  --name NAME            name of the group\n"
-	    "  --dry-run              print the plan, change nothing\n"
-	    "  --allow-remove         a smaller count may terminate VMs\n"
-	    "  --allow-replace        a changed spec may replace VMs\n\n"
+	    "create or change a group of VMs", mcis_create,
+	    "The same file again changes nothing; a larger count adds VMs.\n\n" WISH_HELP
+	    "  --plan HASH            only if it still is this plan\n"
+	    "  --dry-run              print the plan, change nothing\n\n"
 	    "  milkyway mcis create -f bench-data/mcis/demo17.json\n"
 	    "  milkyway mcis create --from-placement pl-1 --name best\n" },
-	{ "mcis list", "", "all groups", run_list, "" },
-	{ "mcis show", "NAME", "one group and its VMs", run_show,
-	    "  --style deck|tumblebug   form of the status text\n" },
-	{ "mcis suspend", "NAME", "suspend all VMs", run_suspend, VERB_HELP },
-	{ "mcis resume", "NAME", "resume all VMs", run_resume, VERB_HELP },
-	{ "mcis reboot", "NAME", "reboot all VMs", run_reboot, VERB_HELP },
+	{ "mcis plan", "-f FILE | --from-placement ID --name N",
+	    "what would be created, kept, removed, and its price", mcis_plan,
+	    "Changes nothing. The hash at its end names the plan: `mcis create"
+	    " --plan`\ncarries out this plan or refuses.\n\n" WISH_HELP "\n"
+	    "  milkyway mcis plan -f bench-data/mcis/demo17.json\n" },
+	{ "mcis scale", "NAME GROUP=N...", "more or fewer VMs of a group",
+	    mcis_scale,
+	    "New VMs are like those that are there; the highest numbers go\n"
+	    "first, after a question.\n\n"
+	    "  --dry-run                print the plan, change nothing\n"
+	    "  --allow-unknown-prices   VMs without a price pass a money "
+	    "limit\n\n"
+	    "  milkyway mcis scale demo17 web=5\n" },
+	{ "mcis list", "", "all groups", run_list, STYLE_HELP },
+	{ "mcis show", "NAME", "one group and its VMs", run_show, STYLE_HELP },
+	{ "mcis history", "NAME [VM]", "who did what, and what came of it",
+	    mcis_history,
+	    "  --limit N   the newest N entries (100)\n\n"
+	    "  milkyway mcis history demo17 web-1\n"
+	    "  milkyway mcis history demo17 -o csv --limit 10000\n" },
+	{ "mcis suspend", "NAME", "suspend all VMs", run_suspend,
+	    VERB_HELP("suspend") },
+	{ "mcis resume", "NAME", "resume all VMs", run_resume,
+	    VERB_HELP("resume") },
+	{ "mcis reboot", "NAME", "reboot all VMs", run_reboot,
+	    VERB_HELP("reboot") },
 	{ "mcis terminate", "NAME", "terminate all VMs, keep the record",
-	    run_terminate, VERB_HELP },
+	    run_terminate, VERB_HELP("terminate") },
 	{ "mcis reconcile", "NAME", "observe now, try failed VMs again",
-	    run_reconcile, VERB_HELP },
+	    run_reconcile, VERB_HELP("reconcile") },
 	{ "mcis refine", "NAME", "drop VMs that failed or are gone", run_refine,
-	    VERB_HELP },
+	    VERB_HELP("refine") },
+	{ "mcis abort", "NAME", "stop what is under way", run_abort,
+	    "A create takes back the VMs it added; other verbs send nothing\n"
+	    "more.\n\n  milkyway mcis abort demo17\n" },
 	{ "mcis delete", "NAME", "terminate all VMs, forget the group",
 	    run_delete, "" },
 	{ NULL, NULL, NULL, NULL, NULL },

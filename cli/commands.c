@@ -11,6 +11,7 @@
 const struct cli_room cli_rooms[] = {
 	{ "first try", cmds_up },
 	{ "groups of VMs", cmds_mcis },
+	{ "limits", cmds_quota },
 	{ "measure", cmds_bench },
 	{ "by schedule", cmds_schedule },
 	{ "evaluate", cmds_eval },

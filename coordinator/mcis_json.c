@@ -8,6 +8,7 @@
 #include "coordinator/agents.h"
 #include "coordinator/conns.h"
 #include "coordinator/coord.h"
+#include "coordinator/mcis_plan.h"
 #include "coordinator/remote/ssh_key.h"
 
 #include <string.h>
@@ -15,15 +16,6 @@
 static const char *const count_keys[LC_STATUS_COUNT] = { "creating", "running",
 	"suspending", "suspended", "resuming", "rebooting", "terminating",
 	"terminated", "failed", "undefined" };
-
-/* Where a verb leads. */
-static const char *const targets[LC_V_COUNT] = {
-	[LC_V_CREATE] = "Running",
-	[LC_V_SUSPEND] = "Suspended",
-	[LC_V_RESUME] = "Running",
-	[LC_V_REBOOT] = "Running",
-	[LC_V_TERMINATE] = "Terminated",
-};
 
 static const char *
 word(const char *s)
@@ -40,50 +32,89 @@ labels_of(const char *text)
 }
 
 static json_t *
-counts_json(const struct lc_mcis *m)
+counts_json(const int64_t counts[LC_STATUS_COUNT])
 {
 	json_t *j = json_object();
 	int64_t total = 0;
 
 	for (size_t i = 0; i < LC_STATUS_COUNT; i++)
-		total += m->counts[i];
+		total += counts[i];
 	json_put_int(j, "total", total);
 	for (size_t i = 0; i < LC_STATUS_COUNT; i++)
-		json_put_int(j, count_keys[i], m->counts[i]);
+		json_put_int(j, count_keys[i], counts[i]);
 	return j;
 }
 
-static bool
-billing(const struct lc_slot *s)
+static const char *
+csp_of(struct coord *c, const struct lc_slot *s)
 {
-	return s->inst.phase != LC_P_NONE && s->inst.phase != LC_P_DEAD;
+	const struct conn_row *cn = conns_get(c->conns, s->row.spec.connection);
+
+	return !cn ? NULL : str_eq(cn->driver, "static") ? cn->driver : cn->csp;
+}
+
+/* What is wanted costs, what is there is billed; neither waits for the other. */
+struct sums {
+	struct mcis_cost cost, billed;
+	int64_t unknown; /* VMs of which nobody knows whether they are billed */
+	int64_t counts[LC_STATUS_COUNT];
+};
+
+static void
+sum_add(struct coord *c, const struct lc_slot *s, struct sums *sum)
+{
+	const char *why;
+	struct lc_billed b;
+	int64_t price;
+
+	sum->counts[s->status]++;
+	if (!mcis_counts(s))
+		return;
+	price = mcis_price(c, s->row.spec.connection, s->row.spec.spec, &why);
+	mcis_cost_add(&sum->cost, price, why);
+	lc_billed_of(csp_of(c, s), s, &b);
+	if (b.compute > 0)
+		mcis_cost_add(&sum->billed, price, why);
+	else if (b.compute < 0)
+		sum->unknown++;
 }
 
 static void
-put_cost(struct coord *c, json_t *j, const struct lc_mcis *m)
+put_sums(json_t *j, const struct sums *sum)
 {
-	int64_t sum = 0;
-	const char *why = NULL;
+	json_t *b = json_object();
 
-	for (const struct lc_slot *s = m->slots; s; s = s->next) {
-		const struct spec_row *sp;
+	json_put(j, "statusCounts", counts_json(sum->counts));
+	mcis_cost_put(j, "costPerHourMicros", &sum->cost);
+	json_put_int(b, "vms", sum->billed.vms);
+	json_put_int(b, "unknownVms", sum->unknown);
+	mcis_cost_put(b, "costPerHourMicros", &sum->billed);
+	json_put(j, "billed", b);
+}
 
-		if (!s->row.desired && !billing(s))
-			continue;
-		sp = conns_spec(c->conns, s->row.spec.connection,
-		    s->row.spec.spec);
-		if (sp && sp->cost_per_hour_micros >= 0)
-			sum += sp->cost_per_hour_micros;
-		else
-			why = sp && word(sp->cost_reason) ? sp->cost_reason
-							  : "priceUnknown";
+/* One entry per group, in the order of their names. */
+static json_t *
+groups_json(struct coord *c, const struct lc_mcis *m, bool tumblebug)
+{
+	json_t *out = json_array(), *j;
+	const struct lc_slot *s = m->slots;
+	char status[LC_GROUP_LEN];
+
+	while (s) {
+		const char *group = s->row.group;
+		struct sums sum = { 0 };
+
+		for (; s && str_eq(s->row.group, group); s = s->next)
+			sum_add(c, s, &sum);
+		(tumblebug ? lc_group_tumblebug : lc_group_deck)(sum.counts,
+		    status);
+		j = json_object();
+		json_put_str(j, "name", group);
+		json_put_str(j, "status", status);
+		put_sums(j, &sum);
+		json_array_append_new(out, j);
 	}
-	if (why) {
-		json_put(j, "costPerHourMicros", NULL);
-		json_put_str(j, "costReason", why);
-	} else {
-		json_put_int(j, "costPerHourMicros", sum);
-	}
+	return out;
 }
 
 json_t *
@@ -91,7 +122,10 @@ mcis_json(struct coord *c, const struct lc_mcis *m, bool tumblebug, bool vms)
 {
 	json_t *j = json_object(), *list;
 	char status[LC_GROUP_LEN];
+	struct sums sum = { 0 };
 
+	for (const struct lc_slot *s = m->slots; s; s = s->next)
+		sum_add(c, s, &sum);
 	(tumblebug ? lc_group_tumblebug : lc_group_deck)(m->counts, status);
 	json_put_str(j, "ns", m->row.ns);
 	json_put_str(j, "name", m->row.name);
@@ -99,16 +133,18 @@ mcis_json(struct coord *c, const struct lc_mcis *m, bool tumblebug, bool vms)
 	json_put(j, "labels", labels_of(m->row.labels));
 	json_put_bool(j, "requireAgent", m->row.require_agent);
 	json_put_str(j, "onPartialFailure", lc_policy_name(m->row.policy));
+	json_put_str(j, "onVanish",
+	    m->row.replace_vanished ? "replace" : "report");
 	json_put_str(j, "status", status);
-	json_put(j, "statusCounts", counts_json(m));
 	json_put_str(j, "targetAction",
 	    m->action ? lc_act_name(m->action->row.act) : NULL);
 	json_put_str(j, "actionId",
 	    m->action ? m->action->row.action_id : NULL);
-	put_cost(c, j, m);
+	put_sums(j, &sum);
 	json_put_time(j, "createdAt", m->row.created_at);
 	if (!vms)
 		return j;
+	json_put(j, "groups", groups_json(c, m, tumblebug));
 	list = json_array();
 	for (const struct lc_slot *s = m->slots; s; s = s->next)
 		json_array_append_new(list, mcis_vm_json(c, s));
@@ -124,6 +160,8 @@ put_place(struct coord *c, json_t *j, const struct lc_slot *s)
 	const struct spec_row *sp =
 	    conns_spec(c->conns, want->connection, want->spec);
 	struct str id = STR_INIT;
+	const char *why;
+	int64_t price;
 
 	json_put_str(j, "connection", want->connection);
 	json_put_str(j, "driver", cn ? cn->driver : NULL);
@@ -147,14 +185,11 @@ put_place(struct coord *c, json_t *j, const struct lc_slot *s)
 		json_put(j, "vcpu", NULL);
 		json_put(j, "memoryMiB", NULL);
 	}
-	if (sp && sp->cost_per_hour_micros >= 0) {
-		json_put_int(j, "costPerHourMicros", sp->cost_per_hour_micros);
-	} else {
-		json_put(j, "costPerHourMicros", NULL);
-		json_put_str(j, "costReason",
-		    sp && word(sp->cost_reason) ? sp->cost_reason
-						: "priceUnknown");
-	}
+	price = mcis_price(c, want->connection, want->spec, &why);
+	json_put(j, "costPerHourMicros",
+	    price >= 0 ? json_integer(price) : NULL);
+	if (price < 0)
+		json_put_str(j, "costReason", why);
 	json_put(j, "lat", cn && cn->has_location ? json_real(cn->lat) : NULL);
 	json_put(j, "lon", cn && cn->has_location ? json_real(cn->lon) : NULL);
 }
@@ -162,7 +197,6 @@ put_place(struct coord *c, json_t *j, const struct lc_slot *s)
 static void
 put_billed(struct coord *c, json_t *j, const struct lc_slot *s)
 {
-	const struct conn_row *cn = conns_get(c->conns, s->row.spec.connection);
 	struct lc_billed b;
 	json_t *out = json_object();
 	const struct {
@@ -171,7 +205,7 @@ put_billed(struct coord *c, json_t *j, const struct lc_slot *s)
 	} parts[] = { { "compute", 0 }, { "disk", 1 }, { "ip", 2 } };
 	int v[3];
 
-	lc_billed_of(cn ? cn->csp : NULL, s, &b);
+	lc_billed_of(csp_of(c, s), s, &b);
 	v[0] = b.compute;
 	v[1] = b.disk;
 	v[2] = b.ip;
@@ -192,7 +226,8 @@ put_status(json_t *j, const struct lc_slot *s)
 		v = LC_V_TERMINATE;
 	json_put_str(j, "status", lc_status_name(s->status));
 	json_put_str(j, "nativeStatus", word(s->inst.native));
-	json_put_str(j, "targetStatus", targets[v]);
+	json_put_str(j, "targetStatus",
+	    v == LC_V_NONE ? NULL : lc_status_name(lc_verb_way(v)->done));
 	json_put_str(j, "targetAction",
 	    v == LC_V_NONE ? NULL : lc_verb_name(v));
 	json_put_str(j, "statusReason", word(s->status_reason));

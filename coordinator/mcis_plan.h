@@ -30,8 +30,7 @@ struct mcis_change {
 	struct mcis_cost before, after, most;
 };
 void mcis_plan_change(struct coord *c, const struct lc_wish *w,
-    const struct lc_mcis *m, const struct lc_reply *r,
-    struct mcis_change *out);
+    const struct lc_mcis *m, const struct lc_reply *r, struct mcis_change *out);
 /* Adds plan, summary, costs and planRevision to j. w NULL: a verb, no costs. */
 void mcis_plan_put(struct coord *c, json_t *j, const struct lc_wish *w,
     const struct lc_mcis *m, const struct lc_reply *r);

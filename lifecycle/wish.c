@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define VMS_MAX 10000
+#define REVISION_BYTES 12 /* people copy it */
 
 enum change {
 	CH_KEEP,
@@ -220,8 +221,8 @@ group_of(const struct lc_wish *w, const char *name)
 }
 
 static void
-plan(struct lc *lc, const struct lc_wish *w, struct lc_mcis *m,
-    unsigned flags, struct lc_reply *out)
+plan(struct lc *lc, const struct lc_wish *w, struct lc_mcis *m, unsigned flags,
+    struct lc_reply *out)
 {
 	const struct lc_wish_group *g;
 
@@ -301,11 +302,11 @@ revision(struct lc *lc, const struct lc_wish *w, const struct lc_mcis *m,
 		str_addf(&t, "%s %s\n", out->items[i].vm_id,
 		    out->items[i].change);
 	lc->env.sha256(lc->env.ctx, str_cstr(&t), t.len, hash);
-	for (size_t i = 0; i < sizeof hash; i++) {
+	for (size_t i = 0; i < REVISION_BYTES; i++) {
 		out->revision[2 * i] = "0123456789abcdef"[hash[i] >> 4];
 		out->revision[2 * i + 1] = "0123456789abcdef"[hash[i] & 15];
 	}
-	out->revision[64] = '\0';
+	out->revision[2 * REVISION_BYTES] = '\0';
 	str_free(&t);
 }
 

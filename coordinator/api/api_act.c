@@ -158,7 +158,7 @@ post_action(struct httpd_req *req, void *ctx)
 	}
 	scales = str_eq(name, "scale") && whole;
 	if (!json_no_others(&at,
-		!scales       ? plain
+		!scales     ? plain
 		    : group ? of_group
 			    : scaling,
 		&err)) {

@@ -41,8 +41,7 @@ known(const struct history_job *j, struct mw_err *err)
 
 	json_array_foreach(j->items, i, e)
 	{
-		if (!j->vm ||
-		    json_is_string(json_object_get(e, "vmId")))
+		if (!j->vm || json_is_string(json_object_get(e, "vmId")))
 			return true;
 	}
 	if (j->f.after > 0)

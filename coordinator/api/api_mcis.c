@@ -331,29 +331,6 @@ delete_namespace(struct httpd_req *req, void *ctx)
 
 /* ---- MCIS ---------------------------------------------------------------- */
 
-static void
-get_list(struct httpd_req *req, void *ctx)
-{
-	struct coord *c = ctx;
-	struct mw_err err = MW_ERR_INIT;
-	json_t *out, *items;
-	const char *ns;
-
-	if (!mcis_ns(c, req, &ns, &err)) {
-		httpd_reply_err(req, &err);
-		return;
-	}
-	out = json_object();
-	items = json_array();
-	for (const struct lc_mcis *m = lc_mcis_first(c->lc); m; m = m->next) {
-		if (str_eq(m->row.ns, ns))
-			json_array_append_new(items,
-			    mcis_json(c, m, false, false));
-	}
-	json_put(out, "items", items);
-	httpd_reply_json(req, 200, out);
-}
-
 static bool
 style_of(const struct httpd_req *req, bool *tumblebug, struct mw_err *err)
 {
@@ -364,6 +341,30 @@ style_of(const struct httpd_req *req, bool *tumblebug, struct mw_err *err)
 		return true;
 	return err_set(err, MW_INVALID, 0,
 	    "?statusStyle= must be deck or tumblebug");
+}
+
+static void
+get_list(struct httpd_req *req, void *ctx)
+{
+	struct coord *c = ctx;
+	struct mw_err err = MW_ERR_INIT;
+	json_t *out, *items;
+	const char *ns;
+	bool tumblebug;
+
+	if (!mcis_ns(c, req, &ns, &err) || !style_of(req, &tumblebug, &err)) {
+		httpd_reply_err(req, &err);
+		return;
+	}
+	out = json_object();
+	items = json_array();
+	for (const struct lc_mcis *m = lc_mcis_first(c->lc); m; m = m->next) {
+		if (str_eq(m->row.ns, ns))
+			json_array_append_new(items,
+			    mcis_json(c, m, tumblebug, false));
+	}
+	json_put(out, "items", items);
+	httpd_reply_json(req, 200, out);
 }
 
 static void

@@ -20,10 +20,9 @@ put_one(json_t *items, sqlite3_stmt *st)
 	json_t *j = json_object();
 	static const char *const copies[][2] = { { "actionId", "actionId" },
 		{ "from", "from" }, { "to", "to" }, { "reason", "reason" } };
-	static const char *const details[][2] = {
-		{ "targetAction", "targetAction" },
-		{ "nativeStatus", "native" }, { "generation", "gen" }
-	};
+	static const char *const details[][2] = { { "targetAction",
+						      "targetAction" },
+		{ "nativeStatus", "native" }, { "generation", "gen" } };
 
 	if (!who && sqlite3_column_type(st, 5) != SQLITE_NULL)
 		who = db_text(st, 5);
