@@ -113,6 +113,7 @@ struct sim {
 	struct db *db;
 	struct txns queue, doubt; /* waiting; handed to a group that died */
 	bool group_due;
+	int64_t temp_names; /* of files */
 	uint64_t next_commit;
 	int64_t commit_at; /* the last completion */
 	int64_t next_action;
@@ -162,7 +163,8 @@ struct lc_inst_row *rows_inst(const struct rows *r, int64_t slot, int64_t gen);
 /* I4: the process has loaded exactly these. */
 void rows_compare(struct sim *w);
 
-/* sim_vfs.c: a page cache and a disk */
+/* sim_disk.c, sim_vfs.c: a page cache and a disk */
+extern struct sim *sim_world; /* whose process uses it */
 void vfs_init(void);
 void vfs_begin(struct sim *w, bool fresh); /* of a run */
 void vfs_power_loss(struct sim *w);
