@@ -114,7 +114,7 @@ node_add(struct best *b, uint32_t *list, size_t n, uint32_t without, pl_cost lb,
 	for (size_t i = 0; i < n; i++)
 		if (list[i] != without)
 			bit_set(nd->bits + s->words, list[i]);
-	if (s->ntop == s->topk) {
+	if (s->thr < PL_INF) {
 		heap_push(b, nd);
 		return;
 	}
@@ -335,7 +335,7 @@ bounded(struct best *b, uint32_t *list, size_t *n, bool fresh)
 
 	if (fresh)
 		(void)pl_try_leaf(s, b->lb);
-	if (s->aborted || s->nchosen == s->m->k)
+	if (s->aborted || s->done || s->nchosen == s->m->k)
 		return false;
 	if (fresh && (pl_has_minima(s) || s->nchosen == 0))
 		*n = pl_propagate(s, list, *n);
@@ -366,6 +366,8 @@ look(struct best *b, uint32_t *list, size_t n, bool fresh)
 		cost = b->npicks > 0 ? try_picks(b) : PL_INF;
 		if (s->aborted)
 			pl_leave_open(s, b->lb);
+		else if (s->done)
+			break;
 		else if (b->npicks == 0)
 			split_more(b, list, n, forced);
 		else if (cost <= b->lb)
@@ -383,7 +385,7 @@ next_node(struct best *b)
 {
 	struct node *nd = b->next;
 
-	if (nd != NULL && b->s->ntop < b->s->topk) {
+	if (nd != NULL && b->s->thr >= PL_INF) {
 		b->next = NULL;
 		return nd;
 	}
@@ -408,7 +410,7 @@ pl_best_first(struct pl_search *s, const uint32_t *list, size_t n)
 	node_add(b, b->list, n, PLACE_NONE, -PL_INF, true);
 	while ((nd = next_node(b)) != NULL) {
 		b->bytes -= b->size;
-		if (s->aborted || pl_over(s, nd->lb)) {
+		if (s->aborted || s->done || pl_over(s, nd->lb)) {
 			if (s->aborted)
 				pl_leave_open(s, nd->lb);
 			free(nd);

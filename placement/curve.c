@@ -396,6 +396,9 @@ place_flip(const struct place_ranked *best, const struct place_query *q,
 
 	if (limit <= 0 || !worst_of(best, q, w, &worst))
 		return false;
+	/* In one sum only what is really better can take its place. */
+	ctl.has_below = !q->lexicographic;
+	ctl.below = best->score;
 	*flip_us = limit - worst;
 	/* The closest of the better groups, by the sweep from above. What is
 	 * farther than the slack does not matter. */

@@ -147,6 +147,8 @@ pl_probe_run(struct explain *x, const struct probe *p, int by)
 	}
 	x->ctl->probe_end = 0;
 	x->ctl->probe_cut = false;
+	if (p->small == NULL && v == NO && q.mode == PLACE_PLACE)
+		pl_small_make(&x->last, m, x->a->arena);
 	pl_search_free(s);
 	pl_model_free(m);
 	return v;
@@ -382,8 +384,13 @@ drop_some(struct filter *f, size_t from, size_t to, bool cannot)
 	    npairs * sizeof *f->saved);
 	if (!cannot)
 		e = without(f, from, to);
-	if (e == NO)
+	if (e == NO) {
+		if (f->p->small == NULL && f->p->q.mode == PLACE_PLACE) {
+			f->x->bare = f->x->last;
+			f->p->small = &f->x->bare;
+		}
 		return;
+	}
 	*f->p = before;
 	memcpy(before.pairs, f->saved + from * npairs,
 	    npairs * sizeof *f->saved);
@@ -459,7 +466,7 @@ only_unknown(struct explain *x)
 	struct probe *p = pl_probe_new(x);
 	bool yes = false;
 
-	if (p->q.limits.max_rtt_us > 0) {
+	if (p->q.limits.max_rtt_us > 0 && !x->within_known) {
 		p->q.limits.max_rtt_us = (int64_t)PLACE_UNKNOWN - 1;
 		yes = pl_probe_run(x, p, PROBE_ANY) == NO;
 		p->q.limits.max_rtt_us = 0;

@@ -58,9 +58,11 @@ struct explain {
 	const struct place_world *w;
 	const struct pl_small *small; /* of the query; or NULL */
 	struct pl_small bare; /* of what is left of it among conflicts */
+	struct pl_small last; /* of the last probe of all offers that said NO */
 	struct pl_ctl *ctl;
 	struct pl_unit found[PLACE_MAX_VMS]; /* of the last YES */
 	size_t nfound;
+	bool within_known; /* with a longer maxRttMs there is a group */
 };
 
 struct probe *pl_probe_new(const struct explain *x);

@@ -38,6 +38,9 @@ struct pl_ctl {
 	void *stop_arg;
 	enum place_cut cut;
 	bool probe_cut;
+	/* Only a group that costs less than below counts, and one will do. */
+	bool has_below;
+	pl_cost below;
 };
 
 /* Counts a node; true: give up now. */

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SMALL 512 /* candidates whose graph costs nothing to speak of */
 #define STARTS_PER_RANK 4
 #define STARTS_MIN 16
 #define STARTS_MAX 256
@@ -185,7 +186,7 @@ pl_prune(struct pl_search *s, uint32_t *list, size_t n)
 	struct prune p = { .s = s };
 	size_t kept = 0, starts = STARTS_PER_RANK * s->topk;
 
-	if (n < 2 * m->k || s->feasibility || m->user_term >= 0 ||
+	if (n < SMALL || n < 2 * m->k || s->feasibility || m->user_term >= 0 ||
 	    m->pair_term >= 0)
 		return n;
 	p.by_cost = xcalloc(m->m * m->nel + 1, sizeof *p.by_cost);

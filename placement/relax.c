@@ -10,6 +10,7 @@
 
 /* Scanning all pairs for the next value pays up to here. */
 #define MAX_SCAN_SITES 2048
+#define START_US 1000 /* added to a limit that is doubled */
 
 static struct place_relaxation *
 relax_add(struct explain *x, const struct item *it)
@@ -92,25 +93,40 @@ found_worst(const struct explain *x, const struct item *it)
 	return worst;
 }
 
-/* The smallest time above low that any pair has. */
-static uint32_t
-next_value(const struct explain *x, const struct item *it, uint32_t low)
+static int
+u32_cmp(const void *a, const void *b)
 {
-	size_t rows = it->kind == ITEM_USER ? x->q->nusers : x->w->nsites;
-	uint32_t best = PLACE_UNKNOWN;
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
 
-	if (x->w->nsites > MAX_SCAN_SITES)
-		return low + 1;
+	return x < y ? -1 : x > y;
+}
+
+/* The times between low and high that any pair has, in order. */
+static size_t
+times_between(const struct explain *x, const struct item *it, uint32_t low,
+    uint32_t high, uint32_t **out)
+{
+	bool user = it->kind == ITEM_USER;
+	size_t rows = user ? x->q->nusers : x->w->nsites, n = 0, cap = 0, d = 0;
+	uint32_t *v = NULL;
+
 	for (uint32_t a = 0; a < rows; a++)
-		for (uint32_t b = 0; b < x->w->nsites; b++) {
-			uint32_t d = it->kind == ITEM_USER
-			    ? pl_user_rtt(x->q, x->w, a, b)
-			    : place_pair_rtt(x->q, x->w, a, b);
+		for (uint32_t b = user ? 0 : a; b < x->w->nsites; b++) {
+			uint32_t t = user ? pl_user_rtt(x->q, x->w, a, b)
+					  : place_pair_rtt(x->q, x->w, a, b);
 
-			if (d > low && d < best)
-				best = d;
+			if (t <= low || t >= high)
+				continue;
+			VEC_GROW(v, n, cap);
+			v[n++] = t;
 		}
-	return best;
+	if (n > 0)
+		qsort(v, n, sizeof *v, u32_cmp);
+	for (size_t i = 0; i < n; i++)
+		if (d == 0 || v[d - 1] != v[i])
+			v[d++] = v[i];
+	*out = v;
+	return d;
 }
 
 static enum verdict
@@ -152,10 +168,60 @@ time_pair(struct explain *x, struct place_relaxation *r, uint32_t worst,
 		}
 }
 
+/* Doubles the limit until there is a group. */
+static bool
+any_time(struct explain *x, struct probe *p, const struct item *it,
+    uint32_t *low, uint32_t *high)
+{
+	for (uint64_t t = *low;;) {
+		enum verdict v;
+
+		t = 2 * t + START_US;
+		if (t >= PLACE_UNKNOWN / 8)
+			t = PLACE_UNKNOWN - 1;
+		v = probe_time(x, p, it, (uint32_t)t, PROBE_ANY);
+		if (v == YES)
+			break;
+		if (v == UNSURE || t == PLACE_UNKNOWN - 1)
+			return false;
+		*low = (uint32_t)t;
+	}
+	x->within_known = x->within_known || it->kind == ITEM_RTT;
+	*high = found_worst(x, it);
+	return true;
+}
+
 /*
  * Smallest possible worst time. Nothing works within low, the last group found
  * works within high, and its own worst pair is high.
  */
+static bool
+nearest_time(struct explain *x, struct probe *p, const struct item *it,
+    uint32_t *low, uint32_t *high)
+{
+	bool scan = x->w->nsites <= MAX_SCAN_SITES;
+	enum verdict e = YES;
+	uint32_t *v = NULL;
+	size_t from = 0, to;
+
+	to = scan ? times_between(x, it, *low, *high, &v) : 0;
+	while (e != UNSURE && (scan ? from < to : *low + 1 < *high)) {
+		size_t at = from + (to - from) / 2;
+		uint32_t mid = scan ? v[at] : *low + (*high - *low) / 2;
+
+		e = probe_time(x, p, it, mid, PROBE_ANY);
+		if (e == YES)
+			*high = found_worst(x, it);
+		else if (e == NO)
+			*low = mid;
+		from = e == NO ? at + 1 : from;
+		while (scan && to > from && v[to - 1] >= *high)
+			to--;
+	}
+	free(v);
+	return e != UNSURE;
+}
+
 static void
 relax_time(struct explain *x, const struct item *it)
 {
@@ -163,35 +229,19 @@ relax_time(struct explain *x, const struct item *it)
 	int64_t from = *time_of(p, it);
 	uint32_t low = (uint32_t)(x->q->limits.le ? from : from - 1), high;
 	struct place_relaxation *r;
-	enum verdict v;
+	bool proved;
 
-	if (probe_time(x, p, it, PLACE_UNKNOWN - 1, PROBE_ANY) != YES) {
+	if (!any_time(x, p, it, &low, &high)) {
 		pl_probe_free(p);
 		return;
 	}
-	high = found_worst(x, it);
-	v = YES;
-	while (v != UNSURE) {
-		uint32_t next = next_value(x, it, low);
-		uint32_t mid = low + (high - low) / 2;
-
-		if (next >= high)
-			break;
-		if (mid < next)
-			mid = next;
-		v = probe_time(x, p, it, mid, PROBE_ANY);
-		if (v == YES)
-			high = found_worst(x, it);
-		else if (v == NO)
-			low = mid;
-	}
-	(void)probe_time(x, p, it, high, PROBE_ANY);
+	proved = nearest_time(x, p, it, &low, &high);
 	(void)probe_time(x, p, it, high, PROBE_BEST);
 	r = relax_add(x, it);
 	r->is_rtt = r->has_from = r->has_above = true;
 	r->from = from;
 	r->above = high;
-	r->proved = v != UNSURE;
+	r->proved = proved;
 	r->low = r->proved ? high : low;
 	time_pair(x, r, high, it);
 	if (it->kind == ITEM_RTT) {
@@ -423,7 +473,6 @@ relax_use(struct explain *x, const struct item *it, bool vcpus)
 			low = *v;
 	}
 	*v = high;
-	(void)pl_probe_run(x, p, PROBE_ANY);
 	(void)pl_probe_run(x, p, PROBE_BEST);
 	r = relax_add(x, it);
 	r->pointer = arena_printf(x->a->arena, "%s/%s", it->pointer,

@@ -38,7 +38,7 @@ pl_search_new(const struct pl_model *m, struct pl_ctl *ctl, size_t topk,
 	s->ctl = ctl;
 	s->feasibility = feasibility;
 	s->topk = topk;
-	s->thr = PL_INF;
+	s->thr = ctl->has_below && !feasibility ? ctl->below : PL_INF;
 	s->open = PL_INF;
 	s->words = m->nel / 64 + 1;
 	s->adj = xcalloc(m->nel * s->words + 1, sizeof *s->adj);
@@ -156,7 +156,7 @@ record(struct pl_search *s, pl_cost cost, const struct pl_unit *units)
 	s->top[at] = new;
 	if (s->ntop == s->topk)
 		s->thr = s->top[s->topk - 1].cost;
-	s->done = s->feasibility;
+	s->done = s->feasibility || s->ctl->has_below;
 }
 
 void

@@ -112,7 +112,35 @@ check_moves(const struct instance *t, const struct place_answer *a)
 	arena_free(arena);
 }
 
-/* A limit moved by less than the flip distance has the same best score. */
+/* What the swept limit leaves: pairs with a limit of their own do not count. */
+static int64_t
+slack_of(const struct instance *t, const struct place_ranked *r)
+{
+	const struct place_limits *l = &t->q.limits;
+	uint32_t worst = 0;
+
+	for (size_t i = 0; i < r->nmembers; i++)
+		for (size_t j = i + 1; j < r->nmembers; j++) {
+			const struct place_member *a = &r->members[i];
+			const struct place_member *b = &r->members[j];
+			uint32_t d =
+			    place_pair_rtt(&t->q, &t->w, a->site, b->site);
+			bool own = false;
+
+			for (size_t x = 0; x < l->npairs; x++)
+				own = own ||
+				    (l->pairs[x].a == a->role &&
+					l->pairs[x].b == b->role) ||
+				    (l->pairs[x].a == b->role &&
+					l->pairs[x].b == a->role);
+			if (!own && d > worst)
+				worst = d;
+		}
+	return l->max_rtt_us - worst;
+}
+
+/* A limit moved by less than the flip distance has the same best score; one
+ * moved by more has another, unless it is the slack that sets it. */
 static void
 check_flip(const struct instance *t, const struct place_answer *a)
 {
@@ -126,6 +154,11 @@ check_flip(const struct instance *t, const struct place_answer *a)
 		&score) &&
 	    !t->q.lexicographic && score != a->ranked[0].score)
 		fail(t, "the answer flips sooner");
+	if (flip < slack_of(t, &a->ranked[0]) && !t->q.lexicographic &&
+	    best_at(t, t->q.limits.max_rtt_us + flip + !t->q.limits.le,
+		&score) &&
+	    score >= a->ranked[0].score)
+		fail(t, "the answer does not flip there");
 }
 
 static void
