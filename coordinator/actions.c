@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define STEPS_MAX 10000
+#define STORED_MAX ((size_t)8 * 1024 * 1024) /* steps of ended actions */
 
 struct save_job {
 	struct store_job job;
@@ -31,6 +32,8 @@ static void evict(struct actions *a);
 static void load_one(void *arg, const struct db_action *row);
 static void save(struct actions *a, const struct action *x);
 static json_t *steps_json(const struct action *x);
+static char *steps_text(const struct action *x);
+static void trim_stored(struct actions *a);
 static void ended(struct actions *a, struct action *x);
 
 static bool
@@ -61,15 +64,25 @@ actions_open(struct coord *c, struct mw_err *err)
 }
 
 static void
-action_free(struct action *x)
+steps_free(struct action *x)
 {
 	for (size_t i = 0; i < x->nsteps; i++) {
 		free(x->steps[i].target);
 		free(x->steps[i].step);
 		free(x->steps[i].message);
 	}
-	json_decref(x->stored);
 	free(x->steps);
+	free(x->index);
+	x->steps = NULL;
+	x->index = NULL;
+	x->nsteps = x->steps_cap = x->nindex = 0;
+}
+
+static void
+action_free(struct action *x)
+{
+	steps_free(x);
+	free(x->stored);
 	free(x->watches);
 	free(x->kind);
 	free(x->target);
@@ -121,7 +134,6 @@ load_one(void *arg, const struct db_action *row)
 {
 	struct actions *a = arg;
 	struct action *x = add(a, row->n);
-	struct mw_err err = MW_ERR_INIT;
 
 	x->kind = xstrdup(row->kind);
 	x->target = xstrdup(row->target);
@@ -136,9 +148,7 @@ load_one(void *arg, const struct db_action *row)
 	x->started = row->started;
 	x->ended = row->ended;
 	x->lifecycle = row->act != NULL;
-	if (row->steps)
-		x->stored = json_parse(row->steps, strlen(row->steps),
-		    (size_t)16 * 1024 * 1024, &err);
+	x->stored = xstrdup(row->steps);
 }
 
 void
@@ -243,19 +253,49 @@ actions_claim(struct actions *a, const char *id)
 	return true;
 }
 
+/* The place of a target in the index, or the free one where it belongs. The
+ * index is never more than half full. */
+static uint32_t *
+place_of(const struct action *x, const char *target)
+{
+	uint32_t h = 2166136261u; /* FNV-1a */
+	size_t i;
+
+	for (const char *p = target; *p; p++)
+		h = (h ^ (unsigned char)*p) * 16777619u;
+	i = h & (x->nindex - 1);
+	while (x->index[i] && !str_eq(x->steps[x->index[i] - 1].target, target))
+		i = (i + 1) & (x->nindex - 1);
+	return &x->index[i];
+}
+
+static uint32_t *
+index_at(struct action *x, const char *target)
+{
+	if (2 * (x->nsteps + 1) > x->nindex) {
+		free(x->index);
+		x->nindex = x->nindex ? 2 * x->nindex : 16;
+		x->index = xcalloc(x->nindex, sizeof *x->index);
+		for (size_t i = 0; i < x->nsteps; i++)
+			*place_of(x, x->steps[i].target) = (uint32_t)(i + 1);
+	}
+	return place_of(x, target);
+}
+
 static struct step *
 step_of(struct action *x, const char *target)
 {
 	struct step *s;
 
-	for (size_t i = 0; i < x->nsteps; i++) {
-		if (str_eq(x->steps[i].target, target))
-			return &x->steps[i];
-	}
+	uint32_t *at = index_at(x, target);
+
+	if (*at)
+		return &x->steps[*at - 1];
 	if (x->nsteps == STEPS_MAX)
 		return NULL;
 	VEC_GROW(x->steps, x->nsteps, x->steps_cap);
 	s = &x->steps[x->nsteps++];
+	*at = (uint32_t)x->nsteps;
 	memset(s, 0, sizeof *s);
 	s->target = xstrdup(target);
 	return s;
@@ -382,6 +422,31 @@ ended(struct actions *a, struct action *x)
 		next = w->next;
 		if (str_eq(w->id, x->id))
 			waiter_pump(w);
+	}
+	if (x->nsteps == 0)
+		return;
+	free(x->stored);
+	x->stored = steps_text(x);
+	steps_free(x);
+	trim_stored(a);
+}
+
+/* The newest ones keep their steps here, as many as there is room for; the
+ * database keeps them all. */
+static void
+trim_stored(struct actions *a)
+{
+	size_t room = STORED_MAX;
+
+	for (struct action *x = a->list; x; x = x->next) {
+		size_t n = x->stored ? strlen(x->stored) : 0;
+
+		if (n > room) {
+			free(x->stored);
+			x->stored = NULL;
+		} else {
+			room -= n;
+		}
 	}
 }
 
@@ -517,8 +582,11 @@ steps_json(const struct action *x)
 {
 	json_t *out;
 
-	if (x->nsteps == 0 && x->stored)
-		return json_incref(x->stored);
+	struct mw_err err = MW_ERR_INIT;
+
+	if (x->nsteps == 0 && x->stored &&
+	    (out = json_parse(x->stored, strlen(x->stored), STORED_MAX, &err)))
+		return out;
 	out = json_array();
 	for (size_t i = 0; i < x->nsteps; i++) {
 		const struct step *s = &x->steps[i];
@@ -537,15 +605,30 @@ char *
 actions_steps_text(const struct actions *a, const char *id)
 {
 	const struct action *x = action_find(a, id);
-	json_t *j;
-	char *text;
 
-	if (!x || x->nsteps == 0)
-		return NULL;
-	j = steps_json(x);
-	text = json_text(j, false);
-	json_decref(j);
-	return text;
+	return x && x->nsteps > 0 ? steps_text(x) : NULL;
+}
+
+/* Ten thousand of them: no tree. */
+static char *
+steps_text(const struct action *x)
+{
+	struct str out = STR_INIT;
+
+	for (size_t i = 0; i < x->nsteps; i++) {
+		const struct step *s = &x->steps[i];
+
+		str_add(&out, i ? ",{\"message\":" : "[{\"message\":");
+		json_add_str(&out, s->message ? s->message : "");
+		str_addf(&out,
+		    ",\"state\":\"%s\",\"step\":", state_names[s->state]);
+		json_add_str(&out, s->step);
+		str_add(&out, ",\"target\":");
+		json_add_str(&out, s->target);
+		str_addc(&out, '}');
+	}
+	str_addc(&out, ']');
+	return str_take(&out);
 }
 
 json_t *

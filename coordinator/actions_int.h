@@ -27,9 +27,11 @@ struct action {
 	const char *outcome; /* static; NULL while it runs */
 	int64_t done, failed, total, started, ended;
 	char *error_code, *error, *hint;
-	json_t *stored; /* steps of an earlier process */
-	struct step *steps;
+	char *stored; /* steps as JSON text, once it has ended; or NULL */
+	struct step *steps; /* while it runs */
 	size_t nsteps, steps_cap;
+	uint32_t *index; /* hash of target: 1 + place in steps; 0: empty */
+	size_t nindex; /* a power of two */
 	struct watch *watches;
 	size_t nwatches, watches_cap;
 	bool lifecycle, claimed;

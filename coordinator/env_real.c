@@ -133,7 +133,9 @@ on_timer(void *arg)
 static void
 add_word(struct str *out, const char *key, const char *text)
 {
-	str_addf(out, ",\"%s\":", key);
+	str_add(out, ",\"");
+	str_add(out, key);
+	str_add(out, "\":");
 	json_add_str(out, text[0] ? text : NULL);
 }
 

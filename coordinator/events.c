@@ -157,7 +157,9 @@ load_one(void *arg, struct db_event *take_ev)
 static void
 add_word(struct str *out, const char *key, const char *text)
 {
-	str_addf(out, ",\"%s\":", key);
+	str_add(out, ",\"");
+	str_add(out, key);
+	str_add(out, "\":");
 	json_add_str(out, text);
 }
 

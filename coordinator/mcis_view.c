@@ -27,7 +27,9 @@ struct whole {
 static void
 add_word(struct str *out, const char *key, const char *text)
 {
-	str_addf(out, "\"%s\":", key);
+	str_addc(out, '"');
+	str_add(out, key);
+	str_add(out, "\":");
 	json_add_str(out, text && *text ? text : NULL);
 }
 
