@@ -317,7 +317,8 @@ lc_on_create(struct lc *lc, struct lc_slot *s, const struct csp_answer *a)
 		/* R9: an earlier attempt of this generation may still land. */
 		s->closing = true;
 		lc_dirty(lc, s, DIRTY_INST);
-		if (!s->inst.unresolved || mutant(MUT_DEFINITE_CLOSES))
+		if (!s->inst.unresolved || mutant(MUT_DEFINITE_CLOSES) ||
+		    mutant(MUT_CONFLICT_FAILS))
 			close_gen(lc, s);
 	}
 }
