@@ -21,6 +21,12 @@ struct row_job {
 	struct prereq_row row;
 };
 
+/* An answer of our own, for the next turn of the loop. */
+struct refusal {
+	struct thing *thing;
+	struct csp_answer *answer;
+};
+
 static void pump(struct thing *t);
 static void on_ensured(struct csp_answer *a, void *arg);
 
@@ -208,21 +214,46 @@ rules_hash(const struct csp_req *q)
 	return h;
 }
 
-/* False: there is no key to show; the create goes without. */
+/* False: there is no key to show, e.g. because the disk is full. */
 static bool
-fill_key(const struct prereq *p, struct csp_req *q, const char *key_id)
+fill_key(const struct prereq *p, struct csp_req *q, const char *key_id,
+    struct mw_err *err)
 {
-	struct mw_err err = MW_ERR_INIT;
 	struct str line = STR_INIT;
-	bool ok = ca_ssh_key(p->c->ca, key_id, &line, NULL, &err);
+	bool ok = ca_ssh_key(p->c->ca, key_id, &line, NULL, err);
 
 	if (ok)
 		q->public_key = arena_strdup(q->arena, str_cstr(&line));
 	else
 		log_error("prereq", q->connection,
-		    "no SSH key: %s\taction=\"create without\"", err.msg);
+		    "no SSH key: %s\taction=\"create later\"", err->msg);
 	str_free(&line);
 	return ok;
+}
+
+static void
+refuse_now(void *p)
+{
+	struct refusal *r = p;
+
+	on_ensured(r->answer, r->thing);
+	free(r);
+}
+
+/* An answer of our own, on the next turn: nothing was sent, so that who needs
+ * the thing asks again. */
+static void
+refuse(struct thing *t, struct csp_req *take_req, const char *why)
+{
+	struct refusal *r = xcalloc(1, sizeof *r);
+
+	r->thing = t;
+	r->answer = csp_answer_new(take_req);
+	r->answer->cls = CSP_DEFINITE;
+	r->answer->reason = CSP_R_UNSENT;
+	r->answer->message = arena_strdup(r->answer->arena, why);
+	csp_req_free(take_req);
+	loop_reap(t->p->c->loop, refuse_now, r);
 }
 
 /* The request that names a thing: for ensure and for delete. */
@@ -248,6 +279,7 @@ static void
 ask(struct thing *t, const char *network)
 {
 	struct csp_req *q = prereq_req(t, kinds[t->row.kind].ensure);
+	struct mw_err err = MW_ERR_INIT;
 
 	t->state = THING_ASKED;
 	t->stale = false;
@@ -257,12 +289,11 @@ ask(struct thing *t, const char *network)
 		fill_rules(t->p, q, t->row.key_id);
 		t->rules = rules_hash(q);
 	}
-	if (t->row.kind == PREREQ_KEY && !fill_key(t->p, q, t->row.key_id)) {
-		t->state = THING_KNOWN;
-		csp_req_free(q);
-		return;
-	}
-	conns_submit(t->p->c->conns, q, on_ensured, t);
+	if (t->row.kind == PREREQ_KEY &&
+	    !fill_key(t->p, q, t->row.key_id, &err))
+		refuse(t, q, err.msg);
+	else
+		conns_submit(t->p->c->conns, q, on_ensured, t);
 }
 
 /* Ends the needs that wait for this thing. */
