@@ -63,11 +63,16 @@ class Life:
             pass  # it is over; word() tells how
 
     def count(self):
-        """System calls since "kill" or "fail"; None if the process is over."""
+        """System calls since "kill" or "fail"; None if the process is over, or
+        about to be: a failed call of the disk is not always its end."""
+        failed = False
         self.tell("count")
         while (w := self.word())[0] == "failed":
-            pass
-        return int(w[1]) if w[0] == "count" else None
+            failed = True
+        end = time.monotonic() + 3
+        while failed and not self.over() and time.monotonic() < end:
+            time.sleep(0.01)
+        return int(w[1]) if w[0] == "count" and not self.over() else None
 
     def end(self, how="now"):
         """How it ended: ("killed", n, nr), ("ended", status)."""
