@@ -8,9 +8,12 @@
 #include "common/pure/alloc.h"
 #include "placement/io/place_io.h"
 
+#include <poll.h>
 #include <string.h>
 
 #define DEADLINE_MS 5000
+#define FOLLOW_MS 500 /* how often a search that takes long is asked for */
+#define TELL_NS (5 * NS_PER_S)
 
 static const struct {
 	const char *path;
@@ -140,6 +143,50 @@ complete(const struct question *q, const struct cli_cmd *cmd)
 	return !wrong;
 }
 
+/*
+ * An answer that takes long comes later, under the number that the first one
+ * has. Who leaves stops nothing.
+ */
+static json_t *
+follow(struct cli *c, json_t *take_first, struct mw_err *err)
+{
+	char *id = xstrdup(js(take_first, "placementId"));
+	char *path = xasprintf("/v1/placements/%s", id);
+	int64_t began = clock_mono_ns(), told = began;
+	json_t *a = take_first;
+
+	fprintf(stderr, "%s is being searched for\n", id);
+	while (a && str_eq(js(a, "status"), "running")) {
+		json_decref(a);
+		a = NULL;
+		(void)poll(NULL, 0, FOLLOW_MS); /* a signal ends it */
+		if (clock_mono_ns() - told > TELL_NS) {
+			told = clock_mono_ns();
+			fprintf(stderr,
+			    "%s is still being searched for, %lld s\n", id,
+			    (long long)((told - began) / NS_PER_S));
+		}
+		if (cli_interrupted() ||
+		    !cli_call(c, "GET", path, NULL, &a, err))
+			a = NULL;
+	}
+	if (cli_interrupted() && !a) {
+		*err = (struct mw_err)MW_ERR_INIT;
+		err_set(err, MW_CANCELED, 0, "%s is searched for without you",
+		    id);
+		err_hint(err, "milkyway placement %s shows the answer", id);
+	}
+	if (a && json_object_get(a, "error")) {
+		err_set(err, MW_INTERNAL, 0, "%s: %s", id,
+		    js(json_object_get(a, "error"), "message"));
+		json_decref(a);
+		a = NULL;
+	}
+	free(id);
+	free(path);
+	return a;
+}
+
 static json_t *
 online(struct cli *c, const struct question *q, json_t *query,
     struct mw_err *err)
@@ -159,7 +206,7 @@ online(struct cli *c, const struct question *q, json_t *query,
 	snprintf(path, sizeof path, "/v1/placements%s", kinds[q->what].path);
 	if (!cli_call(c, "POST", path, json_incref(query), &a, err))
 		return NULL;
-	return a;
+	return str_eq(js(a, "status"), "running") ? follow(c, a, err) : a;
 }
 
 static bool

@@ -114,6 +114,12 @@ conns_at(const struct conns *cs, size_t i)
 	return &cs->v[i]->row;
 }
 
+uint64_t
+conns_revision(const struct conns *cs)
+{
+	return cs->revision;
+}
+
 size_t
 conns_spec_count(const struct conns *cs)
 {
@@ -273,6 +279,7 @@ conns_put(struct conns *cs, struct conn *take_cn)
 
 	conns_file_changed(cs->file);
 	cs->flat = false;
+	cs->revision++;
 	if (i < cs->n && strcmp(cs->v[i]->row.id, take_cn->row.id) == 0) {
 		keep_driver(cs->v[i], take_cn);
 		conn_free(cs->v[i]);
@@ -294,6 +301,7 @@ conns_remove(struct conns *cs, const char *id)
 		return;
 	conns_file_changed(cs->file);
 	cs->flat = false;
+	cs->revision++;
 	conn_free(cs->v[i]);
 	cs->n--;
 	memmove(&cs->v[i], &cs->v[i + 1], (cs->n - i) * sizeof *cs->v);

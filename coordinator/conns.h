@@ -53,6 +53,8 @@ const struct image_row *conns_image(const struct conns *cs,
 size_t conns_count(const struct conns *cs);
 const struct conn_row *conns_at(const struct conns *cs, size_t i);
 size_t conns_spec_count(const struct conns *cs);
+/* Another number after each change of the rows. */
+uint64_t conns_revision(const struct conns *cs);
 const struct spec_row *conns_spec_at(const struct conns *cs, size_t i);
 
 /*

@@ -25,6 +25,7 @@ struct conns {
 	size_t n, cap;
 	const struct spec_row **specs; /* of all, if flat */
 	size_t nspecs;
+	uint64_t revision; /* of all rows */
 	bool flat;
 	struct conns_file *file; /* conns_file.h */
 };

@@ -39,7 +39,7 @@
 #include <unistd.h>
 
 #define POOL_THREADS 2
-#define POOL_QUEUE 64
+#define POOL_QUEUE 1100 /* all placements may wait, and others too */
 #define QUIET_TURNS 64 /* of the loop, while modules let go */
 
 static bool lock_dir(struct coord *c, struct mw_err *err);

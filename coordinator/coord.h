@@ -27,6 +27,7 @@ struct coord_conf {
 	char *log_level;
 	char *ssh_from; /* CIDR from which VMs let SSH in; "" = anywhere */
 	int64_t ssh_max, ssh_kex_max;
+	int64_t place_hold_ms; /* longer searches are answered with 202 */
 	int64_t sweep_s;
 	int64_t poll_ms; /* status poll while something is pending */
 	int64_t create_s, power_s, reboot_s, terminate_s, install_s;

@@ -59,6 +59,9 @@ static const struct conf_key keys[] = {
 	    "SSH connections at a time" },
 	{ "ssh.kex_max", CONF_INT, AT(ssh_kex_max), 1, 256, "16",
 	    "SSH key exchanges at a time" },
+	{ "place.hold_ms", CONF_INT, AT(place_hold_ms), 0, 25000, "25000",
+	    "placements that take longer are answered with 202 and a number; "
+	    "0: all of them" },
 	{ "lifecycle.sweep_s", CONF_INT, AT(sweep_s), 1, 86400, "300",
 	    "how often all clouds are searched for VMs that nobody explains" },
 	{ "lifecycle.poll_ms", CONF_INT, AT(poll_ms), 10, 600000, "300",

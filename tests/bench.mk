@@ -30,14 +30,29 @@ bench-store: $(O)/tests/bench/store
 	$(Q)$< build/bench | tee build/bench/store.jsonl
 .PHONY: bench-store
 
+# 1,000 placement questions from 64 connections, with deck17; WORLD, VMS and
+# CONNECTIONS are others.
+bench-place-api: all
+	$(Q)bash tests/bench/place_api.sh $(O) build/bench $(WORLD) $(VMS) $(CONNECTIONS)
+.PHONY: bench-place-api
+
 # The placement library, and how it compares with CBC and GLPK if they are
-# installed (coinor-cbc, glpk-utils); S is the time they get for one model.
-S ?= 60
+# installed (coinor-cbc, glpk-utils); S is the time they get for one model, F
+# one family (random, infeasible, against.roles6, ...) or small, large, compare.
+S ?= 5
+F ?= all
 BENCH_PLACEMENT := $(addprefix tests/bench/,placement.c place_world.c place_lp.c)
 $(O)/tests/bench/placement: $(call obj,$(BENCH_PLACEMENT)) \
     $(call archives,placement pure)
 	$(Q)$(CC) $(ALLCFLAGS) $(LDFLAGS_$(MODE)) -o $@ $^ -lm
 bench-placement: $(O)/tests/bench/placement
 	$(Q)mkdir -p build/bench/placement
-	$(Q)$< build/bench/placement $(S) | tee build/bench/placement.jsonl
+	$(Q)$< build/bench/placement $(S) $(F) | tee build/bench/placement.jsonl
 .PHONY: bench-placement
+
+# The coordinator with 10,000 VMs in 100 regions of clouds without machines.
+VMS ?= 10000
+bench-lifecycle: $(O)/milkywayd $(O)/tests/sim/simcloud
+	$(Q)mkdir -p build/bench
+	$(Q)python3 tests/bench/lifecycle.py $(O) $(VMS) | tee build/bench/lifecycle.jsonl
+.PHONY: bench-lifecycle

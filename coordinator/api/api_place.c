@@ -2,10 +2,13 @@
  * api_place.c - placements over HTTP: scores from the store, a snapshot on the
  * loop, the solver on the pool, the answer into the store, then the reply.
  *
- * The members of the newest answers stay in memory, so that a group can be
- * created from one at once. At most PENDING_MAX questions are under way.
+ * At most PENDING_MAX questions are under way.
+ *
+ * What takes longer than place.hold_ms is answered with 202 and a number, under
+ * which the answer is found later: the row is stored then, and filled at the
+ * end. After a restart such a row says that its search ended.
  */
-#include "coordinator/api/api_place.h"
+#include "coordinator/api/api_place_int.h"
 
 #include "common/clock.h"
 #include "common/pure/alloc.h"
@@ -19,48 +22,49 @@
 
 #include <string.h>
 
-#define PENDING_MAX 64
+#define PENDING_MAX 1024
+#define PENDING_BYTES_MAX ((size_t)64 << 20) /* of their questions */
 #define MCIS_MAX 64
-#define KEEP_MEMBERS 200
-#define LIST_MAX 200
 #define CURVE_MS 5000
 
 #define ASK_GROUPS (-1)
 
-struct kept { /* members of one stored answer */
-	int64_t id;
-	char *members;
-	struct kept *next;
-};
-
-struct places {
-	struct coord *c;
-	size_t pending;
-	struct kept *kept; /* newest first */
-};
-
 /* One question on its way; each stage hands it to the next. */
 struct ask {
 	struct places *p;
-	struct httpd_req *req; /* answered once, also if the client left */
+	struct httpd_req *req; /* answered once, also if the client left; NULL:
+				  it was told to come back */
 	json_t *body;
 	char *ns, *mcis[MCIS_MAX];
 	size_t nmcis;
 	bool by_spec;
 	struct place_scores scores;
+	int64_t results; /* number of the newest one */
 	struct place_addrs *addrs;
 	struct place_snapshot *snap;
+	struct place_world world; /* of the snapshot, with the addresses */
+	struct arena *arena; /* of the question */
+	size_t bytes; /* of its text */
 	int what; /* enum place_io_what, or ASK_GROUPS */
 	json_t *answer;
 	char *query, *text, *members, *relied;
 	int64_t id, at, until_ns;
-	struct store_job store;
+	struct store_job store, hold;
 	struct worker_job work;
+	struct loop_timer *timer;
+	bool holding, ready; /* its row is being stored; it was solved then */
 	struct mw_err err;
 };
 
 static bool ask_from(struct ask *a, struct mw_err *err);
 static bool ask_sides(struct ask *a, struct mw_err *err);
+static void from_of(const struct ask *a, struct place_from *out);
+static void hold_on(void *arg);
+static bool hold_run(struct db *db, struct store_job *job, struct mw_err *err);
+static void hold_done(struct store_job *job, bool ok, const struct mw_err *err);
+static void over(struct ask *a);
+static void finish(struct ask *a);
+static void save(struct ask *a);
 static void ask_end(struct ask *a, bool ok, const struct mw_err *err);
 static void ask_free(struct ask *a);
 static bool scores_run(struct db *db, struct store_job *job,
@@ -71,105 +75,8 @@ static void solve_run(struct worker_job *job);
 static void solve_done(struct worker_job *job);
 static bool save_run(struct db *db, struct store_job *job, struct mw_err *err);
 static void save_done(struct store_job *job, bool ok, const struct mw_err *err);
-static void keep(struct places *p, int64_t id, const char *members);
 static char *members_text(const struct place_answer *a,
     const struct place_query *q, const struct place_snapshot *s);
-static bool load(struct db *db, void *arg, struct mw_err *err);
-
-struct places *
-places_new(struct coord *c, struct mw_err *err)
-{
-	struct places *p = xcalloc(1, sizeof *p);
-
-	p->c = c;
-	if (!store_run_now(c->store, load, p, err)) {
-		places_free(p);
-		return NULL;
-	}
-	return p;
-}
-
-void
-places_free(struct places *p)
-{
-	struct kept *k;
-
-	if (!p)
-		return;
-	while ((k = p->kept) != NULL) {
-		p->kept = k->next;
-		free(k->members);
-		free(k);
-	}
-	free(p);
-}
-
-bool
-places_id(const char *name, int64_t *id, struct mw_err *err)
-{
-	if (name && str_starts(name, "pl-") &&
-	    num_parse_i64(name + 3, strlen(name + 3), 1, INT64_MAX, id))
-		return true;
-	return err_set(err, MW_INVALID, 0, "not a placement: %s",
-	    name ? name : "");
-}
-
-static bool
-member_get(struct places_member *out, json_t *m, struct mw_err *err)
-{
-	struct json_at at;
-	const char *group, *conn, *spec;
-
-	if (!json_at_root(&at, m, err) ||
-	    !json_get_str(&at, "group", true, 63, &group, err) ||
-	    !json_get_str(&at, "connection", true, 127, &conn, err) ||
-	    !json_get_str(&at, "spec", true, 127, &spec, err))
-		return false;
-	str_copy(out->group, sizeof out->group, group);
-	str_copy(out->connection, sizeof out->connection, conn);
-	str_copy(out->spec, sizeof out->spec, spec);
-	return true;
-}
-
-bool
-places_members(struct places *p, const char *name, int64_t rank,
-    struct places_member **out, size_t *n, struct mw_err *err)
-{
-	struct kept *k = p->kept;
-	json_t *all, *list;
-	bool ok = true;
-	int64_t id;
-
-	if (!places_id(name, &id, err))
-		return false;
-	while (k && k->id != id)
-		k = k->next;
-	if (!k) {
-		err_set(err, MW_NOT_FOUND, 0, "no placement %s", name);
-		return err_hint(err, "GET /v1/placements lists them");
-	}
-	all = json_parse(k->members, strlen(k->members), SIZE_MAX, err);
-	if (!all)
-		return false;
-	list = rank < 1 ? NULL : json_array_get(all, (size_t)rank - 1);
-	if (!list) {
-		ok = json_array_size(all)
-		    ? err_set(err, MW_NOT_FOUND, 0, "%s ranks %zu groups", name,
-			  json_array_size(all))
-		    : err_set(err, MW_CONFLICT, 0,
-			  "%s found no group that meets its limits", name);
-		goto out;
-	}
-	*n = json_array_size(list);
-	*out = xcalloc(*n + 1, sizeof **out);
-	for (size_t i = 0; ok && i < *n; i++)
-		ok = member_get(&(*out)[i], json_array_get(list, i), err);
-	if (!ok)
-		free(*out);
-out:
-	json_decref(all);
-	return ok;
-}
 
 /* POST /v1/placements ------------------------------------------------------ */
 
@@ -177,6 +84,7 @@ static void
 ask_new(struct httpd_req *req, struct coord *c, int what)
 {
 	struct ask *a = xcalloc(1, sizeof *a);
+	struct place_from from;
 	json_t *body;
 
 	a->what = what;
@@ -188,19 +96,32 @@ ask_new(struct httpd_req *req, struct coord *c, int what)
 		return;
 	}
 	a->query = json_text(body, false);
-	a->body = json_deep_copy(body);
-	if (a->p->pending > PENDING_MAX) {
+	a->bytes = strlen(a->query);
+	a->p->bytes += a->bytes;
+	if (a->p->pending > PENDING_MAX || a->p->bytes > PENDING_BYTES_MAX) {
 		err_set(&a->err, MW_LIMIT, 0, "%d placements are under way",
 		    PENDING_MAX);
 		ask_end(a, false, &a->err);
 		return;
 	}
+	a->body = json_deep_copy(body);
 	if (!ask_from(a, &a->err) || !ask_sides(a, &a->err)) {
 		ask_end(a, false, &a->err);
 		return;
 	}
 	a->at = clock_wall_ns();
+	if (what == ASK_GROUPS) {
+		a->timer = loop_timer_new(c->loop, hold_on, a);
+		if (c->conf.place_hold_ms)
+			loop_timer_set(a->timer,
+			    c->conf.place_hold_ms * NS_PER_MS);
+		else
+			hold_on(a);
+	}
 	a->addrs = place_addrs_new(a->body);
+	a->arena = arena_new();
+	from_of(a, &from);
+	a->snap = place_cache_get(a->p->cache, c, &from, -1);
 	a->store = (struct store_job){ .run = scores_run, .done = scores_done };
 	store_submit(c->store, &a->store);
 }
@@ -331,6 +252,15 @@ ask_from(struct ask *a, struct mw_err *err)
 	return true;
 }
 
+static void
+from_of(const struct ask *a, struct place_from *out)
+{
+	*out = (struct place_from){ .ns = a->ns,
+		.mcis = (const char *const *)a->mcis,
+		.nmcis = a->nmcis,
+		.by_spec = a->by_spec };
+}
+
 static bool
 scores_run(struct db *db, struct store_job *job, struct mw_err *err)
 {
@@ -339,30 +269,53 @@ scores_run(struct db *db, struct store_job *job, struct mw_err *err)
 	for (size_t i = 0; i < a->nmcis; i++)
 		if (!place_addrs_load(a->addrs, db, a->ns, a->mcis[i], err))
 			return false;
-	return place_scores_read(db, a->at, &a->scores, err);
+	a->results = place_cache_results(db, err);
+	if (a->results < 0)
+		return false;
+	/* A snapshot of now has them, unless results came since. */
+	return (a->snap && a->snap->results == a->results) ||
+	    place_scores_read(db, a->at, &a->scores, err);
+}
+
+/* The snapshot of now: one that another question made, or a new one. */
+static bool
+snapshot(struct ask *a)
+{
+	struct places *p = a->p;
+	struct place_from from;
+	int64_t began;
+
+	/* It was of now when it was asked for, and no scores were read. */
+	if (a->snap && a->snap->results == a->results)
+		return true;
+	from_of(a, &from);
+	place_snapshot_free(a->snap);
+	a->snap = place_cache_get(p->cache, p->c, &from, a->results);
+	if (a->snap)
+		return true;
+	began = clock_mono_ns();
+	a->snap = place_snapshot_new(p->c, &from, &a->scores, &a->err);
+	if (!a->snap)
+		return false;
+	a->snap->scores = a->scores;
+	a->snap->results = a->results;
+	memset(&a->scores, 0, sizeof a->scores);
+	place_cache_put(p->cache, p->c, &from, a->snap,
+	    clock_mono_ns() - began);
+	return true;
 }
 
 static void
 scores_done(struct store_job *job, bool ok, const struct mw_err *err)
 {
 	struct ask *a = container_of(job, struct ask, store);
-	struct place_from from = { .ns = a->ns,
-		.mcis = (const char *const *)a->mcis,
-		.nmcis = a->nmcis,
-		.by_spec = a->by_spec };
 
-	if (ok) {
-		a->snap =
-		    place_snapshot_new(a->p->c, &from, &a->scores, &a->err);
-		ok = a->snap != NULL;
-	} else {
+	if (!ok)
 		a->err = *err;
-	}
-	if (ok)
-		place_addrs_join(a->addrs, a->snap);
+	ok = ok && snapshot(a);
 	a->work = (struct worker_job){ .run = solve_run, .done = solve_done };
 	if (!ok || !worker_submit(a->p->c->pool, &a->work, &a->err))
-		ask_end(a, false, &a->err);
+		over(a);
 }
 
 /* Members by connection and spec become members by site and specId. */
@@ -413,8 +366,8 @@ curve_run(struct ask *a, const struct json_at *at)
 	resolve_side(json_object_get(both, "a"), a->snap);
 	resolve_side(json_object_get(both, "b"), a->snap);
 	a->until_ns = clock_mono_ns() + ms * NS_PER_MS;
-	a->answer = place_io_curve((enum place_io_what)a->what, at,
-	    &a->snap->world, a->snap->arena, past, &a->until_ns, &a->err);
+	a->answer = place_io_curve((enum place_io_what)a->what, at, &a->world,
+	    a->arena, past, &a->until_ns, &a->err);
 }
 
 /* On a pool thread: touches only the question. */
@@ -422,18 +375,21 @@ static void
 solve_run(struct worker_job *job)
 {
 	struct ask *a = container_of(job, struct ask, work);
-	const struct place_world *w = &a->snap->world;
+	const struct place_world *prepared, *w = &a->world;
 	struct place_answer *answer = NULL;
 	struct place_query q;
 	struct json_at at;
 
-	if (!json_at_root(&at, a->body, &a->err))
+	prepared = place_snapshot_world(a->snap, &a->err);
+	if (!prepared || !json_at_root(&at, a->body, &a->err))
 		return;
+	a->world = *prepared;
+	place_addrs_join(a->addrs, a->snap, a->arena, &a->world);
 	if (a->what != ASK_GROUPS) {
 		curve_run(a, &at);
 		return;
 	}
-	if (!place_io_query(&at, w, a->snap->arena, &q, &a->err))
+	if (!place_io_query(&at, w, a->arena, &q, &a->err))
 		return;
 	a->until_ns =
 	    clock_mono_ns() + (q.deadline_ms ? q.deadline_ms : 200) * NS_PER_MS;
@@ -478,8 +434,93 @@ members_text(const struct place_answer *a, const struct place_query *q,
 static void
 solve_done(struct worker_job *job)
 {
-	struct ask *a = container_of(job, struct ask, work);
+	over(container_of(job, struct ask, work));
+}
 
+/* It takes long: stores that it is asked, so that it has a number. */
+static void
+hold_on(void *arg)
+{
+	struct ask *a = arg;
+
+	if (a->ready)
+		return;
+	a->holding = true;
+	a->hold = (struct store_job){ .run = hold_run, .done = hold_done };
+	store_submit(a->p->c->store, &a->hold);
+}
+
+static bool
+hold_run(struct db *db, struct store_job *job, struct mw_err *err)
+{
+	struct ask *a = container_of(job, struct ask, hold);
+
+	return db_place_begin(db, a->at, a->query, &a->id, err);
+}
+
+/* On failure nothing is lost: the client waits on. */
+static void
+hold_done(struct store_job *job, bool ok, const struct mw_err *err)
+{
+	struct ask *a = container_of(job, struct ask, hold);
+	char where[64];
+	json_t *body;
+
+	(void)err;
+	a->holding = false;
+	if (ok) {
+		snprintf(where, sizeof where, "/v1/placements/pl-%lld",
+		    (long long)a->id);
+		body = json_object();
+		json_put_str(body, "placementId", strrchr(where, '/') + 1);
+		json_put_str(body, "status", "running");
+		json_put_time(body, "createdAt", a->at);
+		httpd_reply_header(a->req, "Location", where);
+		httpd_reply_json(a->req, 202, body);
+		a->req = NULL;
+	} else {
+		a->id = 0;
+	}
+	if (a->ready)
+		finish(a);
+}
+
+/* Nobody waits for an error any more: it becomes the stored answer. */
+static json_t *
+failure(const struct mw_err *err)
+{
+	json_t *j = json_object(), *e = json_object();
+
+	json_put_str(j, "status", "failed");
+	json_put_str(e, "code", err_code_name(err->code));
+	json_put_str(e, "message", err->msg);
+	json_put_str(e, "pointer", err->pointer[0] ? err->pointer : NULL);
+	json_put(j, "error", e);
+	json_put(j, "ranking", json_array());
+	return j;
+}
+
+/* It is solved, or failed; but first its number must be known. */
+static void
+over(struct ask *a)
+{
+	a->ready = true;
+	if (a->timer)
+		loop_timer_clear(a->timer);
+	if (!a->holding)
+		finish(a);
+}
+
+static void
+finish(struct ask *a)
+{
+	if (!a->answer && a->id) {
+		a->answer = failure(&a->err);
+		a->text = json_text(a->answer, false);
+		a->members = xstrdup("[]");
+		save(a);
+		return;
+	}
 	if (!a->answer) {
 		ask_end(a, false, &a->err);
 		return;
@@ -491,8 +532,15 @@ solve_done(struct worker_job *job)
 		ask_end(a, true, NULL);
 		return;
 	}
-	json_put(a->answer, "scores", place_scores_json(&a->scores, a->answer));
+	json_put(a->answer, "scores",
+	    place_scores_json(&a->snap->scores, a->answer));
 	a->text = json_text(a->answer, false);
+	save(a);
+}
+
+static void
+save(struct ask *a)
+{
 	a->store = (struct store_job){ .run = save_run, .done = save_done };
 	store_submit(a->p->c->store, &a->store);
 }
@@ -501,7 +549,8 @@ static bool
 save_run(struct db *db, struct store_job *job, struct mw_err *err)
 {
 	struct ask *a = container_of(job, struct ask, store);
-	struct db_place row = { .at = a->at,
+	struct db_place row = { .id = a->id,
+		.at = a->at,
 		.query = a->query,
 		.answer = a->text,
 		.members = a->members,
@@ -521,7 +570,7 @@ save_done(struct store_job *job, bool ok, const struct mw_err *err)
 	if (ok) {
 		snprintf(name, sizeof name, "pl-%lld", (long long)a->id);
 		json_put_str(a->answer, "placementId", name);
-		keep(a->p, a->id, a->members);
+		places_keep(a->p, a->id, a->members);
 		events_emit(a->p->c->events,
 		    &(struct event){ .type = "placement.done",
 			.ns = a->ns,
@@ -535,11 +584,12 @@ save_done(struct store_job *job, bool ok, const struct mw_err *err)
 static void
 ask_end(struct ask *a, bool ok, const struct mw_err *err)
 {
-	if (ok)
+	if (a->req && ok)
 		httpd_reply_json(a->req, 200, json_incref(a->answer));
-	else
+	else if (a->req)
 		httpd_reply_err(a->req, err);
 	a->p->pending--;
+	a->p->bytes -= a->bytes;
 	ask_free(a);
 }
 
@@ -548,9 +598,11 @@ ask_free(struct ask *a)
 {
 	for (size_t i = 0; i < a->nmcis; i++)
 		free(a->mcis[i]);
+	loop_timer_free(a->timer);
 	place_scores_free(&a->scores);
 	place_addrs_free(a->addrs);
 	place_snapshot_free(a->snap);
+	arena_free(a->arena);
 	json_decref(a->answer);
 	json_decref(a->body);
 	free(a->ns);
@@ -561,113 +613,6 @@ ask_free(struct ask *a)
 	free(a);
 }
 
-static void
-keep(struct places *p, int64_t id, const char *members)
-{
-	struct kept *k = xcalloc(1, sizeof *k), **end;
-	size_t n = 0;
-
-	k->id = id;
-	k->members = xstrdup(members);
-	k->next = p->kept;
-	p->kept = k;
-	for (end = &p->kept; *end && n < KEEP_MEMBERS; end = &(*end)->next)
-		n++;
-	if (*end) {
-		free((*end)->members);
-		free(*end);
-		*end = NULL;
-	}
-}
-
-static bool
-load(struct db *db, void *arg, struct mw_err *err)
-{
-	sqlite3_stmt *st = db_stmt(db,
-	    "SELECT id, members FROM (SELECT id, members FROM placement "
-	    "ORDER BY id DESC LIMIT ?) ORDER BY id");
-
-	db_bind(st, "i", (int64_t)KEEP_MEMBERS);
-	while (db_row(db, st, err))
-		keep(arg, sqlite3_column_int64(st, 0), db_text(st, 1));
-	return err->code == MW_OK;
-}
-
-/* GET ---------------------------------------------------------------------- */
-
-struct look {
-	struct httpd_req *req;
-	int64_t id; /* 0: all */
-	struct str text, members;
-	struct store_job store;
-};
-
-static bool
-look_run(struct db *db, struct store_job *job, struct mw_err *err)
-{
-	struct look *l = container_of(job, struct look, store);
-
-	if (l->id)
-		return db_place_get(db, l->id, &l->text, &l->members, err);
-	return db_place_list(db, LIST_MAX, &l->text, err);
-}
-
-static void
-look_done(struct store_job *job, bool ok, const struct mw_err *err)
-{
-	struct look *l = container_of(job, struct look, store);
-	struct mw_err bad = MW_ERR_INIT;
-	struct str body = STR_INIT;
-	json_t *j;
-	char name[32];
-
-	if (!ok) {
-		httpd_reply_err(l->req, err);
-	} else if (!l->id) {
-		str_addf(&body, "{\"items\":[%s]}", str_cstr(&l->text));
-		httpd_reply(l->req, 200, "application/json", body.p, body.len);
-	} else if ((j = json_parse(l->text.p, l->text.len, SIZE_MAX, &bad))) {
-		snprintf(name, sizeof name, "pl-%lld", (long long)l->id);
-		json_put_str(j, "placementId", name);
-		httpd_reply_json(l->req, 200, j);
-	} else {
-		httpd_reply_err(l->req, &bad);
-	}
-	str_free(&body);
-	str_free(&l->text);
-	str_free(&l->members);
-	free(l);
-}
-
-static void
-look(struct httpd_req *req, struct coord *c, int64_t id)
-{
-	struct look *l = xcalloc(1, sizeof *l);
-
-	l->req = req;
-	l->id = id;
-	l->store = (struct store_job){ .run = look_run, .done = look_done };
-	store_submit(c->store, &l->store);
-}
-
-static void
-get_list(struct httpd_req *req, void *ctx)
-{
-	look(req, ctx, 0);
-}
-
-static void
-get_one(struct httpd_req *req, void *ctx)
-{
-	struct mw_err err = MW_ERR_INIT;
-	int64_t id;
-
-	if (places_id(httpd_param(req, "id"), &id, &err))
-		look(req, ctx, id);
-	else
-		httpd_reply_err(req, &err);
-}
-
 static const struct httpd_route routes[] = {
 	{ "POST", "/v1/placements", post, ROLE_BENCH },
 	{ "POST", "/v1/placements/whatif", post_whatif, ROLE_BENCH },
@@ -675,8 +620,8 @@ static const struct httpd_route routes[] = {
 	{ "POST", "/v1/placements/sizes", post_sizes, ROLE_BENCH },
 	{ "POST", "/v1/placements/moves", post_moves, ROLE_BENCH },
 	{ "POST", "/v1/placements/compare", post_compare, ROLE_BENCH },
-	{ "GET", "/v1/placements", get_list, ROLE_VIEWER },
-	{ "GET", "/v1/placements/{id}", get_one, ROLE_VIEWER },
+	{ "GET", "/v1/placements", api_place_list, ROLE_VIEWER },
+	{ "GET", "/v1/placements/{id}", api_place_one, ROLE_VIEWER },
 };
 
 const struct api_routes api_place_routes = { routes, ARRAY_LEN(routes) };

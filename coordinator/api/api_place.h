@@ -8,6 +8,7 @@
 #include "common/pure/err.h"
 
 struct coord;
+struct httpd_req;
 struct places;
 
 /* One VM of a ranked group. */
@@ -28,5 +29,9 @@ bool places_id(const char *name, int64_t *id, struct mw_err *err) mw_must_check;
  */
 bool places_members(struct places *p, const char *id, int64_t rank,
     struct places_member **out, size_t *n, struct mw_err *err) mw_must_check;
+
+/* Routes of stored answers; ctx is the coord. */
+void api_place_list(struct httpd_req *req, void *ctx);
+void api_place_one(struct httpd_req *req, void *ctx);
 
 #endif

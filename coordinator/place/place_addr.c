@@ -97,16 +97,16 @@ site_of(const struct place_snapshot *s, const struct seen *v)
 }
 
 void
-place_addrs_join(const struct place_addrs *a, struct place_snapshot *s)
+place_addrs_join(const struct place_addrs *a, const struct place_snapshot *s,
+    struct arena *arena, struct place_world *w)
 {
-	struct place_addr *out = arena_array(s->arena, a->n + 1, sizeof *out);
+	struct place_addr *out = arena_array(arena, a->n + 1, sizeof *out);
 
 	for (size_t i = 0; i < a->n; i++) {
-		uint32_t *row =
-		    arena_array(s->arena, s->world.nsites + 1, sizeof *row);
+		uint32_t *row = arena_array(arena, w->nsites + 1, sizeof *row);
 		bool any = false;
 
-		for (size_t x = 0; x < s->world.nsites; x++)
+		for (size_t x = 0; x < w->nsites; x++)
 			row[x] = PLACE_UNKNOWN;
 		for (size_t k = 0; k < a->nseen; k++) {
 			uint32_t site = site_of(s, &a->v[k]);
@@ -120,8 +120,8 @@ place_addrs_join(const struct place_addrs *a, struct place_snapshot *s)
 		}
 		if (!any)
 			continue;
-		out[s->world.naddrs].ip = arena_strdup(s->arena, a->ips[i]);
-		out[s->world.naddrs++].rtt_us = row;
+		out[w->naddrs].ip = arena_strdup(arena, a->ips[i]);
+		out[w->naddrs++].rtt_us = row;
 	}
-	s->world.addrs = out;
+	w->addrs = out;
 }

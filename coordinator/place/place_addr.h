@@ -15,8 +15,10 @@ void place_addrs_free(struct place_addrs *a); /* NULL is fine */
 /* On the store's thread: the newest time from each VM of the MCIS. */
 bool place_addrs_load(struct place_addrs *a, struct db *db, const char *ns,
     const char *mcis, struct mw_err *err) mw_must_check;
-/* Adds them to the world; a site has the worst of its VMs' times, as pairs
- * have. Addresses that nobody measured are not added. */
-void place_addrs_join(const struct place_addrs *a, struct place_snapshot *s);
+/* Adds them to a world of the snapshot, in the arena; a site has the worst of
+ * its VMs' times, as pairs have. Addresses that nobody measured are not
+ * added. */
+void place_addrs_join(const struct place_addrs *a,
+    const struct place_snapshot *s, struct arena *arena, struct place_world *w);
 
 #endif

@@ -1,7 +1,8 @@
 /*
  * place_world.c - builds the solver's world from matrices, results and the
  * catalogue. Runs on the loop, so it copies: the snapshot is then immutable
- * and may be read by any thread.
+ * and may be read by any thread. What solving prepares of it is made by a pool
+ * thread, once.
  */
 #include "coordinator/place/place_world.h"
 
@@ -44,6 +45,8 @@ place_snapshot_new(struct coord *c, const struct place_from *from,
 	size_t cells;
 
 	s->arena = arena_new();
+	s->refs = 1;
+	pthread_mutex_init(&s->lock, NULL);
 	if (!add_sites(&b, err))
 		goto fail;
 	cells = b.n * b.n;
@@ -87,10 +90,33 @@ fail:
 void
 place_snapshot_free(struct place_snapshot *s)
 {
-	if (!s)
+	if (!s || --s->refs)
 		return;
+	place_prepared_free(s->prepared);
+	place_scores_free(&s->scores);
+	pthread_mutex_destroy(&s->lock);
 	arena_free(s->arena);
 	free(s);
+}
+
+struct place_snapshot *
+place_snapshot_ref(struct place_snapshot *s)
+{
+	s->refs++;
+	return s;
+}
+
+const struct place_world *
+place_snapshot_world(struct place_snapshot *s, struct mw_err *err)
+{
+	const struct place_world *w;
+
+	pthread_mutex_lock(&s->lock);
+	if (!s->prepared)
+		s->prepared = place_prepare(&s->world, err);
+	w = s->prepared ? place_prepared_world(s->prepared) : NULL;
+	pthread_mutex_unlock(&s->lock);
+	return w;
 }
 
 static const char *

@@ -7,13 +7,60 @@
 #include "common/pure/when.h"
 
 bool
-db_place_put(struct db *db, const struct db_place *p, int64_t *id,
+db_place_begin(struct db *db, int64_t at, const char *query, int64_t *id,
     struct mw_err *err)
 {
 	sqlite3_stmt *st = db_stmt(db,
+	    "INSERT INTO placement(at, status, query, answer, members) "
+	    "VALUES(?, 'running', ?, ?, '[]')");
+
+	db_bind(st, "iss", at, query,
+	    "{\"status\":\"running\",\"ranking\":[]}");
+	if (!db_exec(db, st, err))
+		return false;
+	*id = db_last_id(db);
+	return true;
+}
+
+bool
+db_place_left(struct db *db, struct mw_err *err)
+{
+	sqlite3_stmt *st = db_stmt(db,
+	    "UPDATE placement SET status = 'canceled', answer = ? "
+	    "WHERE status = 'running'");
+
+	db_bind(st, "s",
+	    "{\"status\":\"canceled\",\"ranking\":[],\"error\":{\"code\":"
+	    "\"CANCELED\",\"message\":\"the coordinator ended while it "
+	    "searched: ask again\"}}");
+	return db_exec(db, st, err);
+}
+
+static bool
+fill(struct db *db, const struct db_place *p, struct mw_err *err)
+{
+	sqlite3_stmt *st = db_stmt(db,
+	    "UPDATE placement SET at = ?, status = ?, answer = ?, "
+	    "members = ?, relied = ? WHERE id = ?");
+
+	db_bind(st, "issssi", p->at, p->status, p->answer, p->members,
+	    p->relied, p->id);
+	return db_exec(db, st, err);
+}
+
+bool
+db_place_put(struct db *db, const struct db_place *p, int64_t *id,
+    struct mw_err *err)
+{
+	sqlite3_stmt *st;
+
+	if (p->id) {
+		*id = p->id;
+		return fill(db, p, err);
+	}
+	st = db_stmt(db,
 	    "INSERT INTO placement(at, status, query, answer, members, "
 	    "relied) VALUES(?, ?, ?, ?, ?, ?)");
-
 	db_bind(st, "isssss", p->at, p->status, p->query, p->answer, p->members,
 	    p->relied);
 	if (!db_exec(db, st, err))

@@ -13,7 +13,12 @@ struct db_place {
 	const char *relied; /* the same, drift_relied.h; NULL: none */
 };
 
-/* Stores it under a new number. */
+/* Stores that it is searched for, under a new number. */
+bool db_place_begin(struct db *db, int64_t at, const char *query, int64_t *id,
+    struct mw_err *err) mw_must_check;
+/* After a start: what was searched for then is not any more. */
+bool db_place_left(struct db *db, struct mw_err *err) mw_must_check;
+/* Stores it under its number, or a new one if that is 0. */
 bool db_place_put(struct db *db, const struct db_place *p, int64_t *id,
     struct mw_err *err) mw_must_check;
 /* Answer and members; false with MW_NOT_FOUND if there is none. */
