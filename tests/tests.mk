@@ -125,3 +125,8 @@ tests/prop/prop_drift_SRCS := coordinator/place/drift_rule.c
 -include tests/kill.mk
 tests/prop/prop_prepared_SRCS := tests/bench/place_world.c
 tests/fuzz/fuzz_scenario_SRCS := tests/sim/scenario_parse.c
+# docs/lifecycle.md from the tables of the lifecycle.
+tests/unit/test_status_SRCS := tests/unit/lifecycle_doc.c
+lifecycle-doc: $(O)/tests/unit/test_status
+	$(Q)$< print >docs/lifecycle.md
+.PHONY: lifecycle-doc
