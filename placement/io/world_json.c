@@ -10,6 +10,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 bool
@@ -195,17 +196,55 @@ parse_sites(const struct json_at *at, struct arena *arena,
 	return true;
 }
 
+static int
+site_cmp(const void *a, const void *b)
+{
+	const struct place_site *const *x = a, *const *y = b;
+
+	return strcmp((*x)->id, (*y)->id);
+}
+
+/* Sites by their ids: a world of many offers asks for many. Of two of one name
+ * either will do, for that is refused later. */
+static const struct place_site **
+sites_sorted(const struct place_world *w, struct arena *arena)
+{
+	const struct place_site **v =
+	    arena_array(arena, w->nsites + 1, sizeof *v);
+
+	for (size_t i = 0; i < w->nsites; i++)
+		v[i] = &w->sites[i];
+	qsort(v, w->nsites, sizeof *v, site_cmp);
+	return v;
+}
+
+static bool
+site_find(const struct place_world *w, const struct place_site **sorted,
+    const char *id, uint32_t *out)
+{
+	const struct place_site key = { .id = id }, *k = &key;
+	const struct place_site **at =
+	    bsearch(&k, sorted, w->nsites, sizeof *sorted, site_cmp);
+
+	if (at != NULL)
+		*out = (uint32_t)(*at - w->sites);
+	return at != NULL;
+}
+
 static bool
 parse_offer(const struct json_at *at, struct arena *arena,
-    struct place_world *w, struct place_offer *o, struct mw_err *err)
+    struct place_world *w, const struct place_site **sorted,
+    struct place_offer *o, struct mw_err *err)
 {
 	static const char *const known[] = { "site", "specId", "family", "vcpu",
 		"memoryMiB", "arch", "connection", "gpuCount",
 		"costPerHourMicros", "costReason", "scores", NULL };
-	int64_t *scores = arena_array(arena, PLACE_MAX_METRICS, sizeof *scores);
+	int64_t *scores = NULL;
 	const char *site;
 	int64_t gpus;
 
+	if (json_object_get(at->obj, "scores") != NULL)
+		scores = arena_array(arena, PLACE_MAX_METRICS, sizeof *scores);
 	if (!json_no_others(at, known, err) ||
 	    !io_text(at, arena, "site", true, &site, err) ||
 	    !io_text(at, arena, "specId", true, &o->spec_id, err) ||
@@ -219,19 +258,18 @@ parse_offer(const struct json_at *at, struct arena *arena,
 	    !json_get_int(at, "gpuCount", true, 0, 0, 1000, &gpus, err) ||
 	    !json_get_int(at, "costPerHourMicros", true, PLACE_NO_PRICE, 0,
 		INT64_C(1000000000000), &o->cost_per_hour_micros, err) ||
-	    !io_scores(at, arena, w, scores, err))
+	    (scores != NULL && !io_scores(at, arena, w, scores, err)))
 		return false;
 	o->scores = scores;
-	for (o->site = 0; o->site < w->nsites; o->site++)
-		if (strcmp(w->sites[o->site].id, site) == 0)
-			return true;
-	return io_wrong(err, at, "site", "unknownSite");
+	return site_find(w, sorted, site, &o->site) ||
+	    io_wrong(err, at, "site", "unknownSite");
 }
 
 static bool
 parse_offers(const struct json_at *at, struct arena *arena,
     struct place_world *w, struct mw_err *err)
 {
+	const struct place_site **sorted;
 	struct place_offer *offers;
 	json_t *list;
 
@@ -240,11 +278,12 @@ parse_offers(const struct json_at *at, struct arena *arena,
 		return false;
 	w->noffers = list == NULL ? 0 : json_array_size(list);
 	offers = arena_array(arena, w->noffers + 1, sizeof *offers);
+	sorted = sites_sorted(w, arena);
 	for (size_t i = 0; i < w->noffers; i++) {
 		struct json_at o;
 
 		if (!json_at_index(&o, at, "offers", i, err) ||
-		    !parse_offer(&o, arena, w, &offers[i], err))
+		    !parse_offer(&o, arena, w, sorted, &offers[i], err))
 			return false;
 	}
 	w->offers = offers;
