@@ -54,7 +54,7 @@ extern const struct cli_cmd cmds_up[], cmds_mcis[], cmds_bench[], cmds_matrix[],
     cmds_host[], cmds_eval[], cmds_place[], cmds_drift[], cmds_curve[],
     cmds_exec[], cmds_agent[], cmds_bundle[], cmds_sys[], cmds_report[],
     cmds_schedule[], cmds_completion[], cmds_orphans[], cmds_destroy[],
-    cmds_quota[];
+    cmds_quota[], cmds_backup[];
 
 struct cli_room {
 	const char *title;
@@ -97,6 +97,10 @@ struct cli_opt {
 int cli_opts(struct cli *c, const struct cli_cmd *cmd, int argc, char **argv,
     const struct cli_opt *opts, size_t nopts, int min, int max);
 
+/* A program that lies beside this one, else the bare name for PATH; the caller
+ * frees (cmd_up.c). */
+char *cli_beside(const char *name);
+
 /* "90", "90s", "5m", "1h", "1d", "2w" to seconds (cmd_schedule.c). */
 bool cli_duration(const char *text, int64_t *seconds) mw_must_check;
 
@@ -126,6 +130,9 @@ bool cli_call(struct cli *c, const char *method, const char *path,
     json_t *take_body, json_t **out, struct mw_err *err) mw_must_check;
 /* GET of a text that is no JSON; added to out. */
 bool cli_text(struct cli *c, const char *path, struct str *out,
+    struct mw_err *err) mw_must_check;
+/* GET of a file, written to fd as it comes. */
+bool cli_download(struct cli *c, const char *path, int fd,
     struct mw_err *err) mw_must_check;
 /* The same over a unix socket, without a token (the twin's control). */
 bool cli_call_unix(struct cli *c, const char *socket, const char *method,

@@ -23,9 +23,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* A program that lies beside this one, else the bare name for PATH. */
-static char *
-beside(const char *name)
+char *
+cli_beside(const char *name)
 {
 	char here[PATH_MAX], *slash, *path;
 	ssize_t n = readlink("/proc/self/exe", here, sizeof here - 1);
@@ -160,7 +159,7 @@ twin_up(struct cli *c, const char *world, const char *name, struct mw_err *err)
 	char *sock = xasprintf("%s/twin.sock", c->dir);
 	char *state = xasprintf("%s/twin", c->dir);
 	char *log = xasprintf("%s/twin.log", c->dir),
-	     *prog = beside("milkyway-twin");
+	     *prog = cli_beside("milkyway-twin");
 	char *argv[] = { prog, (char *)"up", (char *)"--world",
 		(char *)(uintptr_t)world, (char *)"--state", state,
 		(char *)"--socket", sock, NULL };
@@ -195,7 +194,7 @@ coordinator_up(struct cli *c, const char *advertise, const char *config,
 {
 	char *log = xasprintf("%s/milkywayd.log", c->dir);
 	char *pidfile = xasprintf("%s/milkywayd.up", c->dir);
-	char *prog = beside("milkywayd");
+	char *prog = cli_beside("milkywayd");
 	char *tell = xasprintf("link.advertise=%s", advertise);
 	char *listen = xasprintf("link.address=%s", advertise);
 	char *argv[] = { prog, (char *)"--state-dir", (char *)(uintptr_t)c->dir,

@@ -23,6 +23,7 @@ const struct cli_room cli_rooms[] = {
 	{ "run on VMs", cmds_exec },
 	{ "agents", cmds_agent },
 	{ "look and mend", cmds_sys },
+	{ "backup", cmds_backup },
 	{ "the bill: last brake", cmds_orphans },
 	{ "the bill: all at once", cmds_destroy },
 	{ "report", cmds_report },

@@ -214,6 +214,61 @@ cli_text(struct cli *c, const char *path, struct str *out, struct mw_err *err)
 	return ok;
 }
 
+struct sink {
+	struct str head; /* of an answer that is a problem, or of the file */
+	CURL *h;
+	int fd;
+};
+
+static size_t
+on_file(char *p, size_t size, size_t n, void *arg)
+{
+	struct sink *s = arg;
+	long status = 0;
+
+	(void)size;
+	curl_easy_getinfo(s->h, CURLINFO_RESPONSE_CODE, &status);
+	if (status < 400)
+		return file_write_all(s->fd, p, n) ? n : 0;
+	if (s->head.len + n > 65536)
+		return 0;
+	str_addn(&s->head, p, n);
+	return n;
+}
+
+bool
+cli_download(struct cli *c, const char *path, int fd, struct mw_err *err)
+{
+	const char *base = c->url ? c->url : "http://127.0.0.1:7470";
+	struct curl_slist *heads = NULL;
+	struct sink s = { .head = STR_INIT, .fd = fd };
+	char *url, *auth;
+	long status = 0;
+	bool ok;
+
+	if (!token_load(c, err))
+		return false;
+	s.h = handle(c);
+	url = xasprintf("%s%s", base, path);
+	auth = xasprintf("Authorization: Bearer %s", c->token);
+	heads = curl_slist_append(heads, auth);
+	curl_easy_setopt(s.h, CURLOPT_URL, url);
+	curl_easy_setopt(s.h, CURLOPT_TIMEOUT_MS, 0L);
+	curl_easy_setopt(s.h, CURLOPT_LOW_SPEED_LIMIT, 1L);
+	curl_easy_setopt(s.h, CURLOPT_LOW_SPEED_TIME, 60L);
+	curl_easy_setopt(s.h, CURLOPT_HTTPHEADER, heads);
+	curl_easy_setopt(s.h, CURLOPT_WRITEFUNCTION, on_file);
+	curl_easy_setopt(s.h, CURLOPT_WRITEDATA, &s);
+	ok = perform(s.h, base, &status, err);
+	if (ok && status >= 400)
+		ok = problem(&s.head, status, err);
+	curl_slist_free_all(heads);
+	str_free(&s.head);
+	free(url);
+	free(auth);
+	return ok;
+}
+
 bool
 cli_call_unix(struct cli *c, const char *socket, const char *method,
     const char *path, json_t *take_body, json_t **out, struct mw_err *err)

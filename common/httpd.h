@@ -96,6 +96,9 @@ void httpd_reply_json(struct httpd_req *req, int status, json_t *take_body);
 void httpd_reply_pull(struct httpd_req *req, int status, const char *type,
     void (*pull)(void *arg, struct str *out), void (*done)(void *arg),
     void *arg);
+/* 200 with size bytes of the file, which is closed afterwards. */
+void httpd_reply_file(struct httpd_req *req, const char *type, int take_fd,
+    uint64_t size);
 /* application/problem+json from the error (RFC 9457). */
 void httpd_reply_err(struct httpd_req *req, const struct mw_err *err);
 /* Closes the connection without an answer, which counts as the answer: what a

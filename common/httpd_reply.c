@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #define PULL_BLOCK (16 * 1024)
 
@@ -156,6 +157,25 @@ httpd_reply_pull(struct httpd_req *req, int status, const char *type,
 	MHD_add_response_header(r, "Content-Type", type);
 	httpd_apply_headers(req, r);
 	httpd_queue(req, status, r);
+	answered(req);
+}
+
+void
+httpd_reply_file(struct httpd_req *req, const char *type, int take_fd,
+    uint64_t size)
+{
+	struct MHD_Response *r;
+
+	if (req->ended || req->response != NULL) {
+		close(take_fd);
+	} else {
+		r = MHD_create_response_from_fd64(size, take_fd);
+		if (r == NULL)
+			abort();
+		MHD_add_response_header(r, "Content-Type", type);
+		httpd_apply_headers(req, r);
+		httpd_queue(req, 200, r);
+	}
 	answered(req);
 }
 

@@ -14,6 +14,7 @@
 #include "coordinator/api/api.h"
 #include "coordinator/api/api_place.h"
 #include "coordinator/auth.h"
+#include "coordinator/backup.h"
 #include "coordinator/measure/bench.h"
 #include "coordinator/ca.h"
 #include "coordinator/conns.h"
@@ -42,7 +43,6 @@
 #define POOL_QUEUE 1100 /* all placements may wait, and others too */
 #define QUIET_TURNS 64 /* of the loop, while modules let go */
 
-static bool lock_dir(struct coord *c, struct mw_err *err);
 static bool identity(struct db *db, void *arg, struct mw_err *err);
 static bool build(struct coord *c, struct mw_err *err);
 static void turn(struct coord *c);
@@ -90,6 +90,7 @@ coord_free(struct coord *c)
 	host_free(c->host);
 	sched_free(c->sched);
 	retain_free(c->retain);
+	backup_free(c->backup);
 	snap_free(c->snap);
 	places_free(c->places);
 	drift_free(c->drift);
@@ -119,8 +120,14 @@ build(struct coord *c, struct mw_err *err)
 	struct str hex = STR_INIT;
 	char *db;
 
-	if (!file_mkdirs(c->conf.state_dir, 0700, err) || !lock_dir(c, err))
+	if (!file_mkdirs(c->conf.state_dir, 0700, err) || !coord_lock_dir(c->conf.state_dir, &c->lock_fd, err))
 		return false;
+	if (restore_unfinished(c->conf.state_dir)) {
+		err_set(err, MW_CONFLICT, 0,
+		    "a restore into %s did not come to its end",
+		    c->conf.state_dir);
+		return err_hint(err, "milkyway restore FILE --replace, again");
+	}
 	clock_random(id, sizeof id);
 	str_add_hex(&hex, id, sizeof id);
 	str_copy(c->start_id, sizeof c->start_id, str_cstr(&hex));
@@ -158,6 +165,7 @@ build(struct coord *c, struct mw_err *err)
 	bench_resume(c->bench);
 	actions_ready(c->actions);
 	c->retain = retain_new(c);
+	c->backup = backup_new(c);
 	sched_resume(c->sched);
 	drift_resume(c->drift);
 	if (!api_start(c, err))
@@ -168,20 +176,22 @@ build(struct coord *c, struct mw_err *err)
 }
 
 /* Two coordinators on one database would pay for two of everything. */
-static bool
-lock_dir(struct coord *c, struct mw_err *err)
+bool
+coord_lock_dir(const char *dir, int *fd, struct mw_err *err)
 {
-	char *path = xasprintf("%s/lock", c->conf.state_dir);
+	char *path = xasprintf("%s/lock", dir);
 
-	c->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	free(path);
-	if (c->lock_fd < 0)
+	if (*fd < 0)
 		return err_set(err, MW_INTERNAL, errno, "cannot lock %s: %s",
-		    c->conf.state_dir, strerror(errno));
-	if (flock(c->lock_fd, LOCK_EX | LOCK_NB) < 0)
-		return err_set(err, MW_CONFLICT, errno,
-		    "another milkywayd works in %s", c->conf.state_dir);
-	return true;
+		    dir, strerror(errno));
+	if (flock(*fd, LOCK_EX | LOCK_NB) == 0)
+		return true;
+	close(*fd);
+	*fd = -1;
+	return err_set(err, MW_CONFLICT, errno, "another milkywayd works in %s",
+	    dir);
 }
 
 /* A database knows which deployment it is: tags and certificates carry it. */

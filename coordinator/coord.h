@@ -70,6 +70,7 @@ struct coord {
 	struct sched *sched; /* sched.h: runs that start on their own */
 	struct places *places; /* api_place.h: placements */
 	struct drift *drift; /* drift.h: placements that are watched */
+	struct backup *backup; /* backup.h: copies of the database */
 	struct remote *remote; /* remote.h: SSH installs, exec, uninstall */
 };
 
@@ -77,5 +78,8 @@ struct coord {
 struct coord *coord_new(const struct coord_conf *conf,
     struct mw_err *err) mw_must_check;
 void coord_free(struct coord *c);
+/* Nobody else works in that directory until the descriptor is closed.
+ * MW_CONFLICT: somebody does. */
+bool coord_lock_dir(const char *dir, int *fd, struct mw_err *err) mw_must_check;
 
 #endif

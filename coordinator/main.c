@@ -6,6 +6,7 @@
 #include "common/proto.h"
 #include "common/pure/alloc.h"
 #include "coordinator/api/api.h"
+#include "coordinator/backup.h"
 #include "coordinator/coord.h"
 
 #include <getopt.h>
@@ -123,6 +124,8 @@ static const char usage[] =
     "  --config FILE     read this file (INI); see --print-config\n"
     "  --state-dir DIR   same as --set state.dir=DIR\n"
     "  --set KEY=VALUE   one setting, e.g. --set api.port=7480\n"
+    "  --restore FILE    put this backup into the state directory, then end\n"
+    "  --replace         with --restore: also over a database that is there\n"
     "  --print-config    show all settings with their meaning, then end\n"
     "  --print-routes    show method, path and role of every route, then end\n"
     "  --foreground      stay in the foreground (always so)\n"
@@ -135,6 +138,8 @@ enum {
 	OPT_PRINT,
 	OPT_ROUTES,
 	OPT_FOREGROUND,
+	OPT_RESTORE,
+	OPT_REPLACE,
 	OPT_VERSION,
 	OPT_HELP
 };
@@ -146,15 +151,21 @@ static const struct option options[] = {
 	{ "print-config", no_argument, NULL, OPT_PRINT },
 	{ "print-routes", no_argument, NULL, OPT_ROUTES },
 	{ "foreground", no_argument, NULL, OPT_FOREGROUND },
+	{ "restore", required_argument, NULL, OPT_RESTORE },
+	{ "replace", no_argument, NULL, OPT_REPLACE },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ NULL, 0, NULL, 0 },
 };
 
+static const char *restore_file;
+static bool restore_replace;
+
 /* What the command line asks for besides the settings. */
 enum task {
 	TASK_RUN,
 	TASK_PRINT,
+	TASK_RESTORE,
 	TASK_END,
 	TASK_WRONG
 };
@@ -164,6 +175,7 @@ static enum task parse(int argc, char **argv, struct coord_conf *conf,
 static bool one_option(int opt, struct coord_conf *conf, enum task *task,
     struct mw_err *err);
 static void fill_in(struct coord_conf *conf);
+static int restore(const struct coord_conf *conf);
 static void harden(void);
 static int run(const struct coord_conf *conf);
 static void on_signal(int sig, void *arg);
@@ -181,6 +193,7 @@ main(int argc, char **argv)
 	switch (parse(argc, argv, &conf, &err)) {
 	case TASK_WRONG: status = fail(&err); break;
 	case TASK_PRINT: conf_print(keys, ARRAY_LEN(keys), &conf); break;
+	case TASK_RESTORE: status = restore(&conf); break;
 	case TASK_END: break;
 	case TASK_RUN:
 		if (!log_level_parse(conf.log_level, &level)) {
@@ -237,6 +250,11 @@ one_option(int opt, struct coord_conf *conf, enum task *task,
 		*task = TASK_END;
 		return true;
 	case OPT_FOREGROUND: return true;
+	case OPT_RESTORE:
+		restore_file = optarg;
+		*task = TASK_RESTORE;
+		return true;
+	case OPT_REPLACE: restore_replace = true; return true;
 	case OPT_VERSION:
 		puts("milkywayd " MW_VERSION);
 		*task = TASK_END;
@@ -266,6 +284,23 @@ fill_in(struct coord_conf *conf)
 	self[n] = 0;
 	free(conf->agent_dir);
 	conf->agent_dir = xstrdup(dirname(self));
+}
+
+static int
+restore(const struct coord_conf *conf)
+{
+	struct mw_err err = MW_ERR_INIT;
+	struct backup_info info;
+
+	umask(0077);
+	if (!restore_run(conf->state_dir, restore_file, restore_replace, &info,
+		&err))
+		return fail(&err);
+	printf("deployment %s of %s is in %s\n"
+	       "VMs that were made after it are left alone until you decide: "
+	       "milkyway orphans\n",
+	    info.deployment, info.made_at, conf->state_dir);
+	return 0;
 }
 
 /* Keys are in memory: no core file, no tracing by equals; files are ours

@@ -20,7 +20,7 @@ bench-validity: $(O)/milkyway-agent
 .PHONY: bench-validity
 
 # The matrix of 100 VMs on disk.
-BENCH_STORE := tests/bench/store.c coordinator/store/store.c coordinator/store/store_db.c coordinator/store/store_migrate.c \
+BENCH_STORE := tests/bench/store.c coordinator/store/store.c coordinator/store/store_db.c coordinator/store/store_migrate.c coordinator/store/db_backup.c \
 	coordinator/store/db_mesh.c coordinator/store/db_pair.c coordinator/store/db_rttset.c \
 	coordinator/store/db_fold.c coordinator/store/db_retain.c
 $(O)/tests/bench/store: $(call obj,$(BENCH_STORE)) $(call archives,common pure)

@@ -1,8 +1,8 @@
-tests/unit/test_store_SRCS := coordinator/store/store.c coordinator/store/store_db.c coordinator/store/store_migrate.c
+tests/unit/test_store_SRCS := coordinator/store/store.c coordinator/store/store_db.c coordinator/store/store_migrate.c coordinator/store/db_backup.c
 tests/unit/test_migrate_SRCS := $(tests/unit/test_store_SRCS)
-tests/unit/test_db_mesh_SRCS := coordinator/store/store.c coordinator/store/store_db.c coordinator/store/store_migrate.c \
+tests/unit/test_db_mesh_SRCS := coordinator/store/store.c coordinator/store/store_db.c coordinator/store/store_migrate.c coordinator/store/db_backup.c \
 	coordinator/store/db_mesh.c coordinator/store/db_pair.c coordinator/store/db_rttset.c
-tests/unit/test_retain_SRCS := coordinator/store/store.c coordinator/store/store_db.c coordinator/store/store_migrate.c \
+tests/unit/test_retain_SRCS := coordinator/store/store.c coordinator/store/store_db.c coordinator/store/store_migrate.c coordinator/store/db_backup.c \
 	coordinator/store/db_mesh.c coordinator/store/db_rttset.c coordinator/store/db_fold.c \
 	coordinator/store/db_retain.c
 # The twin's network and VMs without its clouds.
@@ -81,15 +81,15 @@ tests/fuzz/fuzz_sysinfo_SRCS  := agent/sysinfo.c
 tests/fuzz/fuzz_pinger_SRCS   := agent/pinger.c
 tests/unit/test_auth_SRCS := coordinator/auth.c coordinator/ca.c coordinator/remote/ssh_key.c \
 	coordinator/events.c coordinator/store/db_events.c coordinator/store/store.c \
-	coordinator/store/store_db.c coordinator/store/store_migrate.c
+	coordinator/store/store_db.c coordinator/store/store_migrate.c coordinator/store/db_backup.c
 tests/unit/test_bench_SRCS := coordinator/measure/bench.c coordinator/measure/bench_env.c coordinator/measure/bench_in.c \
 	coordinator/measure/bench_join.c coordinator/measure/bench_plan.c coordinator/measure/bench_save.c \
 	coordinator/store/db_bench.c coordinator/measure/raw.c coordinator/store/store.c \
-	coordinator/store/store_db.c coordinator/store/store_migrate.c
+	coordinator/store/store_db.c coordinator/store/store_migrate.c coordinator/store/db_backup.c
 tests/unit/test_mcis_file_SRCS := coordinator/mcis_file.c
 tests/unit/test_metrics_text_SRCS := coordinator/measure/metrics_text.c
 tests/unit/test_db_host_SRCS := coordinator/store/db_host.c coordinator/store/store.c coordinator/store/store_db.c \
-	coordinator/store/store_migrate.c
+	coordinator/store/store_migrate.c coordinator/store/db_backup.c
 tests/fuzz/fuzz_mcis_file_SRCS := coordinator/mcis_file.c
 cli_SRCS := $(filter-out cli/main.c,$(wildcard cli/*.c))
 tests/unit/test_cli_table_SRCS  := $(cli_SRCS)
@@ -114,7 +114,7 @@ sched_rule_SRCS := coordinator/measure/sched_rule.c coordinator/measure/sched_ti
 tests/prop/prop_sched_SRCS := $(sched_rule_SRCS)
 tests/fuzz/fuzz_sched_SRCS := $(sched_rule_SRCS)
 tests/unit/test_mesh_budget_SRCS := coordinator/measure/mesh_budget.c coordinator/store/store.c coordinator/store/store_db.c \
-	coordinator/store/store_migrate.c
+	coordinator/store/store_migrate.c coordinator/store/db_backup.c
 tests/unit/test_bundle_SRCS := $(cli_SRCS)
 tests/fuzz/fuzz_bundle_SRCS := $(cli_SRCS)
 tests/unit/test_bundle_build_SRCS := coordinator/measure/bundle.c coordinator/measure/bundle_eval.c coordinator/measure/eval_json.c \

@@ -19,6 +19,7 @@ static const struct api_routes *const parts[] = {
 	&api_sys_routes,
 	&api_event_routes,
 	&api_orphan_routes,
+	&api_backup_routes,
 	&api_conn_routes,
 	&api_mcis_routes,
 	&api_act_routes,

@@ -35,6 +35,7 @@ extern const struct api_routes api_place_routes; /* placements */
 extern const struct api_routes api_drift_routes; /* ... watched */
 extern const struct api_routes api_agent_routes; /* GET /v1/agents */
 extern const struct api_routes api_orphan_routes; /* nobody's VMs */
+extern const struct api_routes api_backup_routes; /* backups */
 extern const struct api_routes api_event_routes; /* events */
 extern const struct api_routes api_metrics_routes; /* /metrics */
 extern const struct api_routes api_host_routes; /* host metrics */

@@ -11,6 +11,7 @@
 
 #include "common/clock.h"
 #include "common/pure/alloc.h"
+#include "coordinator/store/db_backup.h"
 #include "coordinator/store/store_db.h"
 
 #include <errno.h>
@@ -36,6 +37,8 @@ struct store {
 	pthread_mutex_t lock, db_lock;
 	pthread_cond_t work;
 	struct jobs todo, done; /* guarded by lock */
+	struct store_copy *copy; /* the same */
+	struct db_copy *copying; /* the thread's */
 	size_t open; /* submitted and not yet completed; loop only */
 	bool stop;
 	_Atomic uint64_t commits;
@@ -44,6 +47,7 @@ struct store {
 
 static void *thread_main(void *arg);
 static void run_group(struct store *s);
+static void copy_some(struct store *s);
 static void run_job(struct db *db, struct store_job *j);
 static void on_wake(evutil_socket_t fd, short what, void *arg);
 static bool complete_some(struct store *s, size_t max);
@@ -120,6 +124,27 @@ store_submit(struct store *s, struct store_job *take_job)
 	pthread_mutex_unlock(&s->lock);
 }
 
+void
+store_copy(struct store *s, struct store_copy *take_copy)
+{
+	struct store_job *j = &take_copy->job;
+
+	j->ok = false;
+	j->err = (struct mw_err)MW_ERR_INIT;
+	s->open++;
+	pthread_mutex_lock(&s->lock);
+	if (s->copy) {
+		err_set(&j->err, MW_CONFLICT, 0,
+		    "the database is being copied already");
+		jobs_push(&s->done, j);
+	} else {
+		s->copy = take_copy;
+		pthread_cond_signal(&s->work);
+	}
+	pthread_mutex_unlock(&s->lock);
+	wake(s);
+}
+
 struct after_job {
 	struct store_job job;
 	void (*cb)(void *arg);
@@ -193,17 +218,21 @@ static void *
 thread_main(void *arg)
 {
 	struct store *s = arg;
-	bool stop;
+	bool work, copy;
 
 	for (;;) {
 		pthread_mutex_lock(&s->lock);
-		while (!s->todo.head && !s->stop)
+		while (!s->todo.head && !s->copy && !s->stop)
 			pthread_cond_wait(&s->work, &s->lock);
-		stop = !s->todo.head;
+		work = s->todo.head != NULL;
+		copy = s->copy != NULL;
 		pthread_mutex_unlock(&s->lock);
-		if (stop)
+		if (work)
+			run_group(s);
+		if (copy)
+			copy_some(s);
+		if (!work && !copy)
 			return NULL;
-		run_group(s);
 	}
 }
 
@@ -242,6 +271,31 @@ run_group(struct store *s)
 	/* After the answer: folding the log is nobody's latency. */
 	db_checkpoint_if_due(s->db);
 	pthread_mutex_unlock(&s->db_lock);
+}
+
+/* One step of the copy; its end is told like that of a job. */
+static void
+copy_some(struct store *s)
+{
+	struct store_job *j = &s->copy->job;
+	bool more = true;
+
+	pthread_mutex_lock(&s->db_lock);
+	if (!s->copying)
+		s->copying = db_copy_begin(s->db, s->copy->path, &j->err);
+	j->ok = s->copying && db_copy_step(s->copying, &more, &j->err);
+	if (s->copying && (!j->ok || !more)) {
+		db_copy_end(s->copying, j->ok);
+		s->copying = NULL;
+	}
+	pthread_mutex_unlock(&s->db_lock);
+	if (j->ok && more)
+		return;
+	pthread_mutex_lock(&s->lock);
+	s->copy = NULL;
+	jobs_push(&s->done, j);
+	pthread_mutex_unlock(&s->lock);
+	wake(s);
 }
 
 static void

@@ -39,6 +39,18 @@ struct store *store_open(struct loop *l, const char *path,
 void store_close(struct store *s);
 /* Jobs run in the order of submission. */
 void store_submit(struct store *s, struct store_job *take_job);
+/*
+ * A copy of the whole database as a file of its own, made in steps between the
+ * groups: nobody waits for more than one step. done() on the loop, as that of a
+ * job, when the copy is on disk or was given up (its file is removed). One at a
+ * time, else MW_CONFLICT at once. The database at the end of the copy is what
+ * is copied.
+ */
+struct store_copy {
+	struct store_job job; /* set its done() */
+	const char *path; /* the caller's, until done() */
+};
+void store_copy(struct store *s, struct store_copy *take_copy);
 /* Calls cb on the loop when everything submitted so far is durable. */
 void store_after(struct store *s, void (*cb)(void *arg), void *arg);
 /* Runs on the caller's thread before the loop starts: for loading at boot. */

@@ -41,7 +41,6 @@
 #define DB_CACHE 1024 /* statements; a power of two */
 #define DB_USED_MAX 256 /* different statements in one job */
 #define DB_WAL_PAGES 1000
-#define DB_APPLICATION 0x4d574159 /* "MWAY" */
 
 struct db {
 	sqlite3 *h;
@@ -146,6 +145,18 @@ db_close(struct db *db)
 	if (sqlite3_close(db->h) != SQLITE_OK)
 		fatal(db, sqlite3_errcode(db->h), "close");
 	free(db);
+}
+
+int
+db_newest_schema(void)
+{
+	return migrations[ARRAY_LEN(migrations) - 1].version;
+}
+
+sqlite3 *
+db_handle(struct db *db)
+{
+	return db->h;
 }
 
 void
@@ -407,7 +418,7 @@ setup(struct db *db, const char *path, struct mw_err *err)
 static bool
 migrate(struct db *db, const char *path, struct mw_err *err)
 {
-	const int newest = migrations[ARRAY_LEN(migrations) - 1].version;
+	const int newest = db_newest_schema();
 	int64_t now = pragma_int(db, "PRAGMA user_version");
 
 	if (now > newest)

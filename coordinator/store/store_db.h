@@ -36,6 +36,11 @@ void db_close(struct db *db);
  * the file system does not refuse. For io->die() that returns to its caller.
  */
 void db_forget(struct db *db);
+#define DB_APPLICATION 0x4d574159 /* "MWAY" */
+int db_newest_schema(void);
+
+/* For db_backup.c: a copy goes through the same connection. */
+sqlite3 *db_handle(struct db *db);
 /* One transaction around jobs, one savepoint around each. */
 void db_begin(struct db *db);
 void db_commit(struct db *db);

@@ -202,6 +202,75 @@ many_jobs_share_few_commits(void **state)
 	assert_int_equal(store_backlog(f->store), 0);
 }
 
+struct copy {
+	struct store_copy copy;
+	struct fixture *f;
+	bool over, ok;
+	enum mw_code code;
+	uint64_t puts; /* done when it ended */
+};
+
+static void
+copy_done(struct store_job *job, bool ok, const struct mw_err *err)
+{
+	struct copy *c = container_of(job, struct copy, copy.job);
+
+	c->over = true;
+	c->ok = ok;
+	c->code = err->code;
+	c->puts = c->f->done;
+}
+
+/* Commits go on while the copy is made, and it holds what was acknowledged
+ * before it began. */
+static void
+a_copy_is_made_while_others_write(void **state)
+{
+	struct fixture *f = *state;
+	char path[128], bad[128];
+	struct copy one = { .f = f }, two = { .f = f }, third = { .f = f };
+	int64_t next = 1, before;
+	sqlite3_stmt *st;
+	sqlite3 *h;
+
+	snprintf(path, sizeof path, "%s/copy.db", f->dir);
+	snprintf(bad, sizeof bad, "%s/no/copy.db", f->dir);
+	open_store(f);
+	for (; next <= 30000; next++)
+		store_submit(f->store, &put(f, next, false)->job);
+	run_until(f, 30000);
+	before = f->done;
+	one.copy.path = two.copy.path = path;
+	one.copy.job.done = two.copy.job.done = third.copy.job.done = copy_done;
+	third.copy.path = bad;
+	store_copy(f->store, &one.copy);
+	store_copy(f->store, &two.copy); /* one at a time */
+	while (!one.over) {
+		if (store_backlog(f->store) < 20)
+			store_submit(f->store, &put(f, next++, false)->job);
+		event_base_loop(loop_base(f->loop), EVLOOP_ONCE);
+	}
+	assert_true(one.ok);
+	assert_true(two.over && !two.ok && two.code == MW_CONFLICT);
+	assert_true((int64_t)one.puts > before);
+	store_copy(f->store, &third.copy);
+	run_until(f, (unsigned)(next - 1));
+	while (!third.over)
+		event_base_loop(loop_base(f->loop), EVLOOP_ONCE);
+	assert_false(third.ok);
+	assert_int_equal(sqlite3_open(path, &h), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(h,
+			     "SELECT count(*), (SELECT integrity_check FROM "
+			     "pragma_integrity_check(1)) FROM meta",
+			     -1, &st, NULL),
+	    SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	assert_in_range(sqlite3_column_int64(st, 0), before, next);
+	assert_string_equal((const char *)sqlite3_column_text(st, 1), "ok");
+	sqlite3_finalize(st);
+	sqlite3_close(h);
+}
+
 static void
 close_finishes_what_done_submits(void **state)
 {
@@ -346,6 +415,7 @@ main(void)
 		T(a_failing_job_takes_back_only_itself),
 		T(a_constraint_is_an_error_of_its_job),
 		T(many_jobs_share_few_commits),
+		T(a_copy_is_made_while_others_write),
 		T(close_finishes_what_done_submits),
 		T(what_was_acknowledged_survives_a_death),
 		T(a_write_error_ends_the_process_and_loses_nothing),

@@ -1,0 +1,116 @@
+"""Backups of a coordinator that works; putting one back; VMs that were made after
+it; databases that are damaged. To be run in a network namespace of its own."""
+import json
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tarfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+from product import check, main, mcis_file, until
+
+NS = "/v1/ns/default/mcis/"
+SETTINGS = ("agent.install=false", "schedule.defaults=none", "lifecycle.sweep_s=1")
+
+
+def alive(p):
+    return {v["id"] for v in p.truth()["items"]}
+
+
+def put(p, name, conn, spec, n=1):
+    status, end = p.act("PUT", NS + name, mcis_file(name, ("x", n, conn, spec), requireAgent=False))
+    assert status == 202 and end["state"] == "done", (status, end)
+    return {v["cspResourceId"] for v in p.mcis(name)["vms"]}
+
+
+def backup(p, conn, spec):
+    b = p.dir + "/b.tar"
+    old = put(p, "old", conn, spec)
+    rc, out, err = p.cli("backup", b)
+    check("a backup of a coordinator that works", rc == 0 and os.stat(b).st_mode & 0o777 == 0o600, out + err)
+    rc, out, err = p.cli("backup", b)
+    check("a file that is there stays", rc == 5, out + err)
+    with tarfile.open(b) as t:
+        check("tar reads it", t.getnames() == ["manifest.json", "milkyway.db"], t.getnames())
+        m = json.load(t.extractfile("manifest.json"))
+        data = t.extractfile("milkyway.db").read()
+    check("it names its deployment", m["deployment"] == p.get("/v1/version")["deployment"], m)
+    token = open(p.dir + "/token").read().strip().encode()
+    key = re.sub(rb"-----.*?-----|\s", b"", open(p.dir + "/ca.key", "rb").read())[:40]
+    check("no token and no key is in it", token not in data and key not in data.replace(b"\n", b""))
+    check("only admins may", p.api("POST", "/v1/backups", Authorization="Bearer mw_00000000_" + "a" * 43)[0] == 401)
+    check("nobody waits for another's", p.api("GET", "/v1/backups/ac-99")[0] == 404)
+    return b, old
+
+
+def refused(p, b):
+    rc, out, err = p.cli("restore", b)
+    check("no restore beside a coordinator", rc == 5 and "works in" in err, out + err)
+    p.kill()
+    rc, out, err = p.cli("restore", b)
+    check("nor over a database", rc == 5 and "--replace" in err, out + err)
+    raw = bytearray(open(b, "rb").read())
+    raw[len(raw) // 2] ^= 1
+    with open(p.dir + "/bad.tar", "wb") as f:
+        f.write(raw)
+    before = open(p.dir + "/milkyway.db", "rb").read()
+    for name, what in (("bad.tar", "a damaged one"), ("token", "what is no backup")):
+        rc, out, err = p.cli("restore", p.dir + "/" + name, "--replace", "--yes")
+        check("%s is refused and nothing is touched" % what,
+              rc == 2 and open(p.dir + "/milkyway.db", "rb").read() == before, out + err)
+    open(p.dir + "/milkyway.db.restore", "w").close()
+    rc, out, err = p.run("milkywayd", "--state-dir", p.dir)
+    check("a restore that was cut is not taken for a start", rc == 5 and "restore" in err, (rc, err))
+
+
+def restored(p, b, old, late, grown):
+    rc, out, err = p.cli("restore", b, "--replace", "--yes")
+    check("restored", rc == 0 and "orphans" in out, out + err)
+    check("the former database is kept", [f for f in os.listdir(p.dir) if ".before-" in f and not f.endswith("-wal")])
+    p.start()
+    items = until(lambda: len(i := p.get("/v1/orphans")["items"]) == len(late | grown) and i) or p.get("/v1/orphans")["items"]
+    check("what the copy does not know is in quarantine",
+          {i["cspResourceId"] for i in items} == late | grown and {i["decision"] for i in items} == {"quarantine"}, items)
+    check("with its name", "default/late/x-1" in {i["vm"] for i in items}, items)
+    n = len(p.events(type="lifecycle.orphan"))
+    check("each was told once", n == len(late | grown), n)
+    rc, out, err = p.cli("doctor")
+    check("the doctor says so", rc == 4 and "milkyway orphans" in out, out)
+    rc, out, err = p.cli("orphans")
+    check("and so does the table", rc == 4 and "quarantine" in out and "adopt|terminate|ignore" in err, out + err)
+    new = put(p, "new", *p.where)
+    check("new VMs are others", not new & (old | late | grown) and alive(p) == old | late | grown | new, (new, alive(p)))
+    check("nothing was ended, also after more sweeps", until(lambda: p.get("/v1/orphans")["items"][0]["lastSeenAt"] >
+          items[0]["lastSeenAt"]) and alive(p) == old | late | grown | new)
+    a, rest = sorted(late)[0], sorted(late)[1:]
+    rc, out, err = p.cli("orphans", "adopt", a, "--yes")
+    check("no place lacks it: no adoption", rc == 5 and "terminate" in err, out + err)
+    rc, out, err = p.cli("orphans", "terminate", a, "--yes")
+    check("one is ended on our word", rc == 0 and until(lambda: a not in alive(p)), out + err)
+    rc, out, err = p.cli("orphans", "ignore", rest[0], "--yes")
+    check("one is left alone", rc == 0 and p.cli("orphans", "ignore", "i-none", "--yes")[0] == 3, out + err)
+    check("the VM of the place that grew waits", grown <= alive(p), grown)
+    p.restart()
+    d = {i["cspResourceId"]: i for i in p.get("/v1/orphans")["items"]}
+    check("decisions outlive the process", d[rest[0]]["decision"] == "ignore" and d[rest[0]]["decidedBy"], d)
+    check("and nothing is told again", len(p.events(type="lifecycle.orphan")) <= n + 3, p.events(type="lifecycle.orphan"))
+
+
+def cases(p):
+    p.twin_up()
+    p.start(*SETTINGS)
+    p.discover()
+    spec = p.get("/v1/specs")["items"][0]
+    p.where = spec["connection"], spec["name"]
+    b, old = backup(p, *p.where)
+    late = put(p, "late", *p.where, n=2)
+    grown = put(p, "old", *p.where, n=2) - old
+    refused(p, b)
+    restored(p, b, old, late, grown)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], cases))
