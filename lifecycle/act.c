@@ -343,7 +343,7 @@ look_again(struct lc *lc, struct lc_conn *c)
 	c->sweep = true;
 	if (c->polling)
 		return; /* too early: lc_looked() asks once more */
-	c->polled_ns = 0;
+	c->hurry = true;
 	lc_wake_conn(lc, c, lc_now(lc) + 1);
 }
 

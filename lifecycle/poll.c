@@ -112,10 +112,11 @@ lc_poll_due(struct lc *lc, struct lc_conn *c)
 	if (c->polling)
 		return;
 	at = c->polled_ns + conn_interval(lc, c, now);
-	if (now < at) {
+	if (now < at && !c->hurry) {
 		lc_wake_conn(lc, c, at);
 		return;
 	}
+	c->hurry = false;
 	if (!lc->env.caps(lc->env.ctx, c->name, &caps)) {
 		lc_wake_conn(lc, c, now + POLL_MAX_NS);
 		lc_looked(lc, c, now, "no such connection");
