@@ -166,6 +166,7 @@ void rows_compare(struct sim *w);
 /* sim_disk.c, sim_vfs.c: a page cache and a disk */
 extern struct sim *sim_world; /* whose process uses it */
 void vfs_init(void);
+void heap_init(void); /* sim_heap.c; before anything of SQLite */
 void vfs_begin(struct sim *w, bool fresh); /* of a run */
 void vfs_power_loss(struct sim *w);
 void vfs_backup(struct sim *w);

@@ -369,6 +369,9 @@ vfs_init(void)
 	/* One thread, and nobody reads the memory statistics. */
 	sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
 	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+#ifndef __SANITIZE_ADDRESS__
+	heap_init();
+#endif
 	sqlite3_initialize();
 	sqlite3_vfs_register(&vfs, 1);
 }
