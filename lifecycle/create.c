@@ -318,7 +318,7 @@ lc_on_create(struct lc *lc, struct lc_slot *s, const struct csp_answer *a)
 		s->closing = true;
 		lc_dirty(lc, s, DIRTY_INST);
 		if (!s->inst.unresolved || mutant(MUT_DEFINITE_CLOSES) ||
-		    mutant(MUT_CONFLICT_FAILS))
+		    (mutant(MUT_CONFLICT_FAILS) && a->cls == CSP_CONFLICT))
 			close_gen(lc, s);
 	}
 }

@@ -41,17 +41,24 @@ machine_of(struct sim *w, int64_t slot, int64_t gen)
 	return NULL;
 }
 
-/* A row is about to be replaced: a reboot that begins is one more wish. */
+/* A row is about to be replaced: a reboot that begins is one more wish, one
+ * that ended well has ended. */
 void
 verbs_row(struct sim *w, const struct lc_inst_row *old,
     const struct lc_inst_row *new)
 {
-	struct vm *v;
+	struct vm *v = machine_of(w, new->slot_id, new->gen);
+	enum sim_class c = v ? w->clouds[v->conn].cls : SIM_T;
 
+	/* Where a cloud has a word for it, done means seen done. */
+	if (old && v && old->verb == LC_V_REBOOT &&
+	    new->verb == LC_V_NONE &&new->phase == LC_P_RUNNING &&
+	    !new->last_error[0] && v->cls == LC_C_REBOOT &&
+	    v->reboots_wished == 1 && (c == SIM_N || c == SIM_L))
+		sim_violation(w, "VERB_DONE_TOO_EARLY", new->slot_id, "reboot");
 	if (new->verb != LC_V_REBOOT || new->verb_sent ||
 	    (old && old->verb == LC_V_REBOOT && !old->verb_sent))
 		return;
-	v = machine_of(w, new->slot_id, new->gen);
 	if (v)
 		v->reboots_wished++;
 }
