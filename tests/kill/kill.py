@@ -27,7 +27,7 @@ from lane import Lane, Violation
 
 SLACK = 1.15  # no two runs make the same number of system calls
 YEARS = 315360000
-# What kills alone show, of common/pure/mutant.h: each within 30 of them. The
+# What kills alone show, of common/pure/mutant.h: each within 100. The
 # other rules guard against clouds that lie: tests/sim has those.
 MUTANTS = ("NO_INTENT", "NO_LIST", "CALL_BEFORE_COMMIT", "VERB_FORGOTTEN")
 START = "start"
