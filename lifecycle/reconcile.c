@@ -479,9 +479,14 @@ lc_absent(struct lc *lc, struct lc_slot *s, int64_t started_ns)
 	    !s->deleting_seen && !mutant(MUT_OLD_ABSENCE))
 		return; /* R10: what was seen before proves nothing */
 	settle = lc_settle_ns(lc, s->inst.connection);
-	if (s->absent++ == 0)
+	if (s->absent++ == 0) {
 		s->absent_ns = now;
-	proved = s->absent >= LC_ABSENT_MIN && now - s->absent_ns >= settle;
+		s->absent_late = false;
+	}
+	/* One list alone may miss it, also the last one: twice after SETTLE. */
+	proved = s->absent >= LC_ABSENT_MIN && s->absent_late;
+	if (now - s->absent_ns >= settle)
+		s->absent_late = true;
 	if (mutant(MUT_ONE_ABSENCE) ||
 	    (mutant(MUT_TWO_ABSENCES) && s->absent >= 2))
 		proved = true;
