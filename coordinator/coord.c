@@ -28,6 +28,7 @@
 #include "coordinator/measure/metrics.h"
 #include "coordinator/prereq.h"
 #include "coordinator/remote/remote.h"
+#include "coordinator/rescue.h"
 #include "coordinator/measure/retain.h"
 #include "coordinator/measure/sched.h"
 #include "coordinator/measure/snap.h"
@@ -134,7 +135,8 @@ build(struct coord *c, struct mw_err *err)
 	str_free(&hex);
 	c->loop = loop_new();
 	db = xasprintf("%s/milkyway.db", c->conf.state_dir);
-	c->store = store_open(c->loop, db, err);
+	if (rescue_check(db, err))
+		c->store = store_open(c->loop, db, err);
 	free(db);
 	if (!c->store || !store_run_now(c->store, identity, c, err))
 		return false;

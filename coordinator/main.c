@@ -8,6 +8,7 @@
 #include "coordinator/api/api.h"
 #include "coordinator/backup.h"
 #include "coordinator/coord.h"
+#include "coordinator/rescue.h"
 
 #include <getopt.h>
 #include <libgen.h>
@@ -327,6 +328,8 @@ run(const struct coord_conf *conf)
 	struct mw_err err = MW_ERR_INIT;
 	struct coord *c = coord_new(conf, &err);
 
+	if (!c && err.sys == RESCUE_DAMAGED)
+		return rescue_run(conf, &err);
 	if (!c)
 		return fail(&err);
 	loop_on_signal(c->loop, on_signal, c);

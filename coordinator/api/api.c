@@ -46,7 +46,6 @@ static const char *local[] = { "127.0.0.1", "localhost", NULL, NULL };
 
 static uint64_t admitted_n, refused_n;
 
-static struct httpd_route *join(size_t *n);
 static bool admit(struct httpd_req *req, const struct httpd_route *route,
     void *ctx, struct mw_err *err);
 static bool may_pass(struct httpd_req *req, const struct httpd_route *route,
@@ -78,7 +77,7 @@ api_start(struct coord *c, struct mw_err *err)
 		    "put a TLS proxy before it and set api.behind_proxy=true");
 	}
 	local[2] = c->conf.api_address;
-	routes = join(&n);
+	routes = api_routes_join(&n);
 	conf.routes = routes;
 	conf.nroutes = n;
 	c->httpd = httpd_new(c->loop, &conf, err);
@@ -161,8 +160,8 @@ api_query_bool(const struct httpd_req *req, const char *name, bool *out,
 	return err_set(err, MW_INVALID, 0, "?%s= must be 1 or 0", name);
 }
 
-static struct httpd_route *
-join(size_t *n)
+struct httpd_route *
+api_routes_join(size_t *n)
 {
 	struct httpd_route *all;
 	size_t at = 0;

@@ -43,6 +43,8 @@ extern const struct api_routes api_host_routes; /* host metrics */
 /* Joins the tables and starts listening. */
 bool api_start(struct coord *c, struct mw_err *err) mw_must_check;
 void api_stop(struct coord *c);
+/* All routes; the caller frees the array. */
+struct httpd_route *api_routes_join(size_t *n);
 /* Prints "METHOD path role" lines: the contract, for tests. */
 void api_print_routes(void);
 /* Requests since the start: let in, and refused before a handler saw them. */

@@ -102,6 +102,12 @@ db_set_io(const struct db_io *to)
 	io = to ? to : &real_io;
 }
 
+const struct db_io *
+db_real_io(void)
+{
+	return &real_io;
+}
+
 struct db *
 db_open(const char *path, struct mw_err *err)
 {

@@ -27,6 +27,7 @@ struct db_io {
 };
 /* NULL: the real one. Before db_open(). */
 void db_set_io(const struct db_io *io);
+const struct db_io *db_real_io(void);
 
 /* Opens the file, or makes a new one, and brings its schema up to date. */
 struct db *db_open(const char *path, struct mw_err *err) mw_must_check;

@@ -99,6 +99,53 @@ def restored(p, b, old, late, grown):
     check("and nothing is told again", len(p.events(type="lifecycle.orphan")) <= n + 3, p.events(type="lifecycle.orphan"))
 
 
+def damage(name, data):
+    if name == "no database":
+        return b"this is text, not a database" * 400
+    if name == "a torn header":
+        return b"\0" * 100 + data[100:]
+    if name == "a cut file":
+        return data[:len(data) // 2]
+    return data[:8192] + bytes(b ^ 0x5a for b in data[8192:40960]) + data[40960:]  # flipped bits
+
+
+def rescue(p, b):
+    p.coordinator.terminate()
+    p.coordinator.wait()
+    good = open(p.dir + "/milkyway.db", "rb").read()
+    vms = alive(p)
+    for name in ("no database", "a torn header", "a cut file", "flipped bits"):
+        bad = damage(name, good)
+        with open(p.dir + "/milkyway.db", "wb") as f:
+            f.write(bad)
+        with open(p.dir + "/milkywayd.log", "a") as log:
+            p.coordinator = subprocess.Popen([p.build + "/milkywayd", "--state-dir", p.dir], stdout=log, stderr=log)
+        state = until(lambda: p.coordinator.poll() is None and up(p) and p.api("GET", "/healthz")[1])
+        check("%s: rescue mode" % name, state == "rescue\n" and p.api("GET", "/readyz")[0] == 503, state)
+        for method, path in (("PUT", NS + "x"), ("DELETE", NS + "old"), ("GET", "/v1/ns"), ("POST", "/v1/backups")):
+            status, j = p.api(method, path, {} if method != "GET" else None)
+            check("%s: %s %s names the way out" % (name, method, path), status == 503 and "restore" in j["hint"] and
+                  "orphans --offline" in j["hint"], (status, j))
+        check("%s: strangers get nothing" % name, p.api("GET", "/v1/ns", Authorization="Bearer x")[0] == 401)
+        rc, out, err = p.cli("doctor")
+        check("%s: the doctor knows" % name, rc == 4 and "damaged" in out, out + err)
+        p.coordinator.terminate()
+        check("%s: it ends when asked" % name, p.coordinator.wait(20) == 0)
+        check("%s: the file is as it was, no VM was ended" % name,
+              open(p.dir + "/milkyway.db", "rb").read()[:4096] == bad[:4096] and alive(p) == vms)
+    rc, out, err = p.cli("restore", b, "--replace", "--yes")
+    check("a damaged database is replaced on our word", rc == 0, out + err)
+    p.start()
+    check("and all is there again", p.mcis("old")["name"] == "old" and alive(p) == vms)
+
+
+def up(p):
+    try:
+        return p.api("GET", "/healthz")[0]
+    except OSError:
+        return False
+
+
 def cases(p):
     p.twin_up()
     p.start(*SETTINGS)
@@ -110,6 +157,7 @@ def cases(p):
     grown = put(p, "old", *p.where, n=2) - old
     refused(p, b)
     restored(p, b, old, late, grown)
+    rescue(p, b)
 
 
 if __name__ == "__main__":
