@@ -38,10 +38,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
 #define POOL_THREADS 2
 #define POOL_QUEUE 1100 /* all placements may wait, and others too */
+#define LOCK_TRIES 50
 #define QUIET_TURNS 64 /* of the loop, while modules let go */
 
 static bool identity(struct db *db, void *arg, struct mw_err *err);
@@ -188,8 +190,14 @@ coord_lock_dir(const char *dir, int *fd, struct mw_err *err)
 	if (*fd < 0)
 		return err_set(err, MW_INTERNAL, errno, "cannot lock %s: %s",
 		    dir, strerror(errno));
-	if (flock(*fd, LOCK_EX | LOCK_NB) == 0)
-		return true;
+	/* One that was killed a moment ago may not be quite gone. */
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		const struct timespec nap = { 0, 20 * NS_PER_MS };
+
+		if (flock(*fd, LOCK_EX | LOCK_NB) == 0)
+			return true;
+		nanosleep(&nap, NULL);
+	}
 	close(*fd);
 	*fd = -1;
 	return err_set(err, MW_CONFLICT, errno, "another milkywayd works in %s",

@@ -15,8 +15,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -62,11 +64,15 @@ reads_through(sqlite3 *h)
 }
 
 static mw_noreturn void
-child(const char *path, int64_t bytes)
+child(const char *path, int64_t bytes, pid_t parent)
 {
 	struct mw_err err = MW_ERR_INIT;
 	struct db *db;
 
+	/* It holds the lock of the directory, too: not longer than we live. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(0);
 	child_io = *db_real_io();
 	child_io.die = child_die;
 	db_set_io(&child_io);
@@ -83,14 +89,14 @@ bool
 rescue_check(const char *db_path, struct mw_err *err)
 {
 	struct stat st;
+	pid_t pid, parent = getpid();
 	int status;
-	pid_t pid;
 
 	if (stat(db_path, &st) < 0)
 		return true; /* a new one is made, or the store says why not */
 	pid = fork();
 	if (pid == 0)
-		child(db_path, (int64_t)st.st_size);
+		child(db_path, (int64_t)st.st_size, parent);
 	if (pid < 0)
 		return err_set(err, MW_INTERNAL, errno, "fork: %s",
 		    strerror(errno));
