@@ -171,7 +171,7 @@ unknown_commands_name_the_nearest(void **state)
 	} rows[] = {
 		{ "plcae", NULL, "did you mean \"place\"?" },
 		{ "mcis", "crate", "did you mean \"mcis create\"?" },
-		{ "mcis", NULL, "it takes: create, list, show" },
+		{ "mcis", NULL, "it takes: create, plan, scale" },
 		{ "qqqqqqqqq", NULL, "try: milkyway help" },
 	};
 
