@@ -290,11 +290,71 @@ def unknown(p):
     del f
 
 
+def prices(p):
+    """A spec without a price; see world()."""
+    free = mcis_file("w", ("g", 2, TAIWAN, "e2-free"), ("a", 1, SEOUL, "t3.small"))
+    code, j = p.api("PUT", NS + "/w?dryRun=1", free)
+    one = j["plan"][-1]["costPerHourMicros"]
+    check("an unknown price is null, said in the sum, with what is known", code == 200 and j["costPerHourMicros"] is None and
+          j["costReason"] == "notPublished" and j["costUnknownVms"] == 2 and j["costKnownPerHourMicros"] == one and
+          j["plan"][0]["costPerHourMicros"] is None, j)
+    file = put(p, "w", ("g", 2, TAIWAN, "e2-free"), ("a", 1, SEOUL, "t3.small"))
+    status(p, "and in words", 0, "mcis", "plan", "-f", file, text="the price of 2 VMs is not known (notPublished)")
+    p.api("PUT", "/v1/ns/default/quota", {"maxUsdPerHour": 100})
+    refused(p, "under a money limit it is refused", 429, "LIMIT", "2 VMs have no known price", "PUT", NS + "/w", free)
+    check("unless the request allows it", p.api("PUT", NS + "/w?dryRun=1&allowUnknownPrices=1", free)[0] == 200)
+    p.api("PUT", "/v1/ns/default/quota", {"maxUsdPerHour": 100, "allowUnknownPrices": True})
+    check("or the quota does", p.api("PUT", NS + "/w?dryRun=1", free)[0] == 200)
+    p.api("PUT", "/v1/ns/default/quota", {})
+
+
+def billed(p):
+    vm = next(v for v in p.mcis("t")["vms"] if v["vmId"] == "g-1")
+    # with its memory kept, from the cloud's own console
+    p.twin("POST", "/v1/clouds/gcp/vms/%s/actions" % vm["cspResourceId"], {"action": "suspend"})
+    seen = until(lambda: p.act("POST", NS + "/t/actions", {"action": "reconcile"}) and
+                 (v := next(v for v in p.mcis("t")["vms"] if v["vmId"] == "g-1"))["nativeStatus"] == "SUSPENDED" and v, 30)
+    check("a VM that others suspended is followed", seen and seen["status"] == "Suspended" and
+          seen["billed"]["compute"] is True, seen)
+    status(p, "and shown as what it costs", 0, "mcis", "show", "t", text="Suspended (still billed: compute)")
+    check("it counts as billed", p.mcis("t")["billed"]["vms"] == 3, p.mcis("t")["billed"])
+    p.act("POST", NS + "/t/actions", {"action": "resume"})
+    check("it can be resumed", states(p)["g-1"] == "Running", states(p))
+
+
+def deadline(p):
+    p.kill()
+    p.start("agent.install=false", "lifecycle.poll_ms=50", "lifecycle.power_s=5")
+    p.fault("stuck", cloud="gcp", op="stop")
+    code, j = p.act("POST", NS + "/t/vms/g-1/actions", {"action": "suspend"})
+    check("a suspend that sticks ends at its deadline", j["state"] == "failed" and "timeout" in j["error"]["message"], j)
+    v = next(v for v in p.mcis("t")["vms"] if v["vmId"] == "g-1")
+    check("then the state is the cloud's", v["status"] == "Suspending" and v["targetAction"] is None, v)
+    p.no_faults()
+    code, j = p.act("POST", NS + "/t/vms/g-1/actions", {"action": "terminate"})
+    check("and terminate is always possible", j["state"] == "done" and states(p)["g-1"] == "Terminated", (j, states(p)))
+    status(p, "refine drops it", 0, "mcis", "refine", "t")
+    check("from the record, too", sorted(states(p)) == ["a-1", "a-2"], states(p))
+
+
+def world(p):
+    """The world "tiny", and one spec without a price."""
+    with open(p.world) as f:
+        w = json.load(f)
+    gcp = next(c for c in w["clouds"] if c["id"] == "gcp")
+    gcp["specs"].append(dict(gcp["specs"][0], id="e2-free", costPerHourMicros=None, costReason="notPublished"))
+    p.world = p.dir + "/world.json"
+    with open(p.world, "w") as f:
+        json.dump(w, f)
+
+
 def cases(p):
+    world(p)
     p.twin_up()
     p.start("agent.install=false", "lifecycle.poll_ms=50")
     p.discover()
-    for case in (plans, scale, power, running, reconcile, unknown, vanish, partial, bad_input, limits, history):
+    for case in (plans, scale, power, running, reconcile, unknown, vanish, partial, bad_input, prices, limits, billed,
+                 history, deadline):
         case(p)
     status(p, "the end", 0, "mcis", "delete", "t", "--yes")
     check("nothing is left", until(lambda: not p.live()), p.live())
