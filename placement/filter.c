@@ -215,47 +215,59 @@ only_price(const struct place_query *q)
 	return true;
 }
 
-/* Can only the cheapest offer of a site be chosen for an unpinned role? */
-static bool
-cheapest_only(const struct pl_build *b, uint32_t role)
+/* Which offers of a site can be chosen for a role. */
+enum keep {
+	KEEP_ALL,
+	KEEP_CHEAPEST,
+	KEEP_FIRST /* by their names: they cost the same */
+};
+
+static enum keep
+keep_of(const struct pl_build *b, uint32_t role)
 {
 	const struct place_query *q = b->m->q;
 	bool paid = false;
 
 	for (size_t t = 0; t < q->nterms; t++) {
 		if (b->st->has_cap[t])
-			return false;
+			return KEEP_ALL;
 		paid = paid ||
 		    (q->terms[t].kind == PLACE_PRICE &&
 			pl_build_weight(q, role, t) > 0);
 	}
 	for (size_t i = 0; i < b->m->m; i++)
 		if (b->m->role[i] == role && b->m->pin[i] != NULL)
-			return false;
-	return paid && !q->lexicographic && !q->limits.has_budget &&
-	    q->limits.nquotas == 0;
+			return KEEP_ALL;
+	if (q->lexicographic || q->limits.has_budget || q->limits.nquotas > 0)
+		return KEEP_ALL;
+	return paid ? KEEP_CHEAPEST : KEEP_FIRST;
 }
 
-/* Marks the offers of a site that pass; of those the cheapest, all that are
- * equal. */
+/* Marks the offers of a site that pass and can be chosen. */
 static void
 mark(struct pl_build *b, uint32_t role, const uint8_t *why, size_t site,
-    int64_t *lo, int64_t *hi, bool cheapest)
+    int64_t *lo, int64_t *hi, enum keep keep)
 {
-	const int64_t *price = b->cols->price;
-	size_t from = b->cols->first[site], to = b->cols->first[site + 1];
+	const struct pl_columns *c = b->cols;
+	size_t from = c->first[site], to = c->first[site + 1];
 	int64_t min = INT64_MAX;
+	uint32_t first = UINT32_MAX;
 
 	for (size_t i = from; i < to; i++) {
 		if (why[i] != PLACE_F_COUNT)
 			continue;
-		min = price[i] < min ? price[i] : min;
-		*hi = price[i] > *hi ? price[i] : *hi;
+		min = c->price[i] < min ? c->price[i] : min;
+		*hi = c->price[i] > *hi ? c->price[i] : *hi;
+		first = c->spec[i] < first ? c->spec[i] : first;
 	}
 	*lo = min < *lo ? min : *lo;
-	for (size_t i = from; i < to; i++)
-		if (why[i] == PLACE_F_COUNT && (!cheapest || price[i] == min))
-			b->mask[i] |= takers(b, role, pl_build_offer(b, i));
+	for (size_t i = from; i < to; i++) {
+		if (why[i] != PLACE_F_COUNT ||
+		    (keep == KEEP_CHEAPEST && c->price[i] != min) ||
+		    (keep == KEEP_FIRST && c->spec[i] != first))
+			continue;
+		b->mask[i] |= takers(b, role, pl_build_offer(b, i));
+	}
 }
 
 /* Of the offers that pass, where no term but the price differs by offer. */
@@ -263,11 +275,11 @@ static void
 passes_priced(struct pl_build *b, uint32_t role, const uint8_t *why)
 {
 	const struct place_query *q = b->m->q;
-	bool cheapest = cheapest_only(b, role);
+	enum keep keep = keep_of(b, role);
 	int64_t lo = INT64_MAX, hi = INT64_MIN;
 
 	for (size_t s = 0; s < b->m->w->nsites; s++)
-		mark(b, role, why, s, &lo, &hi, cheapest);
+		mark(b, role, why, s, &lo, &hi, keep);
 	for (size_t t = 0; t < q->nterms && hi > INT64_MIN; t++) {
 		bool paid = q->terms[t].kind == PLACE_PRICE;
 

@@ -30,6 +30,15 @@ bench-store: $(O)/tests/bench/store
 	$(Q)$< build/bench | tee build/bench/store.jsonl
 .PHONY: bench-store
 
+# Worlds of 300 to 5,000 sites, prepared and not.
+$(O)/tests/bench/place_big: $(call obj,tests/bench/place_big.c tests/bench/place_world.c) \
+    $(call archives,placement pure)
+	$(Q)$(CC) $(ALLCFLAGS) $(LDFLAGS_$(MODE)) -o $@ $^ -lm
+bench-place-big: $(O)/tests/bench/place_big
+	$(Q)mkdir -p build/bench
+	$(Q)$< | tee build/bench/place-big.jsonl
+.PHONY: bench-place-big
+
 # 1,000 placement questions from 64 connections, with deck17; WORLD, VMS and
 # CONNECTIONS are others.
 bench-place-api: all

@@ -1,7 +1,6 @@
 /*
- * test_placement.c - golden answers on the deck's 17 x 17 matrix, known counts
- * on a public latency map of 110 regions (skipped where the file is absent),
- * and the manners of the interface.
+ * test_placement.c - golden answers on the deck's 17 x 17 matrix, and the
+ * manners of the interface.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,108 +9,7 @@
 
 #include <cmocka.h>
 
-#include "common/pure/alloc.h"
-#include "common/pure/num.h"
-#include "placement/placement.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#define MAX 128
-
-struct table {
-	size_t n;
-	char names[MAX][64], csps[MAX][16];
-	uint32_t rtt[MAX * MAX];
-	struct place_site sites[MAX];
-	struct place_offer offers[MAX];
-	int64_t score[MAX];
-	struct place_world w;
-	struct place_role role;
-	struct place_query q;
-};
-
-static const char *const metrics[] = { "cpum" };
-
-static void
-cell(struct table *t, size_t i, size_t j, const char *text, size_t len)
-{
-	double ms;
-	int64_t us;
-
-	t->rtt[i * t->n + j] = PLACE_UNKNOWN;
-	if (len == 0)
-		return;
-	assert_true(num_parse_f64(text, len, 0, 60000, &ms));
-	assert_true(num_ms_to_us(ms, true, &us));
-	t->rtt[i * t->n + j] = (uint32_t)us;
-}
-
-static bool
-read_table(struct table *t, const char *path)
-{
-	static char line[16384];
-	FILE *f = fopen(path, "r");
-	size_t row = 0;
-
-	if (f == NULL)
-		return false;
-	for (size_t lines = 0; fgets(line, sizeof line, f); lines++) {
-		char *p = line;
-
-		line[strcspn(line, "\r\n")] = '\0';
-		for (size_t col = 0; p != NULL; col++) {
-			char *comma = strchr(p, ',');
-			size_t len = comma ? (size_t)(comma - p) : strlen(p);
-
-			assert_true(col <= MAX);
-			if (lines == 0 && col > 0)
-				snprintf(t->names[t->n++], 64, "%.*s", (int)len,
-				    p);
-			else if (lines > 0 && col > 0)
-				cell(t, row, col - 1, p, len);
-			p = comma ? comma + 1 : NULL;
-		}
-		row += lines > 0;
-	}
-	fclose(f);
-	assert_int_equal(row, t->n);
-	return true;
-}
-
-/* One offer per site; region = csp and the next words, or the site. */
-static void
-make_world(struct table *t)
-{
-	for (uint32_t i = 0; i < t->n; i++) {
-		snprintf(t->csps[i], sizeof t->csps[i], "%.*s",
-		    (int)strcspn(t->names[i], "-"), t->names[i]);
-		t->sites[i].id = t->names[i];
-		t->sites[i].csp = t->csps[i];
-		t->sites[i].region = t->names[i];
-		t->score[i] = 1000 * (int64_t)(i + 1);
-		t->offers[i].site = i;
-		t->offers[i].spec_id = "vm";
-		t->offers[i].vcpu = 2;
-		t->offers[i].cost_per_hour_micros = PLACE_NO_PRICE;
-		t->offers[i].scores = &t->score[i];
-	}
-	t->w.sites = t->sites;
-	t->w.nsites = t->n;
-	t->w.offers = t->offers;
-	t->w.noffers = t->n;
-	t->w.metrics = metrics;
-	t->w.nmetrics = 1;
-	t->w.rtt_us[PLACE_P50] = t->w.rtt_us[PLACE_P95] = t->rtt;
-	t->w.intra_site_us = PLACE_UNKNOWN;
-	t->role.name = "vm";
-	t->role.count = 1;
-	t->q.roles = &t->role;
-	t->q.nroles = 1;
-	t->q.limits.stat = PLACE_P95;
-	t->q.limits.max_per_site = 1;
-}
+#include "tests/unit/place_table.h"
 
 static struct table *
 deck(void)
@@ -124,27 +22,6 @@ deck(void)
 	return t;
 }
 
-static struct place_answer *
-solve(struct table *t)
-{
-	struct mw_err err = MW_ERR_INIT;
-	struct place_answer *a = place_solve(&t->q, &t->w, 0, NULL, NULL, &err);
-
-	if (a == NULL)
-		fail_msg("%s at %s", err.msg, err.pointer);
-	return a;
-}
-
-static struct place_answer *
-ask(struct table *t, uint32_t count, int64_t rtt_us, uint32_t csps)
-{
-	t->role.count = count;
-	t->q.limits.max_rtt_us = rtt_us;
-	t->q.limits.min_csps = csps;
-	return solve(t);
-}
-
-/* Members as 1-based numbers of the table. */
 static uint64_t
 bits(const struct place_member *m, size_t n)
 {
@@ -530,179 +407,6 @@ a_check_names_what_is_broken(void **state)
 	free(t);
 }
 
-/* The public latency map: not part of the project. */
-static struct table *
-map110(void)
-{
-	const char *shared = getenv("MW_SHARED");
-	struct table *t = xcalloc(1, sizeof *t);
-	char path[512];
-
-	snprintf(path, sizeof path, "%s/latency-110.csv",
-	    shared ? shared : "../shared/data");
-	if (read_table(t, path)) {
-		make_world(t);
-		return t;
-	}
-	free(t);
-	print_message("no %s: the map of 110 regions is not part of the "
-		      "sources; MW_SHARED names its folder\n",
-	    path);
-	return NULL;
-}
-
-static void
-both_directions_only(struct table *t)
-{
-	for (size_t i = 0; i < t->n; i++)
-		for (size_t j = 0; j < i; j++) {
-			uint32_t *a = &t->rtt[i * t->n + j];
-			uint32_t *b = &t->rtt[j * t->n + i];
-
-			if (*a == PLACE_UNKNOWN || *b == PLACE_UNKNOWN)
-				*a = *b = PLACE_UNKNOWN;
-		}
-}
-
-static bool
-possible(struct table *t, uint32_t k, int64_t us)
-{
-	struct place_answer *a = ask(t, k, us, 0);
-	bool yes = a->nranked > 0;
-
-	assert_true(a->cut == PLACE_NOT_CUT);
-	place_answer_free(a);
-	return yes;
-}
-
-static void
-map110_has_the_known_largest_groups(void **state)
-{
-	static const struct {
-		int64_t us;
-		uint32_t any, both;
-	} want[] = { { 5000, 5, 5 }, { 10000, 6, 6 }, { 20000, 15, 14 },
-		{ 30000, 20, 19 }, { 40000, 24, 23 }, { 50000, 26, 25 },
-		{ 100000, 27, 26 }, { 150000, 45, 44 } };
-	struct table *t = map110();
-
-	(void)state;
-	if (t == NULL)
-		skip();
-	t->q.topk = 1;
-	for (size_t i = 0; i < ARRAY_LEN(want); i++) {
-		assert_true(possible(t, want[i].any, want[i].us));
-		assert_false(possible(t, want[i].any + 1, want[i].us));
-	}
-	both_directions_only(t);
-	for (size_t i = 0; i < ARRAY_LEN(want); i++) {
-		assert_true(possible(t, want[i].both, want[i].us));
-		assert_false(possible(t, want[i].both + 1, want[i].us));
-	}
-	free(t);
-}
-
-static void
-map110_has_the_known_number_of_groups(void **state)
-{
-	static const uint32_t any[] = { 588, 1933, 3728, 3675, 1378 };
-	static const uint32_t both[] = { 555, 1791, 3367, 3241, 1190 };
-	struct table *t = map110();
-
-	(void)state;
-	if (t == NULL)
-		skip();
-	t->q.topk = PLACE_MAX_TOPK;
-	t->q.limits.max_per_csp = 1;
-	for (int pass = 0; pass < 2; pass++) {
-		for (uint32_t k = 2; k <= 6; k++) {
-			struct place_answer *a = ask(t, k, 40000, k);
-
-			assert_int_equal(a->nranked,
-			    pass == 0 ? any[k - 2] : both[k - 2]);
-			place_answer_free(a);
-		}
-		both_directions_only(t);
-	}
-	free(t);
-}
-
-static void
-map110_has_the_known_smallest_limits(void **state)
-{
-	static const struct {
-		uint32_t vms, csps;
-		int64_t us;
-	} want[] = { { 3, 3, 1611 }, { 5, 5, 2634 }, { 6, 6, 6427 },
-		{ 10, 5, 15917 }, { 20, 5, 27902 } };
-	struct table *t = map110();
-
-	(void)state;
-	if (t == NULL)
-		skip();
-	for (size_t i = 0; i < ARRAY_LEN(want); i++)
-		expect_smallest(t, want[i].vms, want[i].csps, want[i].us, 0);
-	both_directions_only(t);
-	expect_smallest(t, 20, 5, 31563, 0);
-	free(t);
-}
-
-static void
-map110_has_the_known_odd_pairs(void **state)
-{
-	struct table *t = map110();
-	unsigned asymmetric = 0, one = 0, missing = 0, detour = 0;
-
-	(void)state;
-	if (t == NULL)
-		skip();
-	for (uint32_t i = 0; i < t->n; i++)
-		for (uint32_t j = i + 1; j < t->n; j++) {
-			unsigned f = place_pair_quality(&t->q, &t->w, i, j);
-
-			asymmetric += (f & PLACE_Q_ASYMMETRIC) != 0;
-			one += (f & PLACE_Q_ONE_DIRECTION) != 0;
-			missing += (f & PLACE_Q_MISSING) != 0;
-			detour += (f & PLACE_Q_DETOUR) != 0;
-		}
-	assert_int_equal(asymmetric, 19);
-	assert_int_equal(one, 1089);
-	assert_int_equal(missing, 55);
-	assert_int_equal(detour, 773);
-	free(t);
-}
-
-static void
-map110_users_get_the_known_best_region(void **state)
-{
-	static const struct place_user users[] = {
-		{ .name = "a", .weight = 1, .site = "aws-ap-northeast-2" },
-		{ .name = "b", .weight = 1, .site = "aws-us-east-1" },
-		{ .name = "c", .weight = 1, .site = "aws-eu-central-1" }
-	};
-	static const struct place_term minimax = { .kind = PLACE_USER_RTT,
-		.weight = 1,
-		.agg = PLACE_AGG_MINIMAX };
-	struct table *t = map110();
-	struct place_answer *a;
-
-	(void)state;
-	if (t == NULL)
-		skip();
-	t->q.users = users;
-	t->q.nusers = 3;
-	t->q.terms = &minimax;
-	t->q.nterms = 1;
-	t->q.missing_user_rtt = PLACE_MISSING_EXCLUDE;
-	a = ask(t, 1, 0, 0);
-	assert_int_equal(a->status, PLACE_OPTIMAL);
-	assert_string_equal(t->names[a->ranked[0].members[0].site],
-	    "aws-us-west-2");
-	assert_in_range(a->ranked[0].score, 139450, 139549);
-	place_answer_free(a);
-	free(t);
-}
-
 int
 main(void)
 {
@@ -719,11 +423,6 @@ main(void)
 		cmocka_unit_test(emptied_groups_are_told),
 		cmocka_unit_test(wrong_queries_are_refused_with_a_pointer),
 		cmocka_unit_test(a_check_names_what_is_broken),
-		cmocka_unit_test(map110_has_the_known_largest_groups),
-		cmocka_unit_test(map110_has_the_known_number_of_groups),
-		cmocka_unit_test(map110_has_the_known_smallest_limits),
-		cmocka_unit_test(map110_has_the_known_odd_pairs),
-		cmocka_unit_test(map110_users_get_the_known_best_region),
 	};
 
 	return cmocka_run_group_tests_name("placement", tests, NULL, NULL);
