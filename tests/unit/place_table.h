@@ -130,4 +130,39 @@ ask(struct table *t, uint32_t count, int64_t rtt_us, uint32_t csps)
 
 /* Members as 1-based numbers of the table. */
 
+static void
+expect_smallest(struct table *t, uint32_t vms, uint32_t csps, int64_t us,
+    uint64_t group)
+{
+	struct place_answer *a = ask(t, vms, 1000, csps);
+	const struct place_relaxation *r;
+
+	assert_int_equal(a->status, PLACE_INFEASIBLE);
+	assert_true(a->has_min_rtt);
+	assert_int_equal(a->min_rtt_us, us);
+	assert_int_equal(a->min_rtt_low_us, us);
+	r = relaxation(a, "/constraints/maxRttMs");
+	assert_non_null(r);
+	assert_true(r->proved);
+	assert_true(r->pair.known);
+	assert_int_equal(r->pair.rtt_us, us);
+	if (group != 0)
+		assert_int_equal(bits(r->members, r->nmembers), group);
+	place_answer_free(a);
+	/* Strict: at the value none, just above one. */
+	a = ask(t, vms, us, csps);
+	assert_int_equal(a->status, PLACE_INFEASIBLE);
+	place_answer_free(a);
+	a = ask(t, vms, us + 1, csps);
+	assert_int_equal(a->status, PLACE_OPTIMAL);
+	assert_int_equal(a->ranked[0].worst.rtt_us, us);
+	assert_int_equal(a->ranked[0].slack_us, 1);
+	place_answer_free(a);
+	t->q.limits.le = true;
+	a = ask(t, vms, us, csps);
+	assert_int_equal(a->status, PLACE_OPTIMAL);
+	place_answer_free(a);
+	t->q.limits.le = false;
+}
+
 #endif
