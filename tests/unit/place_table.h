@@ -130,6 +130,25 @@ ask(struct table *t, uint32_t count, int64_t rtt_us, uint32_t csps)
 
 /* Members as 1-based numbers of the table. */
 
+static const struct place_relaxation *
+relaxation(const struct place_answer *a, const char *pointer)
+{
+	for (size_t i = 0; i < a->nrelax; i++)
+		if (strcmp(a->relax[i].pointer, pointer) == 0)
+			return &a->relax[i];
+	return NULL;
+}
+
+static uint64_t
+bits(const struct place_member *m, size_t n)
+{
+	uint64_t b = 0;
+
+	for (size_t i = 0; i < n; i++)
+		b |= UINT64_C(1) << (m[i].site + 1);
+	return b;
+}
+
 static void
 expect_smallest(struct table *t, uint32_t vms, uint32_t csps, int64_t us,
     uint64_t group)

@@ -23,16 +23,6 @@ deck(void)
 }
 
 static uint64_t
-bits(const struct place_member *m, size_t n)
-{
-	uint64_t b = 0;
-
-	for (size_t i = 0; i < n; i++)
-		b |= UINT64_C(1) << (m[i].site + 1);
-	return b;
-}
-
-static uint64_t
 span(unsigned from, unsigned to)
 {
 	uint64_t b = 0;
@@ -169,15 +159,6 @@ priors_are_marked(void **state)
 	assert_int_equal(a->ranked[0].score, -(sum / 32 * 2 / 100 * 80));
 	place_answer_free(a);
 	free(t);
-}
-
-static const struct place_relaxation *
-relaxation(const struct place_answer *a, const char *pointer)
-{
-	for (size_t i = 0; i < a->nrelax; i++)
-		if (strcmp(a->relax[i].pointer, pointer) == 0)
-			return &a->relax[i];
-	return NULL;
 }
 
 static void
