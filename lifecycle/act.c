@@ -231,6 +231,24 @@ slowest(const struct lc_mcis *m, const struct lc_reply *out)
 	return best;
 }
 
+/* False: the verbs that this VM would take. */
+static bool
+say_possible(const struct lc_slot *s, struct mw_err *err)
+{
+	bool made = s->inst.phase == LC_P_RUNNING;
+	struct str can = STR_INIT;
+
+	for (int v = LC_V_SUSPEND; v <= LC_V_TERMINATE; v++) {
+		if (lc_verb_answer(s->status, made, (enum lc_verb)v) == LC_GO)
+			str_addf(&can, "%s%s", can.len ? ", " : "",
+			    lc_verb_name((enum lc_verb)v));
+	}
+	err_hint(err, "%s is %s; what can be done with it: %s", s->vm_id,
+	    lc_status_name(s->status), can.len ? str_cstr(&can) : "refine");
+	str_free(&can);
+	return false;
+}
+
 /* Nobody moves: already so, on its way, or not now. */
 static bool
 refuse(struct lc *lc, struct lc_mcis *m, const struct scope *sc,
@@ -272,7 +290,7 @@ refuse(struct lc *lc, struct lc_mcis *m, const struct scope *sc,
 		return err_hint(err, "wait for %s (%s), %lld s at most",
 		    lc_verb_name(s->inst.verb), s->row.action_id,
 		    (long long)(left > 0 ? left : 0));
-	return err_hint(err, "terminate is always possible");
+	return say_possible(s, err);
 }
 
 static bool

@@ -736,6 +736,7 @@ a_verb_on_a_group_leaves_the_others(void **state)
 	    lc_do_group(w->lc, m, "a", LC_A_REBOOT, 0, &who_tests, &r, &err));
 	assert_int_equal(err.code, MW_CONFLICT);
 	assert_non_null(strstr(err.msg, "2 Suspended"));
+	assert_non_null(strstr(err.hint, "resume, terminate"));
 	err = (struct mw_err)MW_ERR_INIT;
 	assert_false(
 	    lc_do_group(w->lc, m, "x", LC_A_RESUME, 0, &who_tests, &r, &err));
