@@ -78,8 +78,7 @@ post_decision(struct httpd_req *req, void *ctx)
 	    !json_get_str(&at, "connection", false, LC_WORD_LEN - 1, &conn,
 		&err) ||
 	    !json_get_str(&at, "decision", true, 15, &decision, &err) ||
-	    !lc_decide(c->lc, conn, id, decision, who ? who : "", &txn,
-		&err)) {
+	    !lc_decide(c->lc, conn, id, decision, who ? who : "", &txn, &err)) {
 		httpd_reply_err(req, &err);
 		return;
 	}
