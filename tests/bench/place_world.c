@@ -209,6 +209,7 @@ bench_query(struct bench_query *b)
 		b->user[u].weight = 1 + (uint32_t)rng_below(&rng, 20);
 		b->user[u].has_location = true;
 	}
+	b->w.prepared = NULL; /* it is another world with these users */
 	b->q.users = b->user;
 	b->q.nusers = b->users;
 	b->w.user_rtt_us = b->world->user_rtt;

@@ -2,7 +2,11 @@
  * placement.c - how fast the placement library is, and how it compares with
  * general solvers of integer programs. One JSON object per line on stdout.
  *
- *	placement OUTDIR [seconds a solver may take; 0: no solvers]
+ *	placement OUTDIR [SECONDS [FAMILY]]
+ *
+ * SECONDS a solver may take, 0: no solvers. FAMILY: all, small, large, compare,
+ * or one by its name, as "random" or "against.roles6". The worlds are prepared
+ * (placement/prepared.h), as a service has them.
  *
  * Times are CPU times of one thread (of the program, for solvers), so other
  * work on the machine does not count. Each solve is the whole place_solve():
@@ -12,6 +16,7 @@
 
 #include "common/pure/alloc.h"
 #include "placement/curve.h"
+#include "placement/prepared.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -33,8 +38,46 @@ struct bench {
 	size_t n, cut;
 	double ratio[LP_SOLVERS][MAX_ROWS];
 	size_t nratio[LP_SOLVERS], no_proof[LP_SOLVERS];
+	double best[MAX_ROWS]; /* ratio to the best of the solvers */
+	size_t nbest, lost;
 	size_t wrong;
+	const char *part, *only; /* of the families; what is asked for */
 };
+
+static bool
+wanted(const struct bench *t, const char *family)
+{
+	return strcmp(t->only, "all") == 0 || strcmp(t->only, t->part) == 0 ||
+	    strcmp(t->only, family) == 0;
+}
+
+/* A generated world, ready for many queries. */
+struct ready {
+	struct bench_world w, *plain;
+	struct place_prepared *p;
+};
+
+static void
+ready_make(struct ready *r, uint32_t sites, uint32_t offers, uint64_t seed)
+{
+	struct mw_err err = MW_ERR_INIT;
+
+	r->plain = bench_world_new(sites, offers, seed);
+	r->p = place_prepare(&r->plain->w, &err);
+	if (r->p == NULL) {
+		fprintf(stderr, "%s: %s\n", err.pointer, err.msg);
+		exit(1);
+	}
+	r->w = *r->plain;
+	r->w.w = *place_prepared_world(r->p);
+}
+
+static void
+ready_free(struct ready *r)
+{
+	place_prepared_free(r->p);
+	bench_world_free(r->plain);
+}
 
 static double
 clock_ms(clockid_t id)
@@ -240,6 +283,45 @@ users(struct bench *t, const char *family, const struct bench_world *w,
 		}
 }
 
+/* 1,000 queries as they come: with an answer, with an explanation, all. */
+static void
+random_queries(struct bench *t, const struct bench_world *w)
+{
+	static struct bench_query b;
+	static double none[1000], all[1000];
+	size_t nnone = 0, nall = 0, cut = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		struct place_answer *a;
+		struct rng rng;
+
+		rng_seed(&rng, 7000 + i);
+		b = (struct bench_query){ .world = w,
+			.roles = 1 + (uint32_t)rng_below(&rng, BENCH_ROLES),
+			.limit_ms = limits[rng_below(&rng, ARRAY_LEN(limits))],
+			.per_site = 1,
+			.topk = 10,
+			.seed = i,
+			.min_csps = 1 + (uint32_t)rng_below(&rng, 3) };
+		b.vms = b.roles + (uint32_t)rng_below(&rng, 19 - b.roles);
+		all[nall] = ours(&b, &a);
+		if (a->nranked > 0)
+			t->ms[t->n++] = all[nall++];
+		else
+			none[nnone++] = all[nall++];
+		cut += a->cut != PLACE_NOT_CUT;
+		place_answer_free(a);
+	}
+	family_end(t, "random.found", NULL);
+	memcpy(t->ms, none, nnone * sizeof *none);
+	t->n = nnone;
+	family_end(t, "random.explained", NULL);
+	memcpy(t->ms, all, nall * sizeof *all);
+	t->n = nall;
+	t->cut = cut;
+	family_end(t, "random", "< 10");
+}
+
 struct worker {
 	pthread_t thread;
 	const struct bench_world *w;
@@ -359,7 +441,7 @@ against(struct bench *t, struct bench_query *b, bool edges)
 	static const char *const ends[] = { "optimal", "infeasible", "no proof",
 		"failed" };
 	struct place_answer *a;
-	double ms = ours(b, &a);
+	double ms = ours(b, &a), best = INFINITY;
 	char *model = xasprintf("%s/model.lp", t->dir);
 
 	if (!lp_write(b, model, edges))
@@ -395,7 +477,18 @@ against(struct bench *t, struct bench_query *b, bool edges)
 			t->no_proof[s]++;
 		if (t->nratio[s] < MAX_ROWS)
 			t->ratio[s][t->nratio[s]++] = r.cpu_ms / ms;
+		best = fmin(best, r.cpu_ms / ms);
 	}
+	t->lost += best < 1;
+	if (best < INFINITY && t->nbest < MAX_ROWS)
+		t->best[t->nbest++] = best;
+	if (best < 1)
+		printf("{\"name\":\"placement.against.lost\",\"value\":%.2f,"
+		       "\"unit\":\"ratio\",\"sites\":%zu,\"groups\":%u,"
+		       "\"vms\":%u,\"limitMs\":%u,\"maxPerSite\":%u,"
+		       "\"users\":%u,\"edges\":%s}\n",
+		    best, b->w.nsites, b->roles, b->vms, b->limit_ms,
+		    b->per_site, b->users, edges ? "true" : "false");
 	free(model);
 	place_answer_free(a);
 }
@@ -419,6 +512,13 @@ against_end(struct bench *t, const char *family)
 		out(name, "noProof", (double)t->no_proof[s], "1", NULL);
 		t->nratio[s] = t->no_proof[s] = 0;
 	}
+	if (t->nbest == 0)
+		return;
+	snprintf(name, sizeof name, "against.best.%s", family);
+	out(name, "median", quantile(t->best, t->nbest, 0.5), "ratio", ">= 20");
+	out(name, "min", quantile(t->best, t->nbest, 0), "ratio", ">= 1");
+	out(name, "lost", (double)t->lost, "1", "0");
+	t->nbest = t->lost = 0;
 }
 
 static void
@@ -464,11 +564,10 @@ against_users(struct bench *t, const struct bench_world *w, uint32_t limit_ms)
 	against_end(t, limit_ms > 0 ? "median.limit" : "median");
 }
 
-static void
-compare(struct bench *t)
+/* True: some solver is there. */
+static bool
+solvers(struct bench *t)
 {
-	struct bench_world *a = bench_world_new(110, 100, 1);
-	struct bench_world *b = bench_world_new(300, 100, 2);
 	bool any = false;
 
 	for (enum lp_solver s = 0; s < LP_SOLVERS; s++) {
@@ -482,57 +581,117 @@ compare(struct bench *t)
 		any = true;
 		t->start_ms[s] = lp_start_ms(s, t->dir);
 	}
-	if (any) {
-		against_vms(t, "roles1", a, 1, 1, false, 2);
-		against_vms(t, "roles1.edges", a, 1, 1, true, 4);
-		against_vms(t, "roles3", a, 3, 1, false, 2);
-		against_vms(t, "roles6", a, 6, 1, false, 2);
-		against_vms(t, "roles3.perSite2", a, 3, 2, false, 2);
-		against_vms(t, "roles1.300", b, 1, 1, false, 4);
-		against_vms(t, "roles3.300", b, 3, 1, false, 4);
-		against_users(t, a, 0);
-		against_users(t, a, 200);
-		out("against", "disagreements", (double)t->wrong, "1", "0");
+	return any;
+}
+
+static void
+compare(struct bench *t)
+{
+	static const struct {
+		const char *family;
+		uint32_t roles, per_site;
+		bool edges, large;
+		size_t step;
+	} v[] = { { "roles1", 1, 1, false, false, 2 },
+		{ "roles1.edges", 1, 1, true, false, 4 },
+		{ "roles3", 3, 1, false, false, 2 },
+		{ "roles6", 6, 1, false, false, 2 },
+		{ "roles3.perSite2", 3, 2, false, false, 2 },
+		{ "roles1.300", 1, 1, false, true, 4 },
+		{ "roles3.300", 3, 1, false, true, 4 } };
+	struct ready a, b;
+	char name[64];
+
+	t->part = "compare";
+	if (!solvers(t))
+		return;
+	ready_make(&a, 110, 100, 1);
+	ready_make(&b, 300, 100, 2);
+	for (size_t i = 0; i < ARRAY_LEN(v); i++) {
+		snprintf(name, sizeof name, "against.%s", v[i].family);
+		if (wanted(t, name))
+			against_vms(t, v[i].family, v[i].large ? &b.w : &a.w,
+			    v[i].roles, v[i].per_site, v[i].edges, v[i].step);
 	}
-	bench_world_free(a);
-	bench_world_free(b);
+	if (wanted(t, "against.median"))
+		against_users(t, &a.w, 0);
+	if (wanted(t, "against.median.limit"))
+		against_users(t, &a.w, 200);
+	out("against", "disagreements", (double)t->wrong, "1", "0");
+	ready_free(&a);
+	ready_free(&b);
+}
+
+static void
+small_users(struct bench *t, const struct bench_world *w)
+{
+	static const uint32_t none[] = { 0 }, some[] = { 100, 200 };
+
+	if (wanted(t, "median")) {
+		users(t, "median", w, none, 1, 200, true, 0, 1);
+		users(t, "median", w, none, 1, 200, true, 0, 10);
+		family_end(t, "median", "< 25");
+	}
+	if (wanted(t, "median.limit")) {
+		users(t, "median.limit", w, some, 2, 200, true, 0, 1);
+		family_end(t, "median.limit", "< 1000");
+	}
+	if (wanted(t, "center")) {
+		users(t, "center", w, none, 1, 200, false, 100, 1);
+		users(t, "center.p95", w, none, 1, 200, false, 95, 1);
+		users(t, "center.limit", w, some, 2, 200, false, 100, 1);
+		family_end(t, "center", "< 2000");
+	}
+}
+
+static void
+small_groups(struct bench *t, const struct bench_world *w)
+{
+	if (wanted(t, "roles1.top1")) {
+		feasible(t, "roles1", w, 1, 1, 1);
+		family_end(t, "roles1.top1", "< 1");
+	}
+	if (wanted(t, "roles1.top10")) {
+		feasible(t, "roles1", w, 1, 1, 10);
+		family_end(t, "roles1.top10", "< 1");
+	}
+	if (wanted(t, "roles3to6.top10")) {
+		feasible(t, "roles3", w, 3, 1, 10);
+		feasible(t, "roles4", w, 4, 1, 10);
+		feasible(t, "roles6", w, 6, 1, 10);
+		family_end(t, "roles3to6.top10", "< 10");
+	}
+	if (wanted(t, "perSite2and3")) {
+		feasible(t, "perSite2", w, 3, 2, 10);
+		feasible(t, "perSite3", w, 3, 3, 10);
+		feasible(t, "perSite3", w, 6, 3, 10);
+		family_end(t, "perSite2and3", NULL);
+	}
+	if (wanted(t, "infeasible")) {
+		infeasible(t, "infeasible.roles1", w, 1, 1);
+		infeasible(t, "infeasible.roles3", w, 3, 1);
+		infeasible(t, "infeasible.perSite2", w, 3, 2);
+		family_end(t, "infeasible", "< 10");
+	}
 }
 
 static void
 small(struct bench *t)
 {
-	static const uint32_t none[] = { 0 }, some[] = { 100, 200 };
-	struct bench_world *w = bench_world_new(110, 100, 1);
+	struct ready r;
 
-	feasible(t, "roles1", w, 1, 1, 1);
-	family_end(t, "roles1.top1", "< 1");
-	feasible(t, "roles1", w, 1, 1, 10);
-	family_end(t, "roles1.top10", "< 1");
-	feasible(t, "roles3", w, 3, 1, 10);
-	feasible(t, "roles4", w, 4, 1, 10);
-	feasible(t, "roles6", w, 6, 1, 10);
-	family_end(t, "roles3to6.top10", "< 20");
-	feasible(t, "perSite2", w, 3, 2, 10);
-	feasible(t, "perSite3", w, 3, 3, 10);
-	feasible(t, "perSite3", w, 6, 3, 10);
-	family_end(t, "perSite2and3", NULL);
-	infeasible(t, "infeasible.roles1", w, 1, 1);
-	infeasible(t, "infeasible.roles3", w, 3, 1);
-	infeasible(t, "infeasible.perSite2", w, 3, 2);
-	family_end(t, "infeasible", "< 100");
-	users(t, "median", w, none, 1, 200, true, 0, 1);
-	users(t, "median", w, none, 1, 200, true, 0, 10);
-	family_end(t, "median", "< 25");
-	users(t, "median.limit", w, some, 2, 200, true, 0, 1);
-	family_end(t, "median.limit", "< 1000");
-	users(t, "center", w, none, 1, 200, false, 100, 1);
-	users(t, "center.p95", w, none, 1, 200, false, 95, 1);
-	users(t, "center.limit", w, some, 2, 200, false, 100, 1);
-	family_end(t, "center", "< 2000");
-	curve(w);
+	t->part = "small";
+	ready_make(&r, 110, 100, 1);
+	small_groups(t, &r.w);
+	if (wanted(t, "random"))
+		random_queries(t, &r.w);
+	small_users(t, &r.w);
+	if (wanted(t, "curve110"))
+		curve(&r.w);
 	memory("sites110");
-	throughput(t, w);
-	bench_world_free(w);
+	if (wanted(t, "random2threads"))
+		throughput(t, &r.w);
+	ready_free(&r);
 }
 
 static void
@@ -547,18 +706,25 @@ large(struct bench *t)
 		    "< 500" },
 		{ 5000, 20, "sites5000.roles1", NULL, "< 200", NULL } };
 
+	t->part = "large";
 	for (size_t i = 0; i < ARRAY_LEN(v); i++) {
-		struct bench_world *w =
-		    bench_world_new(v[i].sites, v[i].offers, 2 + i);
+		bool one = wanted(t, v[i].one);
+		bool three = v[i].three != NULL && wanted(t, v[i].three);
+		struct ready r;
 
-		feasible(t, v[i].one, w, 1, 1, 10);
-		family_end(t, v[i].one, v[i].one_target);
-		if (v[i].three != NULL) {
-			feasible(t, v[i].three, w, 3, 1, 10);
+		if (!one && !three)
+			continue;
+		ready_make(&r, v[i].sites, v[i].offers, 2 + i);
+		if (one) {
+			feasible(t, v[i].one, &r.w, 1, 1, 10);
+			family_end(t, v[i].one, v[i].one_target);
+		}
+		if (three) {
+			feasible(t, v[i].three, &r.w, 3, 1, 10);
 			family_end(t, v[i].three, v[i].three_target);
 		}
 		memory(v[i].one);
-		bench_world_free(w);
+		ready_free(&r);
 	}
 }
 
@@ -566,22 +732,19 @@ int
 main(int argc, char **argv)
 {
 	static struct bench t;
-	const char *only = argc > 3 ? argv[3] : "all";
 
 	if (argc < 2) {
 		fprintf(stderr,
-		    "usage: placement OUTDIR [SECONDS [small|large|"
-		    "compare|all]]\n");
+		    "usage: placement OUTDIR [SECONDS [all|small|large|"
+		    "compare|FAMILY]]\n");
 		return 2;
 	}
 	t.dir = argv[1];
 	t.limit_s = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 60;
-	if (strcmp(only, "small") == 0 || strcmp(only, "all") == 0)
-		small(&t);
-	if (strcmp(only, "large") == 0 || strcmp(only, "all") == 0)
-		large(&t);
-	if (t.limit_s > 0 &&
-	    (strcmp(only, "compare") == 0 || strcmp(only, "all") == 0))
+	t.only = argc > 3 ? argv[3] : "all";
+	small(&t);
+	large(&t);
+	if (t.limit_s > 0)
 		compare(&t);
 	return t.wrong > 0;
 }
