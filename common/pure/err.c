@@ -24,6 +24,7 @@ static const struct code_info {
 	[MW_REMOTE] = { "REMOTE", 502, 9 },
 	[MW_UNSUPPORTED] = { "UNSUPPORTED", 501, 10 },
 	[MW_LIMIT] = { "LIMIT", 429, 11 },
+	[MW_FULL] = { "FULL", 507, 11 },
 	[MW_PROTO] = { "PROTO", 500, 1 },
 	[MW_INTERNAL] = { "INTERNAL", 500, 1 },
 };

@@ -24,6 +24,7 @@ enum mw_code {
 	MW_REMOTE, /* a cloud or an SSH host said no */
 	MW_UNSUPPORTED,
 	MW_LIMIT,
+	MW_FULL, /* the disk */
 	MW_PROTO, /* a peer broke the protocol */
 	MW_INTERNAL,
 	MW_CODE_COUNT

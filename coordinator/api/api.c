@@ -189,6 +189,28 @@ admit(struct httpd_req *req, const struct httpd_route *route, void *ctx,
 	return ok;
 }
 
+bool
+api_room(struct coord *c, struct mw_err *err)
+{
+	if (doctor_disk_free(c) >= DOCTOR_DISK_MIN)
+		return true;
+	err_set(err, MW_FULL, 0, "less than %d MiB are free for the database",
+	    (int)(DOCTOR_DISK_MIN >> 20));
+	return err_hint(err,
+	    "make room in %s; what runs goes on, and VMs can be ended",
+	    c->conf.state_dir);
+}
+
+/* Ends what costs money or room: also on a full disk. Verbs that make
+ * something ask api_room() themselves. */
+static bool
+frees(const char *method, const struct httpd_route *route)
+{
+	return strcmp(method, "DELETE") == 0 ||
+	    strstr(route->path, "/actions") ||
+	    str_eq(route->path, "/v1/orphans/decide");
+}
+
 static bool
 may_pass(struct httpd_req *req, const struct httpd_route *route, void *ctx,
     struct mw_err *err)
@@ -210,9 +232,5 @@ may_pass(struct httpd_req *req, const struct httpd_route *route, void *ctx,
 	if (!reads && store_backlog(c->store) > STORE_BACKLOG)
 		return err_set(err, MW_LIMIT, 0,
 		    "too much waits for the disk; try again");
-	if (!reads && doctor_disk_free(c) < DOCTOR_DISK_MIN)
-		return err_set(err, MW_LIMIT, 0,
-		    "less than %d MiB are free for the database",
-		    (int)(DOCTOR_DISK_MIN >> 20));
-	return true;
+	return reads || frees(httpd_method(req), route) || api_room(c, err);
 }

@@ -50,6 +50,9 @@ void api_print_routes(void);
 /* Requests since the start: let in, and refused before a handler saw them. */
 void api_stats(uint64_t *admitted, uint64_t *refused);
 
+/* False (MW_FULL, 507): the disk has no room for new wishes. */
+bool api_room(struct coord *c, struct mw_err *err) mw_must_check;
+
 /* Query parameters: an integer in range, or the default if absent. */
 bool api_query_int(const struct httpd_req *req, const char *name, int64_t def,
     int64_t min, int64_t max, int64_t *out, struct mw_err *err) mw_must_check;

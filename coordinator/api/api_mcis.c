@@ -256,7 +256,7 @@ mcis_apply(struct coord *c, struct httpd_req *req, struct lc_wish *w,
 	unsigned flags;
 
 	mcis_who(c, req, xasprintf("/v1/ns/%s/mcis/%s", w->ns, w->name), &who);
-	if (mcis_flags(req, &flags, &err) &&
+	if (mcis_flags(req, &flags, &err) && api_room(c, &err) &&
 	    within_quota(c, req, w, scale, flags, &who.who, &err) &&
 	    wish(c, w, scale, flags, &who.who, &r, &err)) {
 		if (after && r.answer == LC_GO && !(flags & LC_DRY_RUN))

@@ -188,12 +188,13 @@ def run_full(build, tally):
         with open(lane.dir + "/ballast", "wb") as f:
             f.write(b"\0" * (110 << 20))
         status, j = lane.send(steps["scaleOut"])
-        if status < 400 or j["code"] != "LIMIT":
+        if status != 507 or j["code"] != "FULL":
             raise Violation("without room a wish is answered %s %s" % (status, j))
         lane.rest((lane.want, lane.power))
         tally["refused for room"] += 1
+        lane.step(steps["suspend"])  # what saves money goes on
         os.unlink(lane.dir + "/ballast")
-        for name in ("scaleOut", "suspend", "resume", "replace", "scaleIn", "delete"):
+        for name in ("resume", "scaleOut", "replace", "scaleIn", "delete"):
             lane.step(steps[name])
     finally:
         if lane:
