@@ -63,6 +63,7 @@ maps_every_code(void **state)
 		{ MW_REMOTE, 502, 9 },
 		{ MW_UNSUPPORTED, 501, 10 },
 		{ MW_LIMIT, 429, 11 },
+		{ MW_FULL, 507, 11 },
 		{ MW_PROTO, 500, 1 },
 		{ MW_INTERNAL, 500, 1 },
 	};
