@@ -46,7 +46,7 @@ const struct mutant_info mutants[MUT_COUNT] = {
 	[MUT_NO_FENCE] = { "no-fence", "R7 the old VM ends before a new one",
 	    1500, 0, false },
 	[MUT_AUTOCHECKPOINT] = { "autocheckpoint", "store: its own checkpoints",
-	    50000, 12, false },
+	    0, 0, false },
 	[MUT_DB_IN_PLACE] = { "db-in-place",
 	    "store: a new database is renamed when complete", 100, 3, true },
 	[MUT_OLD_ABSENCE] = { "old-absence",
