@@ -1,0 +1,342 @@
+/*
+ * seal.c - see seal.h. Owns the master key while the process runs; it is wiped
+ * at the end.
+ */
+#include "drivers/seal.h"
+
+#include "common/clock.h"
+#include "common/file.h"
+#include "common/pure/alloc.h"
+#include "common/pure/ids.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/sha.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MAGIC "mwseal1\n"
+#define MAGIC_N 8
+#define VERSION_N 8 /* of the SHA-256 that names a key */
+#define NONCE_N 12
+#define TAG_N 16
+#define HEAD_N (MAGIC_N + VERSION_N + NONCE_N)
+#define FILE_MAX (HEAD_N + SEAL_TEXT_MAX + TAG_N)
+
+struct seal {
+	char *dir;
+	struct cred_vault vault;
+	bool loaded;
+	uint8_t key[SEAL_KEY_BYTES];
+	uint8_t version[VERSION_N];
+};
+
+static bool
+unseal(void *ctx, const char *name, struct str *json, struct mw_err *err)
+{
+	return seal_get(ctx, name, json, err);
+}
+
+struct seal *
+seal_new(const char *state_dir)
+{
+	struct seal *s = xcalloc(1, sizeof *s);
+
+	s->dir = xstrdup(state_dir);
+	s->vault = (struct cred_vault){ .ctx = s, .unseal = unseal };
+	return s;
+}
+
+void
+seal_free(struct seal *s)
+{
+	if (!s)
+		return;
+	OPENSSL_cleanse(s->key, sizeof s->key);
+	free(s->dir);
+	free(s);
+}
+
+const struct cred_vault *
+seal_vault(struct seal *s)
+{
+	return &s->vault;
+}
+
+/* ---- the master key ------------------------------------------------------ */
+
+/* A name for the key that tells nothing about it. */
+static void
+name_key(struct seal *s)
+{
+	static const char label[] = "milkyway seal key version";
+	uint8_t text[sizeof label + SEAL_KEY_BYTES], hash[32];
+
+	memcpy(text, label, sizeof label);
+	memcpy(text + sizeof label, s->key, SEAL_KEY_BYTES);
+	SHA256(text, sizeof text, hash);
+	OPENSSL_cleanse(text, sizeof text);
+	memcpy(s->version, hash, VERSION_N);
+	s->loaded = true;
+}
+
+/* ENOENT is told in err->sys. */
+static bool
+read_key(struct seal *s, const char *path, bool ours, struct mw_err *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	struct stat st;
+	bool ok;
+
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		err_set(err, errno == ENOENT ? MW_NOT_FOUND : MW_DENIED, errno,
+		    "cannot open the master key %s: %s", path, strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		return false;
+	}
+	ok = S_ISREG(st.st_mode) && (!ours || (st.st_mode & 077) == 0) &&
+	    (st.st_uid == geteuid() || st.st_uid == 0);
+	if (!ok) {
+		err_set(err, MW_DENIED, 0,
+		    "others may read the master key %s, or it is not ours",
+		    path);
+		err_hint(err, "chmod 400 %s", path);
+	} else if (st.st_size != SEAL_KEY_BYTES ||
+	    read(fd, s->key, SEAL_KEY_BYTES) != SEAL_KEY_BYTES) {
+		ok = false;
+		err_set(err, MW_DENIED, 0,
+		    "the master key %s is not %d bytes long", path,
+		    SEAL_KEY_BYTES);
+	}
+	close(fd);
+	if (ok)
+		name_key(s);
+	return ok;
+}
+
+/* Durable before anything is sealed with it. */
+static bool
+make_key(struct seal *s, const char *path, struct mw_err *err)
+{
+	clock_random(s->key, sizeof s->key);
+	if (!file_write(path, s->key, sizeof s->key, 0400, err))
+		return false;
+	name_key(s);
+	return true;
+}
+
+static bool
+has_secrets(const struct seal *s)
+{
+	char *dir = xasprintf("%s/credentials", s->dir);
+	struct dirent *e;
+	DIR *d = opendir(dir);
+	bool is = false;
+
+	while (d && (e = readdir(d)))
+		is = is || e->d_name[0] != '.';
+	if (d)
+		closedir(d);
+	free(dir);
+	return is;
+}
+
+/* A key that is lost is not replaced in silence: what it sealed is lost. */
+static bool
+need_key(struct seal *s, bool make, struct mw_err *err)
+{
+	const char *systemd = getenv("CREDENTIALS_DIRECTORY");
+	struct mw_err why = MW_ERR_INIT;
+	char *path;
+	bool ok;
+
+	if (s->loaded)
+		return true;
+	if (systemd && *systemd) {
+		path = xasprintf("%s/milkyway-seal", systemd);
+		ok = read_key(s, path, false, &why);
+		free(path);
+		if (ok)
+			return true;
+		if (why.code != MW_NOT_FOUND) {
+			*err = why;
+			return false;
+		}
+	}
+	path = xasprintf("%s/seal.key", s->dir);
+	why = (struct mw_err)MW_ERR_INIT;
+	ok = read_key(s, path, true, &why);
+	if (!ok && why.code == MW_NOT_FOUND && make && !has_secrets(s)) {
+		ok = make_key(s, path, err);
+	} else if (!ok) {
+		*err = why;
+		err_hint(err,
+		    "put the key back, or remove %s/credentials and add the "
+		    "connections again",
+		    s->dir);
+	}
+	free(path);
+	return ok;
+}
+
+/* ---- sealing ------------------------------------------------------------- */
+
+static char *
+path_of(const struct seal *s, const char *name)
+{
+	return xasprintf("%s/credentials/%s", s->dir, name);
+}
+
+static void
+aad_of(const struct seal *s, const char *name, struct str *aad)
+{
+	str_addf(aad, "credential|%s|", name);
+	str_add_hex(aad, s->version, VERSION_N);
+}
+
+/* enc: in = text, out = text + tag. Else the reverse; false: not authentic. */
+static bool
+gcm(const struct seal *s, const char *name, bool enc, const uint8_t *nonce,
+    const uint8_t *in, size_t n, uint8_t *out, uint8_t tag[TAG_N])
+{
+	EVP_CIPHER_CTX *x = EVP_CIPHER_CTX_new();
+	struct str aad = STR_INIT;
+	int len = 0, last = 0;
+	bool ok;
+
+	aad_of(s, name, &aad);
+	ok = x &&
+	    EVP_CipherInit_ex(x, EVP_aes_256_gcm(), NULL, s->key, nonce, enc) ==
+		1 &&
+	    EVP_CipherUpdate(x, NULL, &len, (const uint8_t *)str_cstr(&aad),
+		(int)aad.len) == 1 &&
+	    EVP_CipherUpdate(x, out, &len, in, (int)n) == 1 &&
+	    (enc ||
+		EVP_CIPHER_CTX_ctrl(x, EVP_CTRL_GCM_SET_TAG, TAG_N, tag) ==
+		    1) &&
+	    EVP_CipherFinal_ex(x, out + len, &last) == 1 &&
+	    (!enc ||
+		EVP_CIPHER_CTX_ctrl(x, EVP_CTRL_GCM_GET_TAG, TAG_N, tag) == 1);
+	EVP_CIPHER_CTX_free(x);
+	str_free(&aad);
+	return ok;
+}
+
+static bool
+check_name(const char *name, struct mw_err *err)
+{
+	return id_valid(name) ||
+	    err_set(err, MW_INVALID, 0,
+		"a sealed credential's name is [a-z]([-a-z0-9]{0,61}[a-z0-9])?");
+}
+
+bool
+seal_put(struct seal *s, const char *name, const void *text, size_t n,
+    struct mw_err *err)
+{
+	uint8_t *box;
+	char *dir, *path;
+	bool ok;
+
+	if (!check_name(name, err))
+		return false;
+	if (n == 0 || n > SEAL_TEXT_MAX)
+		return err_set(err, MW_INVALID, 0,
+		    "a credential is at most %d bytes long", SEAL_TEXT_MAX);
+	if (!need_key(s, true, err))
+		return false;
+	box = xcalloc(1, HEAD_N + n + TAG_N);
+	memcpy(box, MAGIC, MAGIC_N);
+	memcpy(box + MAGIC_N, s->version, VERSION_N);
+	clock_random(box + MAGIC_N + VERSION_N, NONCE_N);
+	dir = xasprintf("%s/credentials", s->dir);
+	path = path_of(s, name);
+	ok = gcm(s, name, true, box + MAGIC_N + VERSION_N, text, n,
+		 box + HEAD_N, box + HEAD_N + n) ||
+	    err_set(err, MW_INTERNAL, 0, "cannot seal a credential");
+	ok = ok && file_mkdirs(dir, 0700, err) &&
+	    file_write(path, box, HEAD_N + n + TAG_N, 0600, err);
+	free(path);
+	free(dir);
+	free(box);
+	return ok;
+}
+
+static bool
+open_box(const struct seal *s, const char *name, const struct str *box,
+    struct str *out, struct mw_err *err)
+{
+	const uint8_t *p = (const uint8_t *)str_cstr(box);
+	size_t n = box->len - HEAD_N - TAG_N;
+	uint8_t tag[TAG_N], *text;
+	bool ok;
+
+	if (box->len <= HEAD_N + TAG_N || memcmp(p, MAGIC, MAGIC_N) != 0)
+		return err_set(err, MW_DENIED, 0,
+		    "the sealed credential %s is damaged", name);
+	if (memcmp(p + MAGIC_N, s->version, VERSION_N) != 0) {
+		err_set(err, MW_DENIED, 0,
+		    "the credential %s was sealed with another master key",
+		    name);
+		return err_hint(err,
+		    "put the former seal.key back, or add the connection "
+		    "again");
+	}
+	text = xcalloc(1, n + 1);
+	memcpy(tag, p + HEAD_N + n, TAG_N);
+	ok = gcm(s, name, false, p + MAGIC_N + VERSION_N, p + HEAD_N, n, text,
+	    tag);
+	if (ok)
+		str_addn(out, text, n);
+	else
+		err_set(err, MW_DENIED, 0,
+		    "the sealed credential %s is damaged, or it belongs to "
+		    "another name",
+		    name);
+	OPENSSL_cleanse(text, n);
+	free(text);
+	return ok;
+}
+
+bool
+seal_get(struct seal *s, const char *name, struct str *out, struct mw_err *err)
+{
+	struct mw_err why = MW_ERR_INIT;
+	struct str box = STR_INIT;
+	char *path;
+	bool ok;
+
+	if (!check_name(name, err))
+		return false;
+	path = path_of(s, name);
+	ok = file_read(path, FILE_MAX, &box, &why);
+	free(path);
+	if (!ok)
+		err_set(err, why.code, why.sys,
+		    "there is no sealed credential %s", name);
+	ok = ok && need_key(s, false, err) && open_box(s, name, &box, out, err);
+	str_free(&box);
+	return ok;
+}
+
+bool
+seal_remove(struct seal *s, const char *name, struct mw_err *err)
+{
+	char *path;
+	bool ok;
+
+	if (!check_name(name, err))
+		return false;
+	path = path_of(s, name);
+	ok = unlink(path) == 0 || errno == ENOENT ||
+	    err_set(err, MW_INTERNAL, errno, "cannot remove %s: %s", path,
+		strerror(errno));
+	free(path);
+	return ok;
+}
