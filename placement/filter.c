@@ -114,7 +114,7 @@ refuse_range(uint8_t *why, const int64_t *v, size_t n,
 	if (!r->has_min && !r->has_max)
 		return;
 	if (min > max)
-		memset(why, kind, n);
+		memset(why, (int)kind, n);
 	/* Below the smallest is far above it, without a sign. */
 	for (size_t i = 0; i < n && min <= max; i++)
 		why[i] = (uint64_t)v[i] - (uint64_t)min >
@@ -160,7 +160,7 @@ refuse_sites(uint8_t *why, const struct pl_columns *c,
 		else if (pl_not_in(&f->site, s->id))
 			kind = PLACE_F_SITE;
 		if (kind != PLACE_F_COUNT)
-			memset(why + c->first[i], kind, n);
+			memset(why + c->first[i], (int)kind, n);
 	}
 }
 
