@@ -47,7 +47,9 @@ slot_interval(const struct lc *lc, const struct lc_slot *s, int64_t fast,
 
 	if (!pending(s))
 		return lc->conf.quiet_ms * NS_PER_MS;
-	ns = (now - s->begun_ns) / POLL_AGE_PART;
+	/* What is missed since a moment ago is news, however old the VM. */
+	ns = (now - (s->absent > 0 ? s->absent_ns : s->begun_ns)) /
+	    POLL_AGE_PART;
 	if (ns < fast)
 		ns = fast;
 	return ns < POLL_MAX_NS ? ns : POLL_MAX_NS;
