@@ -451,8 +451,10 @@ pl_bound(struct pl_search *s, uint32_t *list, size_t *count)
 	size_t open = m->k - s->nchosen, n = *count;
 	pl_cost lb, add;
 
-	if (!counts_allow(s, list, n))
+	if (!counts_allow(s, list, n) ||
+	    (s->cover != NULL && !pl_cover_bound(s, list, count)))
 		return PL_INF;
+	n = *count;
 	if (m->nside > 0) {
 		pl_columns_chosen(s, b, m->ecost);
 		colour(s, list, n);

@@ -230,6 +230,9 @@ struct pl_search {
 	struct pl_bound *bound, *ship; /* of candidates; of leaves */
 	struct pl_leaf *leaf;
 	struct pl_median *median; /* or NULL */
+	struct pl_cover *cover; /* or NULL */
+	bool one; /* stop at the first group */
+	bool sparse; /* some elements exclude others */
 	enum place_level levels[PLACE_LEVEL_COUNT]; /* that limit anything */
 	size_t nlevels;
 	uint32_t *user_now;
@@ -302,6 +305,23 @@ struct pl_median *pl_median_new(const struct pl_model *m);
 void pl_median_free(struct pl_median *d);
 pl_cost pl_median_bound(struct pl_search *s, uint32_t *list, size_t *n);
 pl_cost pl_median_forced(const struct pl_search *s, uint32_t e, size_t i);
+/* Bound by what of the users can be covered within a time, cover.c; NULL:
+ * nothing asks for it. False: no group below the last rank. */
+struct pl_cover;
+struct pl_cover *pl_cover_new(const struct pl_model *m, bool feasibility);
+void pl_cover_free(struct pl_cover *c);
+bool pl_cover_bound(struct pl_search *s, uint32_t *list, size_t *n);
+/* What the users' term costs at least in any group below the last rank. */
+pl_cost pl_cover_floor(const struct pl_search *s);
+/* Does nothing else cost anything? */
+bool pl_cover_plain(const struct pl_search *s);
+/* All groups with the chosen and any of list, by what covers a user that few
+ * can; false: another order is better. */
+bool pl_cover_visit(struct pl_search *s, const uint32_t *list, size_t n,
+    pl_cost lb);
+/* The search for a term of cover.c, instead of one visit. */
+void pl_cover_run(struct pl_search *s, const uint32_t *list, size_t n);
+bool pl_cover_value(const struct pl_search *s); /* is there such a term? */
 /* With nothing chosen: an early group of what fits, in the list's order, and
  * better ones near it. */
 void pl_search_try(struct pl_search *s, const uint32_t *list, size_t n);

@@ -268,19 +268,32 @@ number_of(struct probe *p, const struct item *it)
 	}
 }
 
+/* Of a count the pinned VMs stay. */
+static uint32_t
+smallest(const struct probe *p, const uint32_t *v, const struct item *it)
+{
+	const struct place_role *r = &p->roles[it->index];
+	uint32_t sum = 0;
+
+	for (size_t i = 0; v == &r->count && i < r->npins; i++)
+		sum += r->pins[i].count;
+	return sum > 1 ? sum : 1;
+}
+
 /* Caps go up to the number of VMs, minima and counts down to 1. */
 static void
 relax_number(struct explain *x, const struct item *it)
 {
 	struct probe *p = pl_probe_new(x);
 	uint32_t *v = number_of(p, it), from = *v, vms = 0;
+	uint32_t low = smallest(p, v, it);
 	bool up = it->kind == ITEM_SITE || it->kind == ITEM_ZONE ||
 	    it->kind == ITEM_REGION || it->kind == ITEM_CSP;
 	bool sure = true;
 
 	for (size_t i = 0; i < x->q->nroles; i++)
 		vms += x->q->roles[i].count;
-	while (up ? *v < vms : *v > 1) {
+	while (up ? *v < vms : *v > low) {
 		struct place_relaxation *r;
 		enum verdict e;
 

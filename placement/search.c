@@ -57,6 +57,8 @@ pl_search_new(const struct pl_model *m, struct pl_ctl *ctl, size_t topk,
 	s->ship = pl_bound_new(m, 0);
 	s->leaf = pl_leaf_new(m);
 	s->median = feasibility ? NULL : pl_median_new(m);
+	s->cover = pl_cover_new(m, feasibility);
+	s->sparse = true;
 	return s;
 }
 
@@ -83,6 +85,7 @@ pl_search_free(struct pl_search *s)
 	pl_bound_free(s->ship);
 	pl_leaf_free(s->leaf);
 	pl_median_free(s->median);
+	pl_cover_free(s->cover);
 	free(s);
 }
 
@@ -137,8 +140,10 @@ record(struct pl_search *s, pl_cost cost, const struct pl_unit *units)
 	at = s->ntop;
 	for (size_t i = 0; i < s->ntop; i++)
 		if (same_sites(&s->top[i], f)) {
-			if (s->top[i].cost <= cost)
+			if (s->top[i].cost <= cost) {
+				s->done = s->done || s->one;
 				return;
+			}
 			at = i; /* the old entry becomes the spare one */
 			break;
 		}
@@ -156,7 +161,7 @@ record(struct pl_search *s, pl_cost cost, const struct pl_unit *units)
 	s->top[at] = new;
 	if (s->ntop == s->topk)
 		s->thr = s->top[s->topk - 1].cost;
-	s->done = s->feasibility || s->ctl->has_below;
+	s->done = s->feasibility || s->ctl->has_below || s->one;
 }
 
 void
@@ -575,7 +580,7 @@ visit(struct pl_search *s, uint32_t *list, size_t n, pl_cost lb, bool bounded)
 		return;
 	if (s->feasibility)
 		by_classes(s, list, n);
-	else
+	else if (s->cover == NULL || !pl_cover_visit(s, list, n, lb))
 		by_cost(s, list, n, lb);
 }
 
@@ -632,7 +637,9 @@ pl_search_run(struct pl_search *s)
 	else
 		n = pl_prune(s, list, n);
 	/* Without any term the first groups by site are as good as others. */
-	if (s->feasibility || s->m->nfit == 0 || s->m->user_term >= 0 ||
+	if (pl_cover_value(s))
+		pl_cover_run(s, list, n);
+	else if (s->feasibility || s->m->nfit == 0 || s->m->user_term >= 0 ||
 	    s->m->pair_term >= 0)
 		visit(s, list, n, -PL_INF, false);
 	else

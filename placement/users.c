@@ -329,12 +329,16 @@ pl_users_bound(struct pl_search *s, const uint32_t *list, size_t n, size_t t)
 	    (s->median != NULL && m->user_limit_us == PLACE_UNKNOWN &&
 		m->user_cap_us < 0 && t > 0))
 		return 0;
+	if (t > 0 && pl_cover_plain(s))
+		return pl_cover_floor(s);
 	nearest_chosen(s);
 	if (t == 0)
 		return cost_of(s, s->user_now);
 	a = optimistic(s, list, n);
 	if (a >= PL_INF)
 		return a;
+	if (a < pl_cover_floor(s))
+		a = pl_cover_floor(s);
 	if (m->user_limit_us != PLACE_UNKNOWN && !can_cover(s, list, n, t))
 		return PL_INF;
 	if (m->user_term < 0 || s->median != NULL ||

@@ -16,17 +16,18 @@
 
 #define MAX_SITES 7
 #define MAX_OFFERS (2 * MAX_SITES)
+#define MAX_USERS 6
 
 struct instance {
 	struct place_site sites[MAX_SITES];
 	struct place_offer offers[MAX_OFFERS];
 	int64_t scores[MAX_OFFERS][2];
 	uint32_t rtt[MAX_SITES * MAX_SITES];
-	uint32_t user_rtt[3 * MAX_SITES];
+	uint32_t user_rtt[MAX_USERS * MAX_SITES];
 	double lat[MAX_SITES], lon[MAX_SITES];
 	struct place_role roles[3];
 	struct place_pair_limit pairs[3];
-	struct place_user users[3];
+	struct place_user users[MAX_USERS];
 	struct place_term terms[5];
 	struct place_pin pins[3][2];
 	struct place_separate separate[2];
@@ -45,7 +46,11 @@ static const char *const zone_names[3] = { NULL, "a", "b" };
 static const char *const role_names[3] = { "web", "db", "cache" };
 static const char *const metrics[2] = { "cpum", "memR" };
 
+static const char *const user_names[MAX_USERS] = { "a", "b", "c", "d", "e",
+	"f" };
+
 static uint64_t failures, rounds;
+static bool for_users; /* worlds whose users are what matters */
 static struct rng rng;
 
 static uint32_t
@@ -103,7 +108,7 @@ random_world(struct instance *t)
 		for (size_t j = 0; j < n; j++)
 			t->rtt[i * n + j] =
 			    chance(88) ? below(spread) : PLACE_UNKNOWN;
-		for (size_t u = 0; u < 3; u++)
+		for (size_t u = 0; u < (for_users ? MAX_USERS : 3); u++)
 			t->user_rtt[u * n + i] =
 			    chance(93) ? below(50) : PLACE_UNKNOWN;
 	}
@@ -232,13 +237,14 @@ random_objective(struct instance *t)
 
 	t->q.terms = t->terms;
 	t->q.lexicographic = chance(35);
-	t->q.assign_every = chance(25);
+	t->q.assign_every = chance(for_users ? 5 : 25);
 	t->q.served_by = chance(25) ? 1 : 0;
 	for (size_t x = below(5), i = 0; i < 5; i++) {
 		struct place_term *m = &t->terms[t->q.nterms];
+		bool user = for_users && kinds[(x + i) % 5] == PLACE_USER_RTT;
 
 		m->kind = kinds[(x + i) % 5];
-		if (!chance(45) ||
+		if (!chance(user ? 95 : 45) ||
 		    (m->kind == PLACE_USER_RTT && t->q.nusers == 0) ||
 		    (m->kind == PLACE_PAIR_RTT_MEAN &&
 			t->q.limits.max_per_site != 1))
@@ -286,12 +292,12 @@ random_instance(struct instance *t)
 	memset(t, 0, sizeof *t);
 	random_world(t);
 	random_roles(t);
-	if (chance(40)) {
+	if (chance(for_users ? 100 : 40)) {
 		t->q.users = t->users;
-		t->q.nusers = 1 + below(3);
+		t->q.nusers = 1 + below(for_users ? MAX_USERS : 3);
 		for (size_t u = 0; u < t->q.nusers; u++) {
-			t->users[u].name = role_names[u];
-			t->users[u].weight = 1 + below(3);
+			t->users[u].name = user_names[u];
+			t->users[u].weight = 1 + below(for_users ? 9 : 3);
 			if (chance(80)) {
 				t->users[u].site =
 				    site_names[below((uint32_t)t->w.nsites)];
@@ -301,9 +307,9 @@ random_instance(struct instance *t)
 			t->users[u].lat = below(120) - 60.0;
 			t->users[u].lon = below(360) - 180.0;
 		}
-		if (chance(60)) {
+		if (chance(for_users ? 85 : 60)) {
 			t->w.user_rtt_us = t->user_rtt;
-			t->w.nuser_rows = 3;
+			t->w.nuser_rows = for_users ? MAX_USERS : 3;
 		}
 	}
 	random_limits(t);

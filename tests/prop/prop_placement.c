@@ -9,6 +9,9 @@
 #define MAX_SETS 256 /* by bit mask of sites */
 
 static uint64_t feasible, splits;
+/* Feasible ones by what they ask of the users; of each with a cap per csp or
+ * region, a pair limit, several roles, another term. */
+static uint64_t asked[PLACE_AGG_COUNT][5];
 
 /* Brute force: the best row per set of sites. */
 struct brute {
@@ -42,7 +45,7 @@ static void
 brute_leaf(struct brute *b)
 {
 	struct place_ranked r = { .members = b->pick, .nmembers = b->k };
-	struct place_served served[4];
+	struct place_served served[MAX_USERS];
 	const char *broken[1];
 	unsigned set = 0;
 
@@ -385,7 +388,7 @@ reverse(struct instance *c, const struct instance *t)
 		c->lon[i] = t->lon[n - 1 - i];
 		for (size_t j = 0; j < n; j++)
 			c->rtt[i * n + j] = t->rtt[(n - 1 - i) * n + n - 1 - j];
-		for (size_t u = 0; u < 3; u++)
+		for (size_t u = 0; u < t->w.nuser_rows; u++)
 			c->user_rtt[u * n + i] = t->user_rtt[u * n + n - 1 - i];
 	}
 	for (size_t i = 0; i < t->w.noffers; i++) {
@@ -449,6 +452,34 @@ check_cut(const struct instance *t, const struct place_answer *a)
 }
 
 static void
+count_asked(const struct instance *t)
+{
+	const struct place_limits *l = &t->q.limits;
+
+	for (size_t i = 0; i < t->q.nterms; i++) {
+		uint64_t *n = asked[t->terms[i].agg];
+
+		if (t->terms[i].kind != PLACE_USER_RTT || t->q.assign_every)
+			continue;
+		n[0]++;
+		n[1] += l->max_per_csp > 0 || l->max_per_region > 0;
+		n[2] += l->max_rtt_us > 0 || l->npairs > 0;
+		n[3] += t->q.nroles > 1;
+		n[4] += t->q.nterms > 1;
+	}
+}
+
+/* Each kind has to come up, or nothing was tested. */
+static void
+check_asked(const struct instance *t)
+{
+	for (size_t a = 0; a < PLACE_AGG_COUNT; a++)
+		for (size_t i = 0; i < 5; i++)
+			if (asked[a][i] < 5)
+				fail(t, "too few questions about users");
+}
+
+static void
 one_round(struct instance *t)
 {
 	struct place_answer *a;
@@ -460,6 +491,8 @@ one_round(struct instance *t)
 	if (a->cut != PLACE_NOT_CUT)
 		fail(t, "cut without a budget");
 	compare(t, a);
+	if (a->nranked > 0)
+		count_asked(t);
 	if (a->nranked == 0 && a->conflicts_minimal)
 		check_conflict(t, a);
 	if (a->has_min_rtt)
@@ -482,8 +515,17 @@ main(void)
 	    max);
 	for (rounds = 0; rounds < max && failures < 10; rounds++) {
 		rng_seed(&rng, rng_mix(s) + rounds);
+		for_users = rounds % 2 == 1;
 		one_round(t);
 	}
+	if (rounds >= 1000)
+		check_asked(t);
+	for (size_t a = 0; a < PLACE_AGG_COUNT; a++)
+		printf("users %zu: %" PRIu64 ", capped %" PRIu64
+		       ", pair limits %" PRIu64 ", roles %" PRIu64
+		       ", terms %" PRIu64 "\n",
+		    a, asked[a][0], asked[a][1], asked[a][2], asked[a][3],
+		    asked[a][4]);
 	printf("%" PRIu64 " worlds, %" PRIu64 " feasible, %" PRIu64
 	       " in several passes, %" PRIu64 " failures\n",
 	    rounds, feasible, splits, failures);
