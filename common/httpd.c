@@ -36,12 +36,15 @@
 #define IDLE_S 60
 #define POOL_BYTES (24 * 1024) /* of a connection: head 16 KiB and reply head */
 #define BACKLOG 1024
+#define PUMPS 4 /* in one go */
+#define REST_LEAST_NS (100 * NS_PER_US)
 
 struct httpd {
 	struct loop *loop;
 	struct httpd_conf conf;
 	struct MHD_Daemon *mhd;
-	struct event *ready; /* MHD's epoll descriptor */
+	struct event *ready; /* MHD's epoll descriptor; goes before others */
+	struct event *again; /* the end of a rest */
 	struct loop_timer *pump_timer;
 	struct httpd_req *reqs;
 	char *unix_path;
@@ -67,19 +70,47 @@ static void
 pump(void *arg)
 {
 	struct httpd *h = arg;
-	MHD_UNSIGNED_LONG_LONG ms;
+	MHD_UNSIGNED_LONG_LONG ms = 1;
 
-	MHD_run(h->mhd);
-	if (MHD_get_timeout(h->mhd, &ms) == MHD_YES)
-		loop_timer_set(h->pump_timer, (int64_t)ms * NS_PER_MS);
+	/* An answer takes two or three of them. */
+	for (int i = 0; i < PUMPS; i++) {
+		MHD_run(h->mhd);
+		if (MHD_get_timeout(h->mhd, &ms) != MHD_YES)
+			return;
+		if (ms > 0)
+			break;
+	}
+	loop_timer_set(h->pump_timer, (int64_t)ms * NS_PER_MS);
 }
 
 static void
 on_ready(evutil_socket_t fd, short what, void *arg)
 {
+	struct httpd *h = arg;
+	int64_t began = clock_mono_ns(), took;
+	struct timeval rest = { 0 };
+
 	(void)fd;
 	(void)what;
-	pump(arg);
+	pump(h);
+	if (!loop_waits(h->loop))
+		return;
+	/* Others wait: they get as much time as this took. */
+	took = clock_mono_ns() - began + REST_LEAST_NS;
+	rest.tv_sec = took / NS_PER_S;
+	rest.tv_usec = took % NS_PER_S / NS_PER_US;
+	event_del(h->ready);
+	event_add(h->again, &rest);
+}
+
+static void
+on_again(evutil_socket_t fd, short what, void *arg)
+{
+	struct httpd *h = arg;
+
+	(void)fd;
+	(void)what;
+	event_add(h->ready, NULL);
 }
 
 /* Never from inside of MHD_run(): pump on the next turn. */
@@ -582,7 +613,12 @@ httpd_new(struct loop *l, const struct httpd_conf *conf, struct mw_err *err)
 	fd = MHD_get_daemon_info(h->mhd, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
 	h->ready =
 	    event_new(loop_base(l), fd, EV_READ | EV_PERSIST, on_ready, h);
-	if (h->ready == NULL || event_add(h->ready, NULL) != 0)
+	h->again = evtimer_new(loop_base(l), on_again, h);
+	if (h->ready == NULL || h->again == NULL)
+		abort();
+	loop_urgent(h->ready);
+	loop_urgent(h->again);
+	if (event_add(h->ready, NULL) != 0)
 		abort();
 	pump_later(h);
 	return h;
@@ -594,6 +630,7 @@ httpd_free(struct httpd *h)
 	if (h == NULL)
 		return;
 	event_free(h->ready);
+	event_free(h->again);
 	/* MHD aborts if it is stopped with suspended connections. */
 	for (struct httpd_req *r = h->reqs; r != NULL; r = r->next)
 		httpd_wake(r);

@@ -16,6 +16,11 @@
 #define WATCH_BUSY_NS (20 * NS_PER_MS)
 #define WATCH_IDLE_NS NS_PER_S
 #define WATCH_BUSY_TURNS 3
+/* Priorities of libevent: what is urgent is looked for again after so long,
+ * however much else is ready. */
+#define URGENT 0
+#define NORMAL 1
+#define SLICE_US 4000
 
 struct reap {
 	void (*fn)(void *p);
@@ -81,14 +86,17 @@ loop_new(void)
 {
 	struct loop *l = xcalloc(1, sizeof *l);
 	struct event_config *cfg = event_config_new();
+	const struct timeval slice = { .tv_usec = SLICE_US };
 
 	if (cfg == NULL)
 		abort();
 	event_config_set_flag(cfg, EVENT_BASE_FLAG_PRECISE_TIMER);
 	event_config_set_flag(cfg, EVENT_BASE_FLAG_NOLOCK);
+	event_config_set_max_dispatch_interval(cfg, &slice, -1, NORMAL);
 	l->base = event_base_new_with_config(cfg);
 	event_config_free(cfg);
-	if (l->base == NULL)
+	/* new events get the middle one of two: NORMAL */
+	if (l->base == NULL || event_base_priority_init(l->base, 2) != 0)
 		abort();
 	l->reaper = evtimer_new(l->base, on_reaper, l);
 	if (l->reaper == NULL)
@@ -120,6 +128,19 @@ struct event_base *
 loop_base(struct loop *l)
 {
 	return l->base;
+}
+
+void
+loop_urgent(struct event *ev)
+{
+	if (event_priority_set(ev, URGENT) != 0)
+		abort();
+}
+
+bool
+loop_waits(struct loop *l)
+{
+	return event_base_get_num_events(l->base, EVENT_BASE_COUNT_ACTIVE) > 0;
 }
 
 void

@@ -23,6 +23,13 @@ void loop_stop(struct loop *l);
 /* Calls cb on the loop for SIGINT and SIGTERM. */
 void loop_on_signal(struct loop *l, void (*cb)(int sig, void *arg), void *arg);
 
+/* Events that go before all others, which get a few milliseconds at a time
+ * while such a one waits. To be called before event_add(). Who is urgent lets
+ * others go on, too: see loop_waits(). */
+void loop_urgent(struct event *ev);
+/* Something else is ready to run. */
+bool loop_waits(struct loop *l);
+
 /* Calls fn(p) on the next turn of the loop. */
 void loop_reap(struct loop *l, void (*fn)(void *p), void *p);
 

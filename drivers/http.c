@@ -19,6 +19,8 @@
 #define RETRY_BASE_NS (500 * NS_PER_MS)
 #define HEADER_MAX 16384
 #define RETRY_MAX_NS (20 * NS_PER_S)
+#define DELIVER_NS (2 * NS_PER_MS) /* of one turn of the loop */
+#define IDLE_MAX 256L /* connections that are kept, of all lanes */
 
 /* One socket of the multi. */
 struct http_sock {
@@ -37,6 +39,7 @@ static int on_timer(CURLM *multi, long timeout_ms, void *user);
 static void on_socket_event(evutil_socket_t fd, short what, void *arg);
 static void on_timer_event(void *arg);
 static void on_deliver(void *arg);
+static void deliver_one(struct http *h);
 static void on_call_timer(void *arg);
 static size_t on_body(char *p, size_t size, size_t n, void *arg);
 static size_t on_header(char *p, size_t size, size_t n, void *arg);
@@ -64,6 +67,7 @@ http_new(struct loop *l, struct mw_err *err)
 	curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
 	curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, on_timer);
 	curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
+	curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, IDLE_MAX);
 	return h;
 }
 
@@ -74,7 +78,8 @@ http_free(struct http *h)
 		return;
 	while (!TAILQ_EMPTY(&h->open))
 		http_cancel(TAILQ_FIRST(&h->open));
-	on_deliver(h);
+	while (!TAILQ_EMPTY(&h->ended))
+		deliver_one(h);
 	loop_timer_free(h->deliver);
 	curl_multi_cleanup(h->multi);
 	loop_timer_free(h->timer);
@@ -167,30 +172,43 @@ http_cancel(struct http_call *c)
 }
 
 static void
+deliver_one(struct http *h)
+{
+	struct http_call *c = TAILQ_FIRST(&h->ended);
+	struct http_lane *lane = c->lane;
+
+	TAILQ_REMOVE(&h->ended, c, link);
+	c->a.header = str_cstr(&c->header);
+	c->a.body = str_cstr(&c->body);
+	c->a.body_len = c->body.len;
+	c->done(&c->a, c->arg);
+	str_free(&c->body);
+	str_free(&c->header);
+	free(c->want_header);
+	curl_slist_free_all(c->headers);
+	loop_timer_free(c->timer);
+	free(c->req_body);
+	free(c->method);
+	free(c->url);
+	free(c);
+	http_lane_call_gone(lane);
+}
+
+/* A hundred lists of a hundred VMs may end at once: others have their turns
+ * in between. */
+static void
 on_deliver(void *arg)
 {
 	struct http *h = arg;
-	struct http_call *c;
+	int64_t end = clock_mono_ns() + DELIVER_NS;
 
-	while ((c = TAILQ_FIRST(&h->ended))) {
-		struct http_lane *lane = c->lane;
-
-		TAILQ_REMOVE(&h->ended, c, link);
-		c->a.header = str_cstr(&c->header);
-		c->a.body = str_cstr(&c->body);
-		c->a.body_len = c->body.len;
-		c->done(&c->a, c->arg);
-		str_free(&c->body);
-		str_free(&c->header);
-		free(c->want_header);
-		curl_slist_free_all(c->headers);
-		loop_timer_free(c->timer);
-		free(c->req_body);
-		free(c->method);
-		free(c->url);
-		free(c);
-		http_lane_call_gone(lane);
+	while (!TAILQ_EMPTY(&h->ended)) {
+		deliver_one(h);
+		if (clock_mono_ns() >= end)
+			break;
 	}
+	if (!TAILQ_EMPTY(&h->ended))
+		loop_timer_set(h->deliver, 0);
 }
 
 /* A queued call reached its deadline, or a waiting one its next try. */
@@ -235,8 +253,11 @@ set_target(struct http_call *c, CURL *e)
 	}
 	/* libcurl repeats a request whose reused connection died before the
 	 * first byte of the answer: a second VM. A fresh one is not repeated. */
-	if (c->mutates)
+	if (c->mutates) {
 		curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L);
+		/* nor kept: the pool is looked through by every call */
+		curl_easy_setopt(e, CURLOPT_FORBID_REUSE, 1L);
+	}
 }
 
 /* What this try sends: the request's headers and those prepared for it. */

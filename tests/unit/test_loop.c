@@ -17,6 +17,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 struct fixture {
 	struct loop *loop;
@@ -199,6 +200,62 @@ lag_shows_a_long_turn(void **state)
 	loop_free(f.loop);
 }
 
+struct crowd {
+	struct fixture f;
+	struct loop_timer *many[100];
+	int fds[2], worked;
+};
+
+/* The first of a hundred makes the pipe readable; each takes 3 ms. */
+static void
+on_work(void *arg)
+{
+	struct crowd *c = arg;
+	int64_t end = clock_mono_ns() + 3 * NS_PER_MS;
+
+	if (c->worked++ == 0)
+		assert_int_equal(write(c->fds[1], "x", 1), 1);
+	while (clock_mono_ns() < end)
+		continue;
+}
+
+static void
+on_urgent(evutil_socket_t fd, short what, void *arg)
+{
+	struct crowd *c = arg;
+
+	(void)fd;
+	(void)what;
+	c->f.fired = c->worked;
+	assert_true(loop_waits(c->f.loop));
+	loop_stop(c->f.loop);
+}
+
+static void
+urgent_ones_go_first(void **state)
+{
+	struct crowd c = { .f.loop = loop_new() };
+	struct event *ev;
+
+	(void)state;
+	assert_int_equal(pipe(c.fds), 0);
+	ev = event_new(loop_base(c.f.loop), c.fds[0], EV_READ, on_urgent, &c);
+	loop_urgent(ev);
+	assert_int_equal(event_add(ev, NULL), 0);
+	for (size_t i = 0; i < ARRAY_LEN(c.many); i++) {
+		c.many[i] = loop_timer_new(c.f.loop, on_work, &c);
+		loop_timer_set(c.many[i], 0);
+	}
+	loop_run(c.f.loop);
+	assert_in_range(c.f.fired, 1, 10);
+	event_free(ev);
+	for (size_t i = 0; i < ARRAY_LEN(c.many); i++)
+		loop_timer_free(c.many[i]);
+	close(c.fds[0]);
+	close(c.fds[1]);
+	loop_free(c.f.loop);
+}
+
 struct job {
 	struct worker_job job;
 	struct fixture *f;
@@ -304,6 +361,7 @@ main(void)
 		cmocka_unit_test(reaps_on_a_later_turn),
 		cmocka_unit_test(signals_come_through_the_loop),
 		cmocka_unit_test(lag_shows_a_long_turn),
+		cmocka_unit_test(urgent_ones_go_first),
 		cmocka_unit_test(pool_runs_all_jobs),
 		cmocka_unit_test(pool_has_a_limit_and_completes_the_rest),
 	};
