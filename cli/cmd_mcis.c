@@ -35,7 +35,7 @@ billed_text(const json_t *m, char out[32])
 	if (micros < 0)
 		micros = ji(b, "costKnownPerHourMicros", -1);
 	cli_money(micros, money);
-	snprintf(out, 32, "%.29s%s", money, all ? "" : " ?");
+	snprintf(out, 32, "%.29s%s", money, all || micros < 0 ? "" : " ?");
 }
 
 static int

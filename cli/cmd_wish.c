@@ -18,15 +18,20 @@ struct wish {
 	int64_t rank;
 };
 
-/* The query of a wish, from the question mark on; to be freed. */
+/* The query of a wish, from the question mark on, or ""; to be freed. */
 static char *
 wish_query(const struct wish *w)
 {
-	return xasprintf("?%s%s%s%s%s%s", w->dry ? "dryRun=1&" : "",
+	char *q = xasprintf("?%s%s%s%s%s%s", w->dry ? "dryRun=1&" : "",
 	    w->remove ? "allowRemove=1&" : "",
 	    w->replace ? "allowReplace=1&" : "",
 	    w->unknown ? "allowUnknownPrices=1&" : "",
 	    w->plan ? "planRevision=" : "", w->plan ? w->plan : "");
+	size_t n = strlen(q);
+
+	if (q[n - 1] == '?' || q[n - 1] == '&')
+		q[n - 1] = '\0';
+	return q;
 }
 
 /* The request of a wish, to be freed; or an exit status after a message. */

@@ -128,7 +128,9 @@ print_csv(const struct cli_table *t)
 		    t->heads[i] + (t->heads[i][0] == '>'));
 	putchar('\n');
 	for (size_t i = 0; i < t->n; i++) {
-		const char *p = t->cells[i].text ? t->cells[i].text : "";
+		const char *text = cell_text(&t->cells[i]);
+		/* what is unknown is "-" for people, empty for programs */
+		const char *p = str_eq(text, "-") ? "" : text;
 		bool quote = strpbrk(p, ",\"\n") != NULL;
 
 		if (i % t->cols)

@@ -35,6 +35,7 @@ static struct coord coord;
 static char dir[64];
 static struct lc_mcis mcis;
 static struct lc_slot slots[VMS];
+static char vm_ids[VMS][24];
 static bool up[VMS]; /* has a link */
 static size_t sent[VMS], canceled[VMS];
 static char last_kinds[VMS][128];
@@ -272,10 +273,18 @@ setup(void **state)
 			.status = LC_RUNNING,
 			.next = i + 1 < VMS ? s + 1 : NULL };
 		s->row.slot_id = (int64_t)i + 1;
+		s->row.group = s->row.reason = "";
+		s->row.spec = (struct lc_spec_row){ "", "", "", "" };
+		s->inst.connection = s->inst.csp_id = s->inst.native = "";
+		s->inst.public_ip = s->inst.private_ip = s->inst.zone = "";
+		s->inst.host_id = s->inst.install_step = "";
+		s->inst.install_error = s->inst.last_error = "";
+		s->status_reason = s->boot_id = "";
 		s->inst.gen = 1;
-		snprintf(s->vm_id, sizeof s->vm_id, "v-%zu", i + 1);
+		snprintf(vm_ids[i], sizeof vm_ids[i], "v-%zu", i + 1);
+		s->vm_id = vm_ids[i];
 		if (i < 4) {
-			str_copy(s->inst.host_id, sizeof s->inst.host_id, "h");
+			s->inst.host_id = "h";
 			s->inst.host_slots = 2;
 			s->inst.host_need = 1;
 		}
@@ -651,8 +660,7 @@ without_an_agent_a_vm_fails_at_once(void **state)
 		slots[i].status = LC_SUSPENDED;
 	up[0] = up[1] = false;
 	slots[0].inst.install = LC_I_NONE; /* it was taken off */
-	str_copy(slots[0].inst.install_step, sizeof slots[0].inst.install_step,
-	    "removed");
+	slots[0].inst.install_step = "removed";
 	slots[1].inst.install = LC_I_FAILED;
 	start(1u << KIND_CPUS, run);
 	wait_for(is_over); /* without any waiting for agents to come */

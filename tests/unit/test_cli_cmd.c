@@ -75,10 +75,16 @@ static const struct {
 	    "{\"name\":\"demo\",\"status\":\"Suspended-(1/1)\","
 	    "\"costPerHourMicros\":null,\"vms\":[" VM "]}" },
 	{ "GET", NS "/none", MW_NOT_FOUND, "no such group" },
-	{ "PUT", NS "/demo?", MW_OK, "{\"changed\":false}" },
-	{ "PUT", NS "/demo?dryRun=1&", MW_OK,
+	{ "PUT", NS "/demo", MW_OK, "{\"changed\":false}" },
+	{ "PUT", NS "/demo?dryRun=1", MW_OK,
 	    "{\"plan\":[{\"vmId\":\"vm-9\",\"change\":\"create\","
-	    "\"answer\":\"go\",\"reason\":null}]}" },
+	    "\"connection\":\"aws-x\",\"spec\":\"c5\","
+	    "\"costPerHourMicros\":250000,"
+	    "\"answer\":\"go\",\"reason\":null}],"
+	    "\"summary\":{\"create\":1,\"vmsAfter\":1},"
+	    "\"costPerHourMicros\":250000,"
+	    "\"before\":{\"vms\":0,\"costPerHourMicros\":0},"
+	    "\"planRevision\":\"r7\"}" },
 	{ "POST", NS, MW_OK, ACTION("a1", "\"state\":\"running\"") },
 	{ "POST", NS "/demo/actions", MW_OK,
 	    ACTION("a1", "\"state\":\"running\",\"target\":\"default/demo\"") },
@@ -201,6 +207,13 @@ cli_text(struct cli *c, const char *path, struct str *out, struct mw_err *err)
 }
 
 bool
+cli_download(struct cli *c, const char *path, int fd, struct mw_err *err)
+{
+	(void)c;
+	return dprintf(fd, "file of %s\n", path) > 0 && err->code == MW_OK;
+}
+
+bool
 cli_stream(struct cli *c, const char *path,
     bool (*fn)(const char *event, const char *data, void *arg), void *arg,
     struct mw_err *err)
@@ -243,8 +256,10 @@ static const struct {
 	int status;
 	const char *out, *err, *sent; /* parts; NULL: whatever */
 } lines[] = {
-	{ "mcis list", 0, "demo  Running-(2/2)    2  0.2500  -", NULL, NULL },
-	{ "mcis list -o csv", 0, "demo,Running-(2/2),2,0.2500,\n", NULL, NULL },
+	{ "mcis list", 0, "demo  Running-(2/2)    2  0.2500       -  -", NULL,
+	    NULL },
+	{ "mcis list -o csv", 0, "demo,Running-(2/2),2,0.2500,,\n", NULL,
+	    NULL },
 	{ "mcis show demo", 0, "still billed: compute", NULL, NULL },
 	{ "mcis show demo", 0, "aws-x       c5       -      -  Susp", NULL,
 	    NULL },
@@ -269,7 +284,11 @@ static const struct {
 	{ "mcis create -f bench-data/mcis/demo17.json --name demo", 0, NULL,
 	    "demo: nothing to change", "\"name\":\"demo\"" },
 	{ "mcis create -f bench-data/mcis/demo17.json --name demo --dry-run", 0,
-	    "vm-9  create  go", NULL, NULL },
+	    "vm-9  create  aws-x       c5    0.2500  -\n"
+	    "create 1: 1 VMs, 0.2500 USD/h (now 0 VMs, 0.0000 USD/h)\n"
+	    "carry it out: milkyway mcis create -f "
+	    "bench-data/mcis/demo17.json --name demo --plan r7\n",
+	    NULL, NULL },
 	{ "exec demo -- uname -r", EXIT_PARTIAL, "vm-1: ok\nhello\n", NULL,
 	    "\"argv\":[\"uname\",\"-r\"]" },
 	{ "exec demo -o csv -- uname -r", EXIT_PARTIAL,
@@ -283,7 +302,7 @@ static const struct {
 	    "\"kinds\":[\"cpus\",\"dbR\"]" },
 	{ "bench run demo --kind gpu", 2, NULL, "no benchmark kind \"gpu\"",
 	    NULL },
-	{ "bench show demo -o csv", 0, ",cpus,std,-,,", NULL, NULL },
+	{ "bench show demo -o csv", 0, ",cpus,std,,,", NULL, NULL },
 	{ "matrix demo --limit 40", 0, "!57.7", NULL, NULL },
 	{ "matrix demo --limit 40", 0, "unknown directed pairs: 1", NULL,
 	    NULL },
