@@ -20,10 +20,18 @@
 
 struct pl_median {
 	const struct pl_model *m;
-	int64_t *time; /* per site and user: weight * time, or FAR */
+	/* Per user its sites, the nearest first: weight * time, and site. */
+	int64_t *time;
+	uint32_t *site;
+	uint32_t *nnear; /* per user: how many */
+	/* The same of one node: candidates nearer than the chosen, and the
+	 * time of the nearest chosen. */
+	int64_t *node_time, *reach;
+	uint32_t *node_site, *nnode;
 	int64_t *price, *now; /* (k + 1) * nusers; nusers */
 	int32_t *miss; /* per user: 1 - times it is served */
-	int64_t *worth; /* per element: its discount, <= 0 */
+	int64_t *worth; /* per site: its discount, <= 0 */
+	int32_t *taken; /* per site: elements that the relaxation takes */
 	pl_cost *cost; /* m * nel */
 	pl_cost coef, scale, unit; /* unit: divides every cost of a group */
 	pl_cost value;
@@ -61,10 +69,53 @@ fits(struct pl_median *d)
 	    d->coef < PL_MAX_COST / FAR / PLACE_MAX_USERS;
 }
 
+struct near {
+	int64_t time;
+	uint32_t site;
+};
+
+static int
+near_cmp(const void *a, const void *b)
+{
+	const struct near *x = a, *y = b;
+
+	if (x->time != y->time)
+		return x->time < y->time ? -1 : 1;
+	return x->site < y->site ? -1 : x->site > y->site;
+}
+
+/* The sites of user u that may serve it. False: too far to add up. */
+static bool
+near_make(struct pl_median *d, size_t u, struct near *v)
+{
+	const struct pl_model *m = d->m;
+	size_t n = 0;
+
+	for (uint32_t s = 0; s < m->n; s++) {
+		uint32_t t = m->user_rtt[u * m->n + s];
+		int64_t x = (int64_t)m->q->users[u].weight * t;
+
+		if (t == PLACE_UNKNOWN || t > m->user_limit_us)
+			continue;
+		if (x >= FAR / 8)
+			return false;
+		v[n++] = (struct near){ x, s };
+	}
+	qsort(v, n, sizeof *v, near_cmp);
+	for (size_t i = 0; i < n; i++) {
+		d->time[u * m->n + i] = v[i].time;
+		d->site[u * m->n + i] = v[i].site;
+	}
+	d->nnear[u] = (uint32_t)n;
+	d->price[u] = n > 1 ? v[1].time + v[1].time / 2 : FAR / 8;
+	return true;
+}
+
 struct pl_median *
 pl_median_new(const struct pl_model *m)
 {
 	struct pl_median *d;
+	struct near *v;
 	bool ok = true;
 
 	if (m->user_term < 0 || m->nusers == 0 || m->coef[m->user_term] <= 0 ||
@@ -75,27 +126,22 @@ pl_median_new(const struct pl_model *m)
 	d->coef = m->coef[m->user_term];
 	d->scale = (pl_cost)m->user_weight_sum;
 	d->time = xcalloc(m->n * m->nusers + 1, sizeof *d->time);
+	d->site = xcalloc(m->n * m->nusers + 1, sizeof *d->site);
+	d->nnear = xcalloc(m->nusers, sizeof *d->nnear);
+	d->node_time = xcalloc(m->n * m->nusers + 1, sizeof *d->node_time);
+	d->node_site = xcalloc(m->n * m->nusers + 1, sizeof *d->node_site);
+	d->nnode = xcalloc(m->nusers, sizeof *d->nnode);
+	d->reach = xcalloc(m->nusers, sizeof *d->reach);
 	d->price = xcalloc((m->k + 1) * m->nusers, sizeof *d->price);
 	d->now = xcalloc(m->nusers, sizeof *d->now);
 	d->miss = xcalloc(m->nusers, sizeof *d->miss);
-	d->worth = xcalloc(m->nel + 1, sizeof *d->worth);
+	d->worth = xcalloc(m->n + 1, sizeof *d->worth);
+	d->taken = xcalloc(m->n + 1, sizeof *d->taken);
 	d->cost = xcalloc(m->m * m->nel + 1, sizeof *d->cost);
-	for (size_t u = 0; u < m->nusers; u++) {
-		int64_t first = FAR, second = FAR;
-
-		for (size_t s = 0; s < m->n; s++) {
-			uint32_t t = m->user_rtt[u * m->n + s];
-			int64_t v = (int64_t)m->q->users[u].weight * t;
-
-			ok = ok && (t == PLACE_UNKNOWN || v < FAR / 8);
-			if (t == PLACE_UNKNOWN || t > m->user_limit_us)
-				v = FAR;
-			d->time[s * m->nusers + u] = v;
-			second = v < first ? first : v < second ? v : second;
-			first = v < first ? v : first;
-		}
-		d->price[u] = second < FAR ? second + second / 2 : FAR / 8;
-	}
+	v = xcalloc(m->n + 1, sizeof *v);
+	for (size_t u = 0; u < m->nusers && ok; u++)
+		ok = near_make(d, u, v);
+	free(v);
 	if (ok && fits(d))
 		return d;
 	pl_median_free(d);
@@ -108,34 +154,102 @@ pl_median_free(struct pl_median *d)
 	if (d == NULL)
 		return;
 	free(d->time);
+	free(d->site);
+	free(d->nnear);
+	free(d->node_time);
+	free(d->node_site);
+	free(d->nnode);
+	free(d->reach);
 	free(d->price);
 	free(d->now);
 	free(d->miss);
 	free(d->worth);
+	free(d->taken);
 	free(d->cost);
 	free(d);
 }
 
-/* What element e is worth at the prices of now, and what it then costs. */
+/* What each site is worth at the prices of now. */
+static void
+discounts(struct pl_median *d)
+{
+	const struct pl_model *m = d->m;
+
+	memset(d->worth, 0, m->n * sizeof *d->worth);
+	for (size_t u = 0; u < m->nusers; u++) {
+		const int64_t *time = d->node_time + u * m->n;
+		const uint32_t *site = d->node_site + u * m->n;
+		int64_t now = d->now[u];
+
+		for (uint32_t i = 0; i < d->nnode[u] && time[i] < now; i++)
+			d->worth[site[i]] += time[i] - now;
+	}
+}
+
+/* What element e then costs. */
 static void
 discount(struct pl_median *d, uint32_t e)
 {
 	const struct pl_model *m = d->m;
-	const int64_t *time = d->time + m->el[e].site * m->nusers;
-	int64_t sum = 0;
+	pl_cost off = m->serves[m->el[e].cls] ? d->worth[m->el[e].site] : 0;
 
-	for (size_t u = 0; m->serves[m->el[e].cls] && u < m->nusers; u++) {
-		int64_t v = time[u] - d->now[u];
-
-		sum += v < 0 ? v : 0;
-	}
-	d->worth[e] = sum;
 	for (size_t i = 0; i < m->m; i++) {
 		pl_cost c = m->ecost[i * m->nel + e];
 
 		d->cost[i * m->nel + e] =
-		    c >= PL_INF ? PL_INF : c * d->scale + d->coef * sum;
+		    c >= PL_INF ? PL_INF : c * d->scale + d->coef * off;
 	}
+}
+
+/*
+ * What matters to the users in this node: candidates that are nearer than the
+ * chosen. A price above the time of the nearest chosen is no better than that
+ * time, so no discount of the chosen is needed.
+ */
+static void
+node_make(struct pl_search *s, const uint32_t *list, size_t n)
+{
+	struct pl_median *d = s->median;
+	const struct pl_model *m = d->m;
+
+	memset(d->taken, 0, m->n * sizeof *d->taken);
+	for (size_t x = 0; x < n; x++)
+		if (m->serves[m->el[list[x]].cls])
+			d->taken[m->el[list[x]].site] = 1;
+	for (size_t c = 0; c < s->nchosen; c++)
+		if (m->serves[m->el[s->chosen[c]].cls])
+			d->taken[m->el[s->chosen[c]].site] = -1;
+	for (size_t u = 0; u < m->nusers; u++) {
+		const int64_t *time = d->time + u * m->n;
+		const uint32_t *site = d->site + u * m->n;
+		uint32_t kept = 0, i = 0;
+
+		for (; i < d->nnear[u] && d->taken[site[i]] >= 0; i++)
+			if (d->taken[site[i]] > 0) {
+				d->node_time[u * m->n + kept] = time[i];
+				d->node_site[u * m->n + kept++] = site[i];
+			}
+		d->nnode[u] = kept;
+		d->reach[u] = i < d->nnear[u] ? time[i] : FAR / 4;
+		if (d->now[u] > d->reach[u])
+			d->now[u] = d->reach[u];
+	}
+	memset(d->taken, 0, m->n * sizeof *d->taken);
+}
+
+static void
+chosen_costs(struct pl_search *s)
+{
+	const struct pl_model *m = s->m;
+
+	for (size_t c = 0; c < s->nchosen; c++)
+		for (size_t i = 0; i < m->m; i++) {
+			size_t at = i * m->nel + s->chosen[c];
+			pl_cost v = m->ecost[at];
+
+			s->median->cost[at] =
+			    v >= PL_INF ? PL_INF : v * s->median->scale;
+		}
 }
 
 struct keyed {
@@ -181,8 +295,7 @@ evaluate(struct pl_search *s, uint32_t *list, size_t n)
 	const struct pl_model *m = s->m;
 	pl_cost sum = 0, ship;
 
-	for (size_t c = 0; c < s->nchosen; c++)
-		discount(d, s->chosen[c]);
+	discounts(d);
 	for (size_t i = 0; i < n; i++)
 		discount(d, list[i]);
 	order(d, list, n);
@@ -207,11 +320,26 @@ unscaled(const struct pl_median *d, pl_cost v)
 static void
 served(struct pl_median *d, uint32_t e)
 {
-	const struct pl_model *m = d->m;
-	const int64_t *time = d->time + m->el[e].site * m->nusers;
+	d->taken[d->m->el[e].site] += d->m->serves[d->m->el[e].cls];
+}
 
-	for (size_t u = 0; m->serves[m->el[e].cls] && u < m->nusers; u++)
-		d->miss[u] -= time[u] < d->now[u];
+/* How often each user is served, less than once: miss. */
+static void
+count_served(struct pl_median *d)
+{
+	const struct pl_model *m = d->m;
+
+	for (size_t u = 0; u < m->nusers; u++) {
+		const int64_t *time = d->node_time + u * m->n;
+		const uint32_t *site = d->node_site + u * m->n;
+		int32_t miss = 1;
+
+		for (uint32_t i = 0; i < d->nnode[u] && time[i] < d->now[u];
+		     i++)
+			miss -= d->taken[site[i]];
+		d->miss[u] = miss;
+	}
+	memset(d->taken, 0, m->n * sizeof *d->taken);
 }
 
 /* Raises the price of who is not served, lowers that of who is twice.
@@ -225,10 +353,6 @@ step(struct pl_search *s, const uint32_t *list, size_t n, pl_cost value,
 	size_t nusers = d->m->nusers, col = 2 * s->nchosen;
 	pl_cost norm = 0, move;
 
-	for (size_t u = 0; u < nusers; u++)
-		d->miss[u] = 1;
-	for (size_t c = 0; c < s->nchosen; c++)
-		served(d, s->chosen[c]);
 	/* The first of a class is its cheapest. */
 	for (size_t i = 0; i < n; i++)
 		if (b->col_of[i] == col) {
@@ -236,8 +360,12 @@ step(struct pl_search *s, const uint32_t *list, size_t n, pl_cost value,
 				served(d, list[i]);
 			col++;
 		}
-	for (size_t u = 0; u < nusers; u++)
+	count_served(d);
+	for (size_t u = 0; u < nusers; u++) {
+		if (d->miss[u] > 0 && d->now[u] >= d->reach[u])
+			d->miss[u] = 0;
 		norm += (pl_cost)d->miss[u] * d->miss[u];
+	}
 	if (norm == 0)
 		return false;
 	move = (goal - value) * share / (d->coef * norm) / 1024;
@@ -249,8 +377,8 @@ step(struct pl_search *s, const uint32_t *list, size_t n, pl_cost value,
 		d->now[u] += (int64_t)move * d->miss[u];
 		if (d->now[u] < 0)
 			d->now[u] = 0;
-		if (d->now[u] > FAR / 4)
-			d->now[u] = FAR / 4;
+		if (d->now[u] > d->reach[u])
+			d->now[u] = d->reach[u];
 	}
 	return true;
 }
@@ -281,11 +409,13 @@ pl_median_bound(struct pl_search *s, uint32_t *list, size_t *count)
 	int64_t *best = d->price + s->nchosen * nusers;
 	int64_t share = root ? 1229 : 614;
 	size_t rounds = root ? ROOT_ROUNDS : ROUNDS, bad = 0;
-	size_t n = *count;
+	size_t n = *count, made = n;
 	bool last = false;
 
 	memcpy(d->now, s->nchosen > 0 ? best - nusers : best, size);
 	d->value = -PL_INF;
+	chosen_costs(s);
+	node_make(s, list, n);
 	for (size_t r = 0; r < rounds && share > 4; r++) {
 		pl_cost v = evaluate(s, list, n), goal;
 
@@ -312,6 +442,10 @@ pl_median_bound(struct pl_search *s, uint32_t *list, size_t *count)
 			*count = peg(s, list, n, v);
 			last = last && *count == n;
 			n = *count;
+			if (8 * n < 7 * made) {
+				node_make(s, list, n);
+				made = n;
+			}
 		}
 	}
 	if (!last) {
