@@ -54,7 +54,7 @@ extern const struct cli_cmd cmds_up[], cmds_mcis[], cmds_bench[], cmds_matrix[],
     cmds_host[], cmds_eval[], cmds_place[], cmds_drift[], cmds_curve[],
     cmds_exec[], cmds_agent[], cmds_bundle[], cmds_sys[], cmds_report[],
     cmds_schedule[], cmds_completion[], cmds_orphans[], cmds_destroy[],
-    cmds_quota[], cmds_backup[];
+    cmds_quota[], cmds_backup[], cmds_conn[];
 
 struct cli_room {
 	const char *title;
@@ -67,6 +67,8 @@ const struct cli_cmd *cli_find(int argc, char **argv, int *words);
 /* The command of a table by its whole name; it must be there. */
 const struct cli_cmd *cli_cmd(const struct cli_cmd *table, const char *name);
 /* Says that there is no such command, and which was meant; returns 2. */
+/* The commands of a noun ("mcis"); false if there is none. */
+bool cli_help_noun(const char *noun);
 int cli_unknown(int argc, char **argv);
 /* Edits (one letter more, less, other, or two swapped) from a to b; both of at
  * most 63 bytes count, longer ones are never near. */

@@ -1,6 +1,5 @@
 /*
- * cmd_sys.c - the coordinator itself: connections, specs, actions, events,
- * doctor.
+ * cmd_sys.c - the coordinator itself: specs, actions, events, doctor.
  */
 #include "cli/cli.h"
 
@@ -53,56 +52,6 @@ list(struct cli *c, const char *path, const char *const *heads,
 }
 
 static int
-run_conn_list(struct cli *c, int argc, char **argv)
-{
-	static const char *const heads[] = { "CONNECTION", "DRIVER", "CSP",
-		"REGION", "PLACE", "VERIFIED", "REASON", NULL };
-	static const char *const fields[] = { "id", "driver", "csp", "region",
-		"display", "verified", "verifiedReason", NULL };
-
-	if (cli_opts(c, cli_cmd(cmds_sys, "connection list"), argc, argv, NULL,
-		0, 0, 0) < 0)
-		return 2;
-	return list(c, "/v1/connections?limit=1000", heads, fields);
-}
-
-static int
-run_conn_discover(struct cli *c, int argc, char **argv)
-{
-	json_t *body;
-	char *path;
-	int rc;
-
-	if (cli_opts(c, cli_cmd(cmds_sys, "connection discover"), argc, argv,
-		NULL, 0, 2, 2) < 0)
-		return 2;
-	path = realpath(argv[2], NULL);
-	body = json_object();
-	json_put_str(body, "driver", argv[1]);
-	json_put_str(body, "endpoint", path ? path : argv[2]);
-	free(path);
-	rc = cli_verb(c, "POST", "/v1/connections/discover", body);
-	return rc;
-}
-
-static int
-run_conn_remove(struct cli *c, int argc, char **argv)
-{
-	struct mw_err err = MW_ERR_INIT;
-	char *path;
-	int rc = 0;
-
-	if (cli_opts(c, cli_cmd(cmds_sys, "connection remove"), argc, argv,
-		NULL, 0, 1, 1) < 0)
-		return 2;
-	path = xasprintf("/v1/connections/%s", argv[1]);
-	if (!cli_call(c, "DELETE", path, NULL, NULL, &err))
-		rc = cli_fail(&err);
-	free(path);
-	return rc;
-}
-
-static int
 run_specs(struct cli *c, int argc, char **argv)
 {
 	static const char *const heads[] = { "SPEC", ">VCPU", ">MIB", "ARCH",
@@ -130,6 +79,8 @@ run_action_list(struct cli *c, int argc, char **argv)
 	return list(c, "/v1/actions", heads, fields);
 }
 
+static void action_print(struct cli *c, const json_t *a);
+
 static int
 action_call(struct cli *c, int argc, char **argv, const char *name,
     const char *method, bool wait)
@@ -146,11 +97,45 @@ action_call(struct cli *c, int argc, char **argv, const char *name,
 		rc = cli_fail(&err);
 	else if (wait)
 		rc = cli_wait(c, a, NULL);
-	else if (a)
+	else if (a && c->out == OUT_JSON)
 		cli_print_json(a);
+	else if (a)
+		action_print(c, a);
 	free(path);
 	json_decref(a);
 	return rc;
+}
+
+static void
+action_print(struct cli *c, const json_t *a)
+{
+	static const char *const heads[] = { "TARGET", "STEP", "STATE",
+		"MESSAGE", NULL };
+	const json_t *e = json_object_get(a, "error");
+	const json_t *p = json_object_get(a, "progress");
+	struct cli_table *t = table_new(heads);
+	json_t *s;
+	size_t i;
+
+	if (c->out == OUT_TABLE) {
+		printf("%s  %s of %s: %s", js(a, "actionId"), js(a, "kind"),
+		    js(a, "target"), js(a, "state"));
+		if (js(a, "outcome")[0])
+			printf(", %s", js(a, "outcome"));
+		printf("; %lld of %lld\n%s  %s\n",
+		    (long long)ji(p, "done", 0), (long long)ji(p, "total", 0),
+		    js(a, "startedAt"), js(a, "endedAt"));
+		if (js(e, "message")[0])
+			printf("%s: %s\n", js(e, "code"), js(e, "message"));
+	}
+	json_array_foreach(ja(a, "steps"), i, s)
+	{
+		table_add(t, "%s", js(s, "target"));
+		table_add(t, "%s", js(s, "step"));
+		table_add(t, "%s", js(s, "state"));
+		table_add(t, "%s", js(s, "message"));
+	}
+	table_print(t, c);
 }
 
 static int
@@ -362,13 +347,6 @@ run_doctor(struct cli *c, int argc, char **argv)
 }
 
 const struct cli_cmd cmds_sys[] = {
-	{ "connection list", "", "clouds and regions that can be used",
-	    run_conn_list, "" },
-	{ "connection discover", "DRIVER ENDPOINT",
-	    "add every region of a twin or a hosts file", run_conn_discover,
-	    "  milkyway connection discover twin /var/lib/milkyway/twin.sock\n"
-	    "  milkyway connection discover static hosts.json   (docs/static.md)\n" },
-	{ "connection remove", "ID", "forget one", run_conn_remove, "" },
 	{ "spec list", "", "machine types with prices", run_specs, "" },
 	{ "action list", "", "long work, newest first", run_action_list, "" },
 	{ "action show", "ID", "one action with its steps", run_action_show,

@@ -10,6 +10,7 @@
 
 const struct cli_room cli_rooms[] = {
 	{ "first try", cmds_up },
+	{ "clouds", cmds_conn },
 	{ "groups of VMs", cmds_mcis },
 	{ "limits", cmds_quota },
 	{ "measure", cmds_bench },
@@ -142,6 +143,24 @@ nearest(const char *one, const char *two)
 		}
 	}
 	return best;
+}
+
+bool
+cli_help_noun(const char *noun)
+{
+	size_t n = strlen(noun), found = 0;
+
+	for (const struct cli_room *r = cli_rooms; r->title; r++)
+		for (const struct cli_cmd *p = r->cmds; p->name; p++) {
+			if (!str_starts(p->name, noun) || p->name[n] != ' ')
+				continue;
+			if (found++ == 0)
+				printf("usage: milkyway %s COMMAND\n\n", noun);
+			printf("  %-20s %s\n", p->name, p->what);
+		}
+	if (found)
+		printf("\n  milkyway %s COMMAND --help\n", noun);
+	return found > 0;
 }
 
 int

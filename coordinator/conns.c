@@ -8,9 +8,12 @@
 #include "common/pure/alloc.h"
 #include "common/pure/ids.h"
 #include "common/pure/str.h"
+#include "coordinator/conns_check.h"
+#include "coordinator/conns_cred.h"
 #include "coordinator/conns_file.h"
 #include "coordinator/conns_int.h"
 #include "coordinator/coord.h"
+#include "drivers/seal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +43,10 @@ conns_new(struct coord *c, struct mw_err *err)
 	cs->http = http_new(c->loop, err);
 	cs->env.loop = c->loop;
 	cs->env.http = cs->http;
+	if (cs->http)
+		http_rate_max(cs->http, (double)c->conf.cloud_rate);
+	cs->seal = seal_new(c->conf.state_dir);
+	cs->env.vault = seal_vault(cs->seal);
 	if (!cs->http || !store_run_now(c->store, db_conns_load, cs, err)) {
 		conns_free(cs);
 		return NULL;
@@ -54,10 +61,12 @@ conns_free(struct conns *cs)
 	if (!cs)
 		return;
 	conns_file_free(cs->file);
+	conns_check_stop(cs);
 	for (size_t i = 0; i < cs->n; i++)
 		conn_free(cs->v[i]);
 	if (cs->http)
 		http_free(cs->http);
+	seal_free(cs->seal);
 	free(cs->v);
 	free(cs->specs);
 	free(cs);
@@ -100,6 +109,15 @@ conns_image(const struct conns *cs, const char *connection, const char *id)
 		if (str_eq(cn->images[i].id, id))
 			return &cn->images[i];
 	return NULL;
+}
+
+bool
+conns_image_id(const struct conns *cs, const char *connection, const char *id)
+{
+	const struct conn *cn = conns_find(cs, connection);
+	const struct driver *d = cn ? driver_find(cn->row.driver) : NULL;
+
+	return d && d->image_prefix && str_starts(id, d->image_prefix);
 }
 
 size_t
@@ -145,18 +163,34 @@ conns_submit(struct conns *cs, struct csp_req *take_req, drv_done_fn done,
 	else if (!conn_open(cs, cn, &err))
 		refuse(cs, take_req, err.msg, done, arg);
 	else
-		cn->drv->submit(cn->dc, take_req, done, arg);
+		conn_submit(cn, take_req, done, arg);
+}
+
+void
+conn_submit(struct conn *cn, struct csp_req *take_req, drv_done_fn done,
+    void *arg)
+{
+	drv_done_fn counted = conn_stats_wrap(cn->stats, done, &arg);
+
+	cn->drv->submit(cn->dc, take_req, counted, arg);
 }
 
 struct csp_caps
 conns_caps(struct conns *cs, const char *id)
 {
 	struct conn *cn = conns_find(cs, id);
+	const struct coord_conf *f = &cs->c->conf;
 	struct mw_err err = MW_ERR_INIT;
+	struct csp_caps caps;
 
 	if (!cn || !conn_open(cs, cn, &err))
 		return (struct csp_caps){ 0 };
-	return cn->drv->caps(cn->dc);
+	caps = cn->drv->caps(cn->dc);
+	if (f->late_apply_s >= 0)
+		caps.late_apply_max_s = f->late_apply_s;
+	if (f->list_visible_s >= 0)
+		caps.list_visible_max_s = f->list_visible_s;
+	return caps;
 }
 
 bool
@@ -183,6 +217,7 @@ conn_open(struct conns *cs, struct conn *cn, struct mw_err *err)
 		.region = cn->row.region,
 		.endpoint = cn->row.endpoint,
 		.credential = cn->row.credential,
+		.prices = cn->row.prices,
 	};
 
 	if (cn->dc)
@@ -191,7 +226,8 @@ conn_open(struct conns *cs, struct conn *cn, struct mw_err *err)
 	if (!cn->drv)
 		return err_set(err, MW_UNSUPPORTED, 0,
 		    "there is no driver \"%s\"", cn->row.driver);
-	return cn->drv->open(&cs->env, &conf, &cn->dc, err);
+	return conns_may_use(cs, cn->row.credential, err) &&
+	    cn->drv->open(&cs->env, &conf, &cn->dc, err);
 }
 
 struct conn *
@@ -208,6 +244,8 @@ conn_new(const struct conn_row *row)
 	cn->row.endpoint = xstrdup(row->endpoint);
 	cn->row.credential = xstrdup(row->credential);
 	cn->row.verified_reason = xstrdup(row->verified_reason);
+	cn->row.prices = xstrdup(row->prices);
+	cn->stats = conn_stats_new();
 	return cn;
 }
 
@@ -227,6 +265,8 @@ conn_free(struct conn *cn)
 	free(cn->row.endpoint);
 	free(cn->row.credential);
 	free(cn->row.verified_reason);
+	free(cn->row.prices);
+	conn_stats_unref(cn->stats);
 	free(cn);
 }
 
@@ -281,6 +321,8 @@ conns_put(struct conns *cs, struct conn *take_cn)
 	cs->flat = false;
 	cs->revision++;
 	if (i < cs->n && strcmp(cs->v[i]->row.id, take_cn->row.id) == 0) {
+		conn_stats_unref(take_cn->stats);
+		take_cn->stats = conn_stats_ref(cs->v[i]->stats);
 		keep_driver(cs->v[i], take_cn);
 		conn_free(cs->v[i]);
 		cs->v[i] = take_cn;
@@ -319,11 +361,13 @@ spec_by_name(const void *a, const void *b)
 static void
 keep_driver(struct conn *old, struct conn *cn)
 {
-	if (!old->dc || !str_eq(old->row.driver, cn->row.driver) ||
+	if (!old->dc || cn->renewed ||
+	    !str_eq(old->row.driver, cn->row.driver) ||
 	    !str_eq(old->row.csp, cn->row.csp) ||
 	    !str_eq(old->row.region, cn->row.region) ||
 	    !str_eq(old->row.endpoint, cn->row.endpoint) ||
-	    !str_eq(old->row.credential, cn->row.credential))
+	    !str_eq(old->row.credential, cn->row.credential) ||
+	    !str_eq(old->row.prices, cn->row.prices))
 		return;
 	if (cn->dc)
 		cn->drv->close(cn->dc);

@@ -24,6 +24,7 @@ struct conn_row {
 	bool has_location;
 	bool verified;
 	char *verified_reason; /* why not, or NULL */
+	char *prices; /* path of a file {spec: cost per hour}, or NULL */
 };
 
 struct spec_row {
@@ -49,6 +50,9 @@ const struct spec_row *conns_spec(const struct conns *cs,
     const char *connection, const char *name);
 const struct image_row *conns_image(const struct conns *cs,
     const char *connection, const char *id);
+/* May that be an image of the cloud that the catalogue does not list? */
+bool conns_image_id(const struct conns *cs, const char *connection,
+    const char *id);
 /* All rows, in the order of their ids. */
 size_t conns_count(const struct conns *cs);
 const struct conn_row *conns_at(const struct conns *cs, size_t i);

@@ -8,6 +8,8 @@
 #include "common/log.h"
 #include "common/pure/alloc.h"
 #include "common/pure/str.h"
+#include "coordinator/conns_check.h"
+#include "coordinator/conns_place.h"
 #include "coordinator/coord.h"
 
 #include <string.h>
@@ -63,17 +65,25 @@ static const struct step steps[] = {
 
 void
 conns_import(struct conns *cs, const struct conn_row *row,
-    const struct csp_region *known,
+    const struct csp_region *known, bool renewed,
     void (*done)(void *arg, const struct mw_err *err), void *arg)
 {
 	struct import *im = xcalloc(1, sizeof *im);
+	static const struct csp_region nowhere = { 0 };
+	const struct conn *old;
 
 	im->cs = cs;
 	im->cn = conn_new(row);
+	im->cn->renewed = renewed;
+	old = conns_find(cs, row->id);
+	if (old) { /* counts go on */
+		conn_stats_unref(im->cn->stats);
+		im->cn->stats = conn_stats_ref(old->stats);
+	}
 	im->done = done;
 	im->arg = arg;
+	set_place(im->cn, known ? known : &nowhere);
 	if (known) {
-		set_place(im->cn, known);
 		im->step = STEP_SPECS;
 	}
 	if (conn_open(cs, im->cn, &im->err))
@@ -105,8 +115,7 @@ conns_regions(struct conns *cs, const char *driver, const char *endpoint,
 		loop_reap(cs->c->loop, listing_later, l);
 		return;
 	}
-	l->cn->drv->submit(l->cn->dc, csp_req_new(CSP_REGIONS, "discover"),
-	    on_regions, l);
+	conn_submit(l->cn, csp_req_new(CSP_REGIONS, "discover"), on_regions, l);
 }
 
 void
@@ -154,11 +163,15 @@ take_images(struct import *im, const struct csp_answer *a)
 static void
 set_place(struct conn *cn, const struct csp_region *r)
 {
+	const struct conns_place *p = r->has_location
+	    ? NULL
+	    : conns_place_find(cn->row.csp, cn->row.region);
+
 	free(cn->row.display);
-	cn->row.display = xstrdup(r->display);
-	cn->row.lat = r->lat;
-	cn->row.lon = r->lon;
-	cn->row.has_location = r->has_location;
+	cn->row.display = xstrdup(p ? p->city : r->display);
+	cn->row.lat = p ? p->lat : r->lat;
+	cn->row.lon = p ? p->lon : r->lon;
+	cn->row.has_location = p || r->has_location;
 }
 
 static void
@@ -171,7 +184,9 @@ next(struct import *im)
 		return;
 	}
 	q = csp_req_new(steps[im->step].op, im->cn->row.id);
-	im->cn->drv->submit(im->cn->dc, q, on_answer, im);
+	if (q->op == CSP_VERIFY) /* somebody waits for it */
+		q->deadline_ms = CONNS_CHECK_MS;
+	conn_submit(im->cn, q, on_answer, im);
 }
 
 static void
@@ -184,7 +199,7 @@ on_answer(struct csp_answer *take_a, void *arg)
 		if (s->take)
 			s->take(im, take_a);
 	} else {
-		conns_answer_err(take_a, &im->err);
+		conns_check_words(take_a, &im->err);
 	}
 	csp_answer_free(take_a);
 	if (im->err.code == MW_OK)
@@ -265,7 +280,7 @@ on_regions(struct csp_answer *take_a, void *arg)
 	struct mw_err err = MW_ERR_INIT;
 
 	if (take_a->cls != CSP_OK)
-		conns_answer_err(take_a, &err);
+		conns_check_words(take_a, &err);
 	else
 		for (size_t i = 0; i < take_a->nregions; i++)
 			l->each(l->arg, &take_a->regions[i]);

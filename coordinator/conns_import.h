@@ -11,10 +11,11 @@
 /*
  * Imports row (copied). done(arg, err) once, on the loop, after the commit;
  * err->code is MW_OK if it worked. With known != NULL the region was listed by
- * the endpoint a moment ago: it is not verified again.
+ * the endpoint a moment ago: it is not verified again. renewed: its secret is
+ * another one, so the driver in use is closed (open calls end as canceled).
  */
 void conns_import(struct conns *cs, const struct conn_row *row,
-    const struct csp_region *known,
+    const struct csp_region *known, bool renewed,
     void (*done)(void *arg, const struct mw_err *err), void *arg);
 
 /* What an endpoint offers: each(arg, region) for every region, borrowed, then

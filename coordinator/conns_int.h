@@ -5,10 +5,13 @@
 #define MW_COORDINATOR_CONNS_INT_H
 
 #include "coordinator/conns.h"
+#include "coordinator/conn_stats.h"
 #include "drivers/http.h"
 
 struct conn {
 	struct conn_row row;
+	struct conn_stats *stats; /* conn_stats.h; a reference */
+	bool renewed; /* another secret: the old driver goes */
 	const struct driver *drv;
 	struct drv_conn *dc; /* NULL: not opened yet */
 	struct spec_row *specs; /* by name */
@@ -28,12 +31,18 @@ struct conns {
 	uint64_t revision; /* of all rows */
 	bool flat;
 	struct conns_file *file; /* conns_file.h */
+	struct seal *seal; /* drivers/seal.h */
+	struct conns_checks *checks; /* conns_check.h: under way */
 };
 
 struct conn *conn_new(const struct conn_row *row); /* copies the strings */
 void conn_free(struct conn *cn); /* closes its driver */
 bool conn_open(struct conns *cs, struct conn *cn,
     struct mw_err *err) mw_must_check;
+/* Sends a request to its driver, counted; see conns_submit(). It must be open.
+ */
+void conn_submit(struct conn *cn, struct csp_req *take_req, drv_done_fn done,
+    void *arg);
 void conn_add_spec(struct conn *cn, const struct csp_spec *s);
 void conn_add_image(struct conn *cn, const struct csp_image *im);
 void conn_sort(struct conn *cn); /* after the last conn_add_spec */
@@ -45,7 +54,7 @@ void conns_remove(struct conns *cs, const char *id);
 bool db_conns_load(struct db *db, void *arg, struct mw_err *err) mw_must_check;
 bool db_conn_put(struct db *db, const struct conn *cn,
     struct mw_err *err) mw_must_check;
-/* Not verified any more, because of reason. */
+/* Not verified any more, because of reason; NULL: verified. */
 bool db_conn_reason(struct db *db, const char *id, const char *reason,
     struct mw_err *err) mw_must_check;
 bool db_conn_delete(struct db *db, const char *id,

@@ -85,6 +85,7 @@ coord_free(struct coord *c)
 	c->pool = NULL; /* completions of the store ask for it */
 	if (c->conns)
 		conns_free(c->conns);
+	c->conns = NULL;
 	turn(c);
 	store_close(c->store);
 	mesh_free(c->mesh); /* gives receipts of rows back to the link */
@@ -123,7 +124,8 @@ build(struct coord *c, struct mw_err *err)
 	struct str hex = STR_INIT;
 	char *db;
 
-	if (!file_mkdirs(c->conf.state_dir, 0700, err) || !coord_lock_dir(c->conf.state_dir, &c->lock_fd, err))
+	if (!file_mkdirs(c->conf.state_dir, 0700, err) ||
+	    !coord_lock_dir(c->conf.state_dir, &c->lock_fd, err))
 		return false;
 	if (restore_unfinished(c->conf.state_dir)) {
 		err_set(err, MW_CONFLICT, 0,
@@ -200,8 +202,9 @@ coord_lock_dir(const char *dir, int *fd, struct mw_err *err)
 	}
 	close(*fd);
 	*fd = -1;
-	return err_set(err, MW_CONFLICT, errno, "another milkywayd works in %s",
-	    dir);
+	err_set(err, MW_CONFLICT, errno, "another milkywayd works in %s", dir);
+	return err_hint(err, "stop it first: milkyway down, or systemctl stop "
+			     "milkywayd");
 }
 
 /* A database knows which deployment it is: tags and certificates carry it. */

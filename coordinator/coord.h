@@ -25,7 +25,11 @@ struct coord_conf {
 	char *agent_dir; /* milkyway-agent and milkyway-ping lie here */
 	bool agent_install; /* false: VMs without agents */
 	char *log_level;
+	bool cred_exec; /* exec: credentials are run */
+	char *cred_dir; /* file: credentials lie here */
 	char *ssh_from; /* CIDR from which VMs let SSH in; "" = anywhere */
+	int64_t late_apply_s, list_visible_s; /* -1: the driver's */
+	int64_t cloud_rate; /* calls/s of a connection, 0: the driver's */
 	int64_t ssh_max, ssh_kex_max;
 	int64_t place_hold_ms; /* longer searches are answered with 202 */
 	int64_t sweep_s;

@@ -65,7 +65,8 @@ static const struct check checks[] = {
 	    "agents have another version", "milkyway agent upgrade NAME",
 	    check_versions },
 	{ "vms", "no VM is Failed or Undefined", "VMs are Failed or Undefined",
-	    "milkyway mcis show NAME says why; mcis reconcile or refine",
+	    "milkyway mcis show NAME says why; mcis reconcile tries "
+	    "again",
 	    check_vms },
 	{ "matrix", "every matrix is younger than 24 h",
 	    "latency matrices are missing or older than 24 h",
@@ -92,13 +93,19 @@ static const struct check checks[] = {
 };
 
 json_t *
-doctor_run(struct coord *c, size_t norphans, const char *orphans)
+doctor_run(struct coord *c, size_t norphans, const char *orphans,
+    size_t nsilent, const char *silent)
 {
 	static const struct check orphan = { "orphans",
 		"no VM is billed that no record explains",
 		"VMs carry our tag with a generation this database does not "
 		"know",
 		"was a backup restored? milkyway orphans lists them, you decide",
+		NULL };
+	static const struct check cloud = { "clouds",
+		"all clouds answer and take our credentials",
+		"connections do not work",
+		"milkyway connection check NAME says why; driver health",
 		NULL };
 	json_t *out = json_object(), *items = json_array();
 	struct finding f = { .bad = norphans, .fail = true };
@@ -108,6 +115,11 @@ doctor_run(struct coord *c, size_t norphans, const char *orphans)
 		str_addf(&f.text, "%zu: %s (%s)", norphans, orphan.trouble,
 		    orphans);
 	fine = report(items, &orphan, &f) && fine;
+	f = (struct finding){ .bad = nsilent, .fail = true };
+	if (nsilent)
+		str_addf(&f.text, "%zu: %s (%s)", nsilent, cloud.trouble,
+		    silent);
+	fine = report(items, &cloud, &f) && fine;
 	for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
 		f = (struct finding){ .bad = 0 };
 		checks[i].fn(c, &f);

@@ -10,8 +10,10 @@
 struct coord;
 
 /* {"items":[{"check","level":"ok|warn|fail","text","fix"}],"ok":bool}. orphans:
- * how many VMs carry our tag and are not ours to end, and their names. */
-json_t *doctor_run(struct coord *c, size_t norphans, const char *orphans);
+ * how many VMs carry our tag and are not ours to end, and their names. silent:
+ * how many connections failed a check a moment ago, and why. */
+json_t *doctor_run(struct coord *c, size_t norphans, const char *orphans,
+    size_t nsilent, const char *silent);
 /* Bytes free where the database lies; -1: unknown. */
 long long doctor_disk_free(const struct coord *c);
 

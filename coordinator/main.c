@@ -12,6 +12,7 @@
 
 #include <getopt.h>
 #include <libgen.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +58,20 @@ static const struct conf_key keys[] = {
 	{ "cloud.ssh_from", CONF_STR, AT(ssh_from), 0, 0, "",
 	    "network (CIDR) from which new VMs let SSH in, e.g. "
 	    "203.0.113.7/32; empty: from anywhere" },
+	{ "cloud.late_apply_s", CONF_INT, AT(late_apply_s), -1, 86400, "-1",
+	    "a cloud may still carry out a request whose answer was lost for "
+	    "so long; -1: what its driver assumes" },
+	{ "cloud.list_visible_s", CONF_INT, AT(list_visible_s), -1, 86400, "-1",
+	    "a new VM may be missing in a cloud's lists for so long; -1: what "
+	    "its driver assumes" },
+	{ "credentials.exec", CONF_BOOL, AT(cred_exec), 0, 0, "false",
+	    "connections may name programs (exec:) that are run as this user" },
+	{ "credentials.dir", CONF_STR, AT(cred_dir), 0, 0,
+	    "/etc/milkyway/credentials",
+	    "files that connections name (file:) must lie here; /: anywhere" },
+	{ "cloud.rate", CONF_INT, AT(cloud_rate), 0, 1000000, "0",
+	    "calls a second of one connection to its cloud at most; 0: what "
+	    "its driver asks for" },
 	{ "ssh.max", CONF_INT, AT(ssh_max), 1, 4096, "128",
 	    "SSH connections at a time" },
 	{ "ssh.kex_max", CONF_INT, AT(ssh_kex_max), 1, 256, "16",
@@ -178,6 +193,7 @@ static bool one_option(int opt, struct coord_conf *conf, enum task *task,
 static void fill_in(struct coord_conf *conf);
 static int restore(const struct coord_conf *conf);
 static void harden(void);
+static void footprint(void);
 static int run(const struct coord_conf *conf);
 static void on_signal(int sig, void *arg);
 static int fail(const struct mw_err *err);
@@ -206,6 +222,7 @@ main(int argc, char **argv)
 		log_init("milkywayd", level);
 		fill_in(&conf);
 		harden();
+		footprint();
 		status = run(&conf);
 	}
 	conf_free(keys, ARRAY_LEN(keys), &conf);
@@ -320,6 +337,19 @@ harden(void)
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
+}
+
+/* Large blocks go back to the system when they are freed, also after larger
+ * ones were: glibc raises the threshold with each of them, and then the rows
+ * of one large group leave holes for good. */
+static void
+footprint(void)
+{
+#ifdef __GLIBC__
+	mallopt(M_ARENA_MAX, 4);
+	mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+	mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
+#endif
 }
 
 static int

@@ -78,7 +78,7 @@ complete(const struct cred *c, const struct cred_field *fields, size_t n,
 		    ? err_set(err, MW_INVALID, 0, "the variable %s is not set",
 			  fields[i].env ? fields[i].env : fields[i].name)
 		    : err_set(err, MW_INVALID, 0,
-			  "the credential has no field \"%s\"", fields[i].name);
+			  "the credential has no field %s", fields[i].name);
 	}
 	return true;
 }
@@ -123,7 +123,7 @@ cred_parse(const char *text, size_t n, const struct cred_field *fields,
 		if (!s || !*s || strlen(s) != json_string_length(v) ||
 		    strlen(s) > VALUE_MAX) {
 			err_set(err, MW_INVALID, 0,
-			    "field \"%s\" of the credential is not a text",
+			    "field %s of the credential is not a text",
 			    fields[i].name);
 			goto bad;
 		}

@@ -39,10 +39,19 @@ struct drv_conf {
 	const char *prices; /* JSON file {spec: cost per hour}, or NULL */
 };
 
+/* How busy a connection is. */
+struct drv_load {
+	size_t queued, in_flight; /* calls to the cloud */
+	double rate_per_s; /* that it may make now; 0: no limit */
+};
+
 typedef void (*drv_done_fn)(struct csp_answer *take_answer, void *arg);
 
 struct driver {
 	const char *name;
+	/* Ids that begin so are images, too, although the catalogue does not
+	 * list them, e.g. "ami-"; or NULL. */
+	const char *image_prefix;
 	bool (*open)(const struct drv_env *env, const struct drv_conf *conf,
 	    struct drv_conn **out, struct mw_err *err);
 	void (*close)(struct drv_conn *c); /* open calls end as canceled */
@@ -55,6 +64,8 @@ struct driver {
 	 * one; key stays empty if not. The caller wipes it. */
 	bool (*login_key)(const struct drv_conn *c, const char *csp_id,
 	    struct str *key, struct mw_err *err);
+	/* May be NULL. */
+	void (*load)(const struct drv_conn *c, struct drv_load *out);
 };
 
 /* registry.c: the driver of that name, or NULL. */

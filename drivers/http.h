@@ -93,6 +93,14 @@ void http_lane_close(struct http_lane *lane);
 /* A cloud said "throttled": halves the rate, which recovers slowly. */
 void http_lane_throttled(struct http_lane *lane);
 
+/* Adds what waits and flies in this lane; the rate is that of now. */
+struct drv_load;
+void http_lane_load(const struct http_lane *lane, struct drv_load *add);
+
+/* Lanes that are made from now on make so many calls a second at most; 0:
+ * what their drivers ask for. */
+void http_rate_max(struct http *h, double rate_per_s);
+
 struct http_call *http_submit(struct http_lane *lane,
     const struct http_req *req, http_done_fn done, void *arg);
 void http_cancel(struct http_call *call); /* done() still comes */

@@ -1,7 +1,8 @@
 /*
  * http_lane.c - rate, concurrency and queue of one connection to a cloud.
  * Owns the waiting calls. Promises: first come, first served; never more than
- * in_flight_max at once; a token bucket that halves its rate when the cloud
+ * in_flight_max at once, and a bound over all lanes that none of them can fill
+ * alone; a token bucket that halves its rate when the cloud
  * throttles and recovers by a tenth per quiet 10 s.
  */
 #include "drivers/http_int.h"
@@ -9,9 +10,14 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/pure/alloc.h"
+#include "drivers/driver.h"
 
 #define BURST 10
 #define IN_FLIGHT 8
+/* Of all lanes: each costs tens of KiB, and one more socket that all the
+ * others wait for. Lanes that want more than they are sure of take turns. */
+#define IN_FLIGHT_ALL 256
+#define IN_FLIGHT_SURE 2
 #define QUEUE 10000
 #define QUIET_NS (10 * NS_PER_S)
 /* A lane without limit gets one when it is throttled, up to here. */
@@ -31,7 +37,11 @@ http_lane_new(struct http *h, const struct http_lane_conf *conf)
 	lane->unix_path = xstrdup(conf->unix_path);
 	lane->ca_file = xstrdup(conf->ca_file);
 	lane->allow_plain = conf->allow_plain;
-	lane->base_rate = lane->rate = conf->rate_per_s;
+	lane->base_rate = conf->rate_per_s;
+	if (h->rate_max > 0 &&
+	    (lane->base_rate <= 0 || lane->base_rate > h->rate_max))
+		lane->base_rate = h->rate_max;
+	lane->rate = lane->base_rate;
 	lane->burst = conf->burst > 0 ? conf->burst : BURST;
 	lane->tokens = lane->burst;
 	lane->in_flight_max =
@@ -63,6 +73,9 @@ http_lane_close(struct http_lane *lane)
 	if (!lane || lane->closed)
 		return;
 	lane->closed = true;
+	if (lane->starved)
+		TAILQ_REMOVE(&lane->http->starved, lane, starved_link);
+	lane->starved = false;
 	lane->calls++; /* keeps the lane while its calls are canceled */
 	for (c = TAILQ_FIRST(&lane->http->open); c; c = next) {
 		next = TAILQ_NEXT(c, all);
@@ -92,6 +105,14 @@ http_lane_throttled(struct http_lane *lane)
 	log_warn("drivers", lane->name,
 	    "the cloud throttles us\trate_per_s=%.2f action=slower",
 	    lane->rate);
+}
+
+void
+http_lane_load(const struct http_lane *lane, struct drv_load *add)
+{
+	add->queued += lane->nqueue;
+	add->in_flight += lane->in_flight;
+	add->rate_per_s += lane->rate;
 }
 
 static void
@@ -132,18 +153,55 @@ take_token(struct http_lane *lane)
 	return true;
 }
 
+/* False: it waits until a call of any lane has landed. */
+static bool
+has_place(struct http_lane *lane)
+{
+	struct http *h = lane->http;
+
+	if (lane->in_flight < IN_FLIGHT_SURE || h->in_flight < IN_FLIGHT_ALL)
+		return true;
+	if (!lane->starved)
+		TAILQ_INSERT_TAIL(&h->starved, lane, starved_link);
+	lane->starved = true;
+	return false;
+}
+
+void
+http_lane_landed(struct http_lane *lane)
+{
+	struct http *h = lane->http;
+	struct http_lane *next;
+
+	lane->in_flight--;
+	h->in_flight--;
+	while (h->in_flight < IN_FLIGHT_ALL &&
+	    (next = TAILQ_FIRST(&h->starved))) {
+		TAILQ_REMOVE(&h->starved, next, starved_link);
+		next->starved = false;
+		http_lane_pump(next);
+	}
+}
+
+void
+http_rate_max(struct http *h, double rate_per_s)
+{
+	h->rate_max = rate_per_s;
+}
+
 void
 http_lane_pump(struct http_lane *lane)
 {
 	struct http_call *c;
 
 	while (!lane->closed && lane->in_flight < lane->in_flight_max &&
-	    (c = TAILQ_FIRST(&lane->queue))) {
+	    (c = TAILQ_FIRST(&lane->queue)) && has_place(lane)) {
 		if (!take_token(lane))
 			return;
 		TAILQ_REMOVE(&lane->queue, c, link);
 		lane->nqueue--;
 		lane->in_flight++;
+		lane->http->in_flight++;
 		http_call_start(c);
 	}
 }

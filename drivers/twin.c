@@ -522,10 +522,17 @@ twin_submit(struct drv_conn *conn, struct csp_req *take_req, drv_done_fn done,
 	}
 }
 
+static void
+twin_load(const struct drv_conn *conn, struct drv_load *out)
+{
+	http_lane_load(conn->lane, out);
+}
+
 const struct driver driver_twin = {
 	.name = "twin",
 	.open = twin_open,
 	.close = twin_close,
 	.caps = twin_caps,
 	.submit = twin_submit,
+	.load = twin_load,
 };

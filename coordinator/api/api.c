@@ -21,6 +21,7 @@ static const struct api_routes *const parts[] = {
 	&api_orphan_routes,
 	&api_backup_routes,
 	&api_conn_routes,
+	&api_health_routes,
 	&api_mcis_routes,
 	&api_act_routes,
 	&api_history_routes,

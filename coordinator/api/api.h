@@ -19,6 +19,7 @@ struct api_routes {
 /* One per file: { routes, ARRAY_LEN(routes) }. */
 extern const struct api_routes api_sys_routes; /* health, version, doctor */
 extern const struct api_routes api_conn_routes; /* connections, catalogue */
+extern const struct api_routes api_health_routes; /* of connections */
 extern const struct api_routes api_mcis_routes; /* ns, mcis, vms */
 extern const struct api_routes api_act_routes; /* verbs, actions */
 extern const struct api_routes api_history_routes; /* of an MCIS */
@@ -39,6 +40,10 @@ extern const struct api_routes api_backup_routes; /* backups */
 extern const struct api_routes api_event_routes; /* events */
 extern const struct api_routes api_metrics_routes; /* /metrics */
 extern const struct api_routes api_host_routes; /* host metrics */
+
+/* A connection as it is shown: without its credential. */
+struct conn_row;
+json_t *api_conn_json(const struct conn_row *r);
 
 /* Joins the tables and starts listening. */
 bool api_start(struct coord *c, struct mw_err *err) mw_must_check;

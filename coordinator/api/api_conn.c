@@ -8,6 +8,7 @@
 #include "common/pure/ids.h"
 #include "common/pure/str.h"
 #include "coordinator/actions.h"
+#include "coordinator/conns_cred.h"
 #include "coordinator/conns_import.h"
 #include "coordinator/env_real.h"
 #include "coordinator/prereq.h"
@@ -16,6 +17,7 @@
 #include <ctype.h>
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 #define IMPORTS_MAX 8 /* under way at a time */
 #define REGIONS_MAX 1000
@@ -30,7 +32,9 @@ struct place {
 struct intake {
 	struct coord *c;
 	char action[24];
-	char *driver, *endpoint, *credential;
+	char *driver, *endpoint, *credential, *prices;
+	json_t *secret; /* of the request, until it is sealed; or NULL */
+	bool renewed; /* it was sealed */
 	bool listed; /* the endpoint named the regions: they exist */
 	struct place *v;
 	size_t n, cap, next, done, failed;
@@ -47,6 +51,7 @@ struct delete_job {
 	struct coord *c;
 	struct httpd_req *req;
 	char id[ID_MAX + 1];
+	char *credential;
 };
 
 static void get_conns(struct httpd_req *req, void *ctx);
@@ -59,9 +64,14 @@ static void delete_done(struct store_job *job, bool ok,
 static void post_discover(struct httpd_req *req, void *ctx);
 static void get_regions(struct httpd_req *req, void *ctx);
 static void get_specs(struct httpd_req *req, void *ctx);
-static json_t *conn_json(const struct conn_row *r);
 static json_t *spec_json(const struct spec_row *s);
 static bool read_endpoint(struct intake *in, const struct json_at *at,
+    struct mw_err *err);
+static bool read_secret(struct intake *in, const struct json_at *at,
+    struct mw_err *err);
+static bool read_prices(struct intake *in, const struct json_at *at,
+    struct mw_err *err);
+static bool intake_seal(struct intake *in, const char *name,
     struct mw_err *err);
 static bool read_conn(struct httpd_req *req, struct intake *in,
     struct mw_err *err);
@@ -103,7 +113,8 @@ get_conns(struct httpd_req *req, void *ctx)
 	out = json_object();
 	items = json_array();
 	for (size_t i = 0; i < conns_count(c->conns) && i < (size_t)limit; i++)
-		json_array_append_new(items, conn_json(conns_at(c->conns, i)));
+		json_array_append_new(items,
+		    api_conn_json(conns_at(c->conns, i)));
 	json_put(out, "items", items);
 	httpd_reply_json(req, 200, out);
 }
@@ -115,7 +126,8 @@ put_conn(struct httpd_req *req, void *ctx)
 	struct intake *in = xcalloc(1, sizeof *in);
 
 	in->c = ctx;
-	if (!read_conn(req, in, &err)) {
+	if (!read_conn(req, in, &err) ||
+	    !intake_seal(in, httpd_param(req, "id"), &err)) {
 		intake_free(in);
 		httpd_reply_err(req, &err);
 		return;
@@ -159,6 +171,7 @@ delete_conn(struct httpd_req *req, void *ctx)
 	j->c = c;
 	j->req = req;
 	str_copy(j->id, sizeof j->id, id);
+	j->credential = xstrdup(conns_get(c->conns, id)->credential);
 	j->job.run = delete_run;
 	j->job.done = delete_done;
 	store_submit(c->store, &j->job);
@@ -178,10 +191,14 @@ delete_done(struct store_job *job, bool ok, const struct mw_err *err)
 {
 	struct delete_job *j = container_of(job, struct delete_job, job);
 
-	if (ok)
+	if (ok) {
+		if (j->c->conns)
+			conns_unseal(j->c->conns, j->credential);
 		httpd_reply(j->req, 204, NULL, NULL, 0);
-	else
+	} else {
 		httpd_reply_err(j->req, err);
+	}
+	free(j->credential);
 	free(j);
 }
 
@@ -189,7 +206,8 @@ static void
 post_discover(struct httpd_req *req, void *ctx)
 {
 	static const char *const known[] = { "driver", "endpoint", "credential",
-		NULL };
+		"secret", "prices", "name", NULL };
+	const char *name = NULL;
 	struct mw_err err = MW_ERR_INIT;
 	struct intake *in = xcalloc(1, sizeof *in);
 	struct json_at at;
@@ -199,7 +217,9 @@ post_discover(struct httpd_req *req, void *ctx)
 	in->listed = true;
 	if (!httpd_json(req, &body, &err) || !json_at_root(&at, body, &err) ||
 	    !json_no_others(&at, known, &err) ||
-	    !read_endpoint(in, &at, &err)) {
+	    !read_endpoint(in, &at, &err) ||
+	    !json_get_id(&at, "name", in->secret != NULL, &name, &err) ||
+	    !intake_seal(in, name, &err)) {
 		intake_free(in);
 		httpd_reply_err(req, &err);
 		return;
@@ -271,8 +291,8 @@ get_specs(struct httpd_req *req, void *ctx)
 	httpd_reply_json(req, 200, out);
 }
 
-static json_t *
-conn_json(const struct conn_row *r)
+json_t *
+api_conn_json(const struct conn_row *r)
 {
 	json_t *j = json_object();
 
@@ -284,6 +304,7 @@ conn_json(const struct conn_row *r)
 	json_put_num(j, "lat", r->has_location ? r->lat : NAN);
 	json_put_num(j, "lon", r->has_location ? r->lon : NAN);
 	json_put_str(j, "endpoint", r->endpoint);
+	json_put_str(j, "prices", r->prices);
 	json_put_bool(j, "verified", r->verified);
 	json_put_str(j, "verifiedReason", r->verified_reason);
 	return j;
@@ -325,15 +346,60 @@ read_endpoint(struct intake *in, const struct json_at *at, struct mw_err *err)
 		return err_pointer(err, "/driver");
 	}
 	/* A secret itself would lie in the database and in every backup. */
-	if (credential && !str_starts(credential, "file:") &&
-	    !str_starts(credential, "env:")) {
-		err_set(err, MW_INVALID, 0,
-		    "credential is a reference: file:PATH or env:NAME");
+	if (!conns_ref_check(in->c->conns, credential, err))
 		return err_pointer(err, "/credential");
-	}
 	in->driver = xstrdup(driver);
 	in->endpoint = xstrdup(endpoint);
 	in->credential = xstrdup(credential);
+	return read_secret(in, at, err) && read_prices(in, at, err);
+}
+
+static bool
+read_secret(struct intake *in, const struct json_at *at, struct mw_err *err)
+{
+	json_t *secret = json_object_get(at->obj, "secret");
+
+	if (!secret)
+		return true;
+	if (in->credential) {
+		err_set(err, MW_INVALID, 0,
+		    "credential and secret exclude each other");
+		return err_pointer(err, "/secret");
+	}
+	if (!conns_secret_check(secret, err))
+		return false;
+	in->secret = secret;
+	return true;
+}
+
+/* A file that cannot be read would be found out much later. */
+static bool
+read_prices(struct intake *in, const struct json_at *at, struct mw_err *err)
+{
+	const char *path;
+
+	if (!json_get_str(at, "prices", false, 1024, &path, err))
+		return false;
+	if (path && (path[0] != '/' || access(path, R_OK) < 0)) {
+		err_set(err, MW_INVALID, 0,
+		    "prices is a whole path of a file that the coordinator may "
+		    "read");
+		return err_pointer(err, "/prices");
+	}
+	in->prices = xstrdup(path);
+	return true;
+}
+
+static bool
+intake_seal(struct intake *in, const char *name, struct mw_err *err)
+{
+	if (!in->secret)
+		return true;
+	if (!conns_seal(in->c->conns, name, in->secret, err))
+		return false;
+	in->secret = NULL;
+	in->renewed = true;
+	in->credential = xasprintf("sealed:%s", name);
 	return true;
 }
 
@@ -341,7 +407,7 @@ static bool
 read_conn(struct httpd_req *req, struct intake *in, struct mw_err *err)
 {
 	static const char *const known[] = { "driver", "csp", "region",
-		"endpoint", "credential", NULL };
+		"endpoint", "credential", "secret", "prices", NULL };
 	const char *id = httpd_param(req, "id"), *csp, *region;
 	struct json_at at;
 	json_t *body;
@@ -375,6 +441,7 @@ intake_free(struct intake *in)
 	free(in->driver);
 	free(in->endpoint);
 	free(in->credential);
+	free(in->prices);
 	free(in);
 }
 
@@ -418,6 +485,7 @@ import_one(struct intake *in, size_t i)
 		.region = p->region,
 		.endpoint = in->endpoint,
 		.credential = in->credential,
+		.prices = in->prices,
 	};
 	struct csp_region known = {
 		.id = p->region,
@@ -431,8 +499,8 @@ import_one(struct intake *in, size_t i)
 
 	part->in = in;
 	part->i = i;
-	conns_import(in->c->conns, &row, in->listed ? &known : NULL, part_done,
-	    part);
+	conns_import(in->c->conns, &row, in->listed ? &known : NULL,
+	    in->renewed, part_done, part);
 }
 
 static void
@@ -461,6 +529,13 @@ intake_end(struct intake *in)
 {
 	bool ok = in->first.code == MW_OK;
 	bool some = in->failed < in->n;
+	char *sealed = in->n == 1 ? xasprintf("sealed:%s", in->v[0].id) : NULL;
+
+	/* the row may name another credential now */
+	conns_unseal(in->c->conns, sealed);
+	if (in->renewed)
+		conns_unseal(in->c->conns, in->credential);
+	free(sealed);
 
 	actions_end(in->c->actions, in->action,
 	    some || ok ? ACTION_DONE : ACTION_FAILED,

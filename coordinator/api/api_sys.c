@@ -6,7 +6,7 @@
 #include "common/pure/alloc.h"
 #include "common/pure/str.h"
 #include "coordinator/agents.h"
-#include "coordinator/conns.h"
+#include "coordinator/conns_check.h"
 #include "coordinator/doctor.h"
 #include "coordinator/events.h"
 #include "coordinator/link.h"
@@ -22,13 +22,17 @@
 #include "docs/openapi.yaml.h"
 #pragma GCC diagnostic pop
 
-/* What only the database knows, for the doctor. */
+#define SILENT_NAMED 3 /* connections, in one sentence */
+
+/* What only the clouds and the database know, for the doctor. */
 struct doctor_job {
 	struct store_job job;
 	struct coord *c;
 	struct httpd_req *req;
 	size_t n;
 	struct str orphans;
+	size_t asked, silent; /* connections */
+	struct str why;
 };
 
 static void get_healthz(struct httpd_req *req, void *ctx);
@@ -36,6 +40,8 @@ static void get_readyz(struct httpd_req *req, void *ctx);
 static void get_version(struct httpd_req *req, void *ctx);
 static void get_openapi(struct httpd_req *req, void *ctx);
 static void get_doctor(struct httpd_req *req, void *ctx);
+static void doctor_heard(void *arg, const struct conns_check *r);
+static void doctor_next(struct doctor_job *j);
 static bool doctor_ask(struct db *db, struct store_job *job,
     struct mw_err *err);
 static void doctor_done(struct store_job *job, bool ok,
@@ -110,7 +116,29 @@ get_doctor(struct httpd_req *req, void *ctx)
 	j->req = req;
 	j->job.run = doctor_ask;
 	j->job.done = doctor_done;
-	store_submit(c->store, &j->job);
+	j->asked = conns_count(c->conns) + 1;
+	for (size_t i = 0; i < conns_count(c->conns); i++)
+		conns_check(c->conns, conns_at(c->conns, i)->id, doctor_heard,
+		    j);
+	doctor_next(j);
+}
+
+static void
+doctor_heard(void *arg, const struct conns_check *r)
+{
+	struct doctor_job *j = arg;
+
+	if (r->err.code != MW_OK && j->silent++ < SILENT_NAMED)
+		str_addf(&j->why, "%s%s: %s", j->why.len ? "; " : "",
+		    r->connection, r->err.msg);
+	doctor_next(j);
+}
+
+static void
+doctor_next(struct doctor_job *j)
+{
+	if (--j->asked == 0)
+		store_submit(j->c->store, &j->job);
 }
 
 static bool
@@ -135,9 +163,11 @@ doctor_done(struct store_job *job, bool ok, const struct mw_err *err)
 
 	if (ok)
 		httpd_reply_json(j->req, 200,
-		    doctor_run(j->c, j->n, str_cstr(&j->orphans)));
+		    doctor_run(j->c, j->n, str_cstr(&j->orphans), j->silent,
+			str_cstr(&j->why)));
 	else
 		httpd_reply_err(j->req, err);
 	str_free(&j->orphans);
+	str_free(&j->why);
 	free(j);
 }

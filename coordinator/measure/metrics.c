@@ -11,7 +11,7 @@
 #include "coordinator/actions.h"
 #include "coordinator/agents.h"
 #include "coordinator/api/api.h"
-#include "coordinator/conns.h"
+#include "coordinator/conns_int.h"
 #include "coordinator/store/db_host.h"
 #include "coordinator/events.h"
 #include "coordinator/measure/host.h"
@@ -105,6 +105,7 @@ scrape_free(struct scrape *s)
 	free(g->mcis);
 	free(g->vms);
 	free(g->schedules);
+	free(g->conns);
 	values_unref(s->values);
 	free(s->fresh);
 	str_free(&s->text);
@@ -408,6 +409,40 @@ gather_schedules(struct scrape *s, struct metrics_page *g)
 	}
 }
 
+static double
+seconds_or_nan(int64_t ns)
+{
+	return ns < 0 ? NAN : (double)ns / 1e9;
+}
+
+static void
+gather_conns(struct scrape *s, struct metrics_page *g)
+{
+	const struct conns *cs = s->m->c->conns;
+	size_t n = cs->n < METRICS_CONNS_MAX ? cs->n : METRICS_CONNS_MAX;
+
+	g->conns_left = cs->n - n;
+	g->conns = xcalloc(n + 1, sizeof *g->conns);
+	for (; g->nconns < n; g->nconns++) {
+		const struct conn *cn = cs->v[g->nconns];
+		struct metrics_conn *x = &g->conns[g->nconns];
+		struct drv_load load = { 0 };
+
+		str_copy(x->connection, sizeof x->connection, cn->row.id);
+		str_copy(x->driver, sizeof x->driver, cn->row.driver);
+		memcpy(x->by_class, cn->stats->by_class, sizeof x->by_class);
+		x->open = cn->stats->open;
+		x->p50_s = seconds_or_nan(conn_stats_quantile(cn->stats, 0.5));
+		x->p95_s = seconds_or_nan(conn_stats_quantile(cn->stats, 0.95));
+		x->queued = NAN;
+		x->verified = cn->row.verified;
+		if (!cn->dc || !cn->drv->load)
+			continue;
+		cn->drv->load(cn->dc, &load);
+		x->queued = (double)load.queued;
+	}
+}
+
 static void
 gather(struct scrape *s)
 {
@@ -422,6 +457,7 @@ gather(struct scrape *s)
 	gather_counts(s, g);
 	gather_vms(s, g);
 	gather_schedules(s, g);
+	gather_conns(s, g);
 	s->values = m->values;
 	s->values->refs++;
 	g->values = s->values->v;

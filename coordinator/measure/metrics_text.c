@@ -353,6 +353,45 @@ write_schedules(struct prom *p, const struct metrics_page *g)
 	p->dropped += 2 * g->schedules_left;
 }
 
+static void
+write_conns(struct prom *p, const struct metrics_page *g)
+{
+	const struct metrics_conn *c, *end = g->conns + g->nconns;
+
+	prom_family(p, "milkyway_driver_calls_total", "counter",
+	    "Calls to a cloud that ended, by class of the answer.");
+	for (c = g->conns; c < end; c++)
+		for (int i = 0; i < CSP_CLASS_COUNT; i++)
+			prom_put(p, (double)c->by_class[i], "connection",
+			    c->connection, "driver", c->driver, "class",
+			    csp_class_name((enum csp_class)i), NULL);
+	prom_family(p, "milkyway_driver_call_seconds", "gauge",
+	    "Duration of calls since the start: upper bound of a quantile.");
+	for (c = g->conns; c < end; c++) {
+		if (isnan(c->p50_s))
+			continue;
+		prom_put(p, c->p50_s, "connection", c->connection, "quantile",
+		    "0.5", NULL);
+		prom_put(p, c->p95_s, "connection", c->connection, "quantile",
+		    "0.95", NULL);
+	}
+	prom_family(p, "milkyway_driver_open_calls", "gauge",
+	    "Calls to a cloud under way.");
+	for (c = g->conns; c < end; c++)
+		prom_put(p, (double)c->open, "connection", c->connection, NULL);
+	prom_family(p, "milkyway_driver_queued", "gauge",
+	    "Requests that wait for the rate limit of their cloud.");
+	for (c = g->conns; c < end; c++)
+		if (!isnan(c->queued))
+			prom_put(p, c->queued, "connection", c->connection,
+			    NULL);
+	prom_family(p, "milkyway_connection_verified", "gauge",
+	    "1: the cloud took the credential when it was last checked.");
+	for (c = g->conns; c < end; c++)
+		prom_put(p, c->verified, "connection", c->connection, NULL);
+	p->dropped += 11 * g->conns_left;
+}
+
 void
 metrics_text(const struct metrics_page *page, struct str *out)
 {
@@ -364,6 +403,7 @@ metrics_text(const struct metrics_page *page, struct str *out)
 	write_values(&p, page);
 	write_mcis(&p, page);
 	write_schedules(&p, page);
+	write_conns(&p, page);
 	write_vms(&p, page);
 	prom_family(&p, "milkyway_metrics_dropped_series", "gauge",
 	    "Series left out of this page because of its limits.");

@@ -5,6 +5,7 @@
 #ifndef MW_COORDINATOR_METRICS_TEXT_H
 #define MW_COORDINATOR_METRICS_TEXT_H
 
+#include "common/pure/csp.h"
 #include "common/pure/hostrec.h"
 #include "common/pure/matrix.h"
 #include "common/pure/promtext.h"
@@ -14,6 +15,7 @@
 #define METRICS_SERIES_MAX 100000 /* of one page, whatever the settings */
 #define METRICS_MCIS_MAX 500
 #define METRICS_SCHEDULES_MAX 1000
+#define METRICS_CONNS_MAX 500
 #define METRICS_VALUES_MAX 1000 /* newest benchmark results */
 #define METRICS_PAIRS_VMS 50 /* larger matrices have no series of pairs */
 #define METRICS_STALE_NS (5 * 60 * NS_PER_S) /* older host metrics: absent */
@@ -47,6 +49,14 @@ struct metrics_schedule {
 	bool late;
 };
 
+struct metrics_conn {
+	char connection[LC_WORD_LEN], driver[32];
+	uint64_t by_class[CSP_CLASS_COUNT], open;
+	double p50_s, p95_s; /* NAN: no calls */
+	double queued; /* NAN: unknown */
+	bool verified;
+};
+
 struct metrics_value { /* newest of its kind */
 	char connection[LC_WORD_LEN], spec[LC_WORD_LEN], variant[16];
 	enum kind kind;
@@ -65,6 +75,8 @@ struct metrics_page {
 	struct metrics_vm *vms;
 	struct metrics_mcis *mcis;
 	struct metrics_schedule *schedules;
+	struct metrics_conn *conns;
+	size_t nconns, conns_left;
 	const struct metrics_value *values; /* borrowed */
 	size_t nvms, nmcis, nschedules, nvalues;
 	size_t vms_left, mcis_left, schedules_left; /* over the limits */

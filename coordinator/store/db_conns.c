@@ -17,7 +17,7 @@ load_rows(struct db *db, struct conns *cs, struct mw_err *err)
 {
 	sqlite3_stmt *st = db_stmt(db,
 	    "SELECT id, driver, csp, region, display, endpoint, credential, "
-	    "lat, lon, verified, verified_reason FROM conn ORDER BY id");
+	    "lat, lon, verified, verified_reason, prices FROM conn ORDER BY id");
 
 	while (db_row(db, st, err)) {
 		struct conn_row row = {
@@ -35,6 +35,7 @@ load_rows(struct db *db, struct conns *cs, struct mw_err *err)
 			.verified = sqlite3_column_int(st, 9) != 0,
 			.verified_reason =
 			    (char *)(uintptr_t)text_or_null(st, 10),
+			.prices = (char *)(uintptr_t)text_or_null(st, 11),
 		};
 
 		conns_put(cs, conn_new(&row));
@@ -109,13 +110,13 @@ put_row(struct db *db, const struct conn_row *r, struct mw_err *err)
 {
 	sqlite3_stmt *st = db_stmt(db,
 	    "INSERT INTO conn(id, driver, csp, region, display, endpoint, "
-	    "credential, verified, verified_reason, lat, lon) "
-	    "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+	    "credential, verified, verified_reason, prices, lat, lon) "
+	    "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
 
-	db_bind(st, r->has_location ? "sssssssisdd" : "sssssssisnn", r->id,
+	db_bind(st, r->has_location ? "sssssssissdd" : "sssssssissnn", r->id,
 	    r->driver, r->csp, r->region, r->display, r->endpoint,
-	    r->credential, (int64_t)r->verified, r->verified_reason, r->lat,
-	    r->lon);
+	    r->credential, (int64_t)r->verified, r->verified_reason,
+	    r->prices, r->lat, r->lon);
 	return db_exec(db, st, err);
 }
 
@@ -159,7 +160,8 @@ db_conn_reason(struct db *db, const char *id, const char *reason,
     struct mw_err *err)
 {
 	sqlite3_stmt *st = db_stmt(db,
-	    "UPDATE conn SET verified = 0, verified_reason = ? WHERE id = ?");
+	    "UPDATE conn SET verified = ?1 IS NULL, verified_reason = ?1 "
+	    "WHERE id = ?2");
 
 	db_bind(st, "ss", reason, id);
 	return db_exec(db, st, err);

@@ -17,3 +17,5 @@ CREATE TABLE quota(
 	max_vms INT, max_cost INT,
 	allow_unknown INT NOT NULL
 ) WITHOUT ROWID;
+-- Where a cloud's prices are read from, if it does not tell them.
+ALTER TABLE conn ADD COLUMN prices TEXT;

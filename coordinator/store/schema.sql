@@ -35,7 +35,8 @@ CREATE TABLE conn(
 	driver TEXT NOT NULL, csp TEXT NOT NULL, region TEXT NOT NULL,
 	display TEXT, endpoint TEXT, credential TEXT,
 	lat REAL, lon REAL,		-- NULL: unknown
-	verified INT NOT NULL, verified_reason TEXT
+	verified INT NOT NULL, verified_reason TEXT,
+	prices TEXT			-- file {spec: cost per hour}
 ) WITHOUT ROWID;
 CREATE TABLE spec(
 	conn TEXT NOT NULL REFERENCES conn(id) ON DELETE CASCADE,

@@ -98,10 +98,12 @@ call_end(void *p)
 		a->nvms = a->nspecs = a->nregions = a->nimages = 0;
 	if (a->cls == CSP_THROTTLED && !conn->closed)
 		http_lane_throttled(conn->lane);
-	if (c->done)
+	if (c->done) {
 		c->done(a, c->arg);
-	else
+	} else {
+		os_float_end(c);
 		csp_answer_free(a);
+	}
 	csp_req_free(c->req);
 	free(c->body);
 	free(c);
@@ -278,9 +280,11 @@ take_error(struct os_call *c, json_t *root)
 	    strstr(a->message, "already exists"))
 		a->reason = CSP_R_EXISTS;
 	os_fail(c, a->cls, a->reason,
-	    a->message
-		? arena_printf(c->arena, "%s: %s", a->code, a->message)
-		: arena_printf(c->arena, "HTTP status %d", a->http_status));
+	    arena_printf(c->arena, "%s%s%s (HTTP %d%s%s)",
+		a->message ? a->code : "the cloud refuses",
+		a->message ? ": " : "", a->message ? a->message : "",
+		a->http_status, a->request_id ? ", request " : "",
+		a->request_id ? a->request_id : ""));
 }
 
 /* Refused for its token: nothing was executed; once more with a new one. */
@@ -437,6 +441,7 @@ os_open(const struct drv_env *env, const struct drv_conf *conf,
 	conn->prices = xstrdup(conf->prices);
 	conn->lane = http_lane_new(env->http, &lane);
 	conn->catalog = arena_new();
+	conn->ended_ns = clock_mono_ns(); /* what ran before us may have */
 	TAILQ_INIT(&conn->waiting);
 	*out = conn;
 	return true;
@@ -464,10 +469,17 @@ os_caps(const struct drv_conn *conn)
 	};
 }
 
+static void
+os_load(const struct drv_conn *conn, struct drv_load *out)
+{
+	http_lane_load(conn->lane, out);
+}
+
 const struct driver driver_openstack = {
 	.name = "openstack",
 	.open = os_open,
 	.close = os_close,
 	.caps = os_caps,
 	.submit = os_submit,
+	.load = os_load,
 };

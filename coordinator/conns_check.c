@@ -1,0 +1,198 @@
+/*
+ * conns_check.c - see conns_check.h. Owns the checks under way, each with a
+ * driver connection of its own.
+ */
+#include "coordinator/conns_check.h"
+
+#include "common/clock.h"
+#include "common/pure/alloc.h"
+#include "common/pure/str.h"
+#include "coordinator/conns_import.h"
+
+#include <string.h>
+#include <sys/queue.h>
+
+struct check {
+	LIST_ENTRY(check) link;
+	struct loop *loop;
+	struct conn *cn;
+	struct conns_check result;
+	int64_t from_ns;
+	void (*done)(void *arg, const struct conns_check *r);
+	void *arg;
+};
+
+LIST_HEAD(conns_checks, check);
+
+/* The first fitting row says what an answer means. NULL: any. */
+static const struct {
+	int reason; /* enum csp_reason, or -1 */
+	const char *word; /* in the message */
+	const char *hint;
+} meanings[] = {
+	{ -1, "resolve host",
+	    "the endpoint's name is not known: is the region right? does this "
+	    "machine have DNS (getent hosts NAME)?" },
+	{ -1, "certificate",
+	    "the endpoint's TLS certificate is not trusted here: a proxy in "
+	    "between? install its CA in this machine's trust store; TLS is "
+	    "never switched off" },
+	{ -1, "SSL",
+	    "TLS with the endpoint failed: is it an https address? is a proxy "
+	    "in between?" },
+	{ -1, "refused",
+	    "nothing listens at the endpoint: is --endpoint right?" },
+	{ -1, "Failed to connect",
+	    "the endpoint cannot be reached: a firewall or a missing route?" },
+	{ CSP_R_CLOCK, NULL,
+	    "this machine's clock is wrong: signatures hold for some minutes; "
+	    "timedatectl" },
+	{ CSP_R_AUTH, "no field",
+	    "docs/connections.md names the fields of each driver" },
+	{ CSP_R_AUTH, "is not set",
+	    "the variables must be set for milkywayd, not for this shell; or "
+	    "use --credential-stdin" },
+	{ CSP_R_AUTH, "seal",
+	    "milkyway connection add NAME ... --credential-stdin seals it "
+	    "anew" },
+	{ CSP_R_AUTH, NULL,
+	    "key unknown, expired or wrong, or this machine's clock is off by "
+	    "minutes; milkyway connection add NAME ... --credential-stdin" },
+	{ CSP_R_DENIED, NULL,
+	    "give the account that permission: docs/connections.md has the "
+	    "whole list" },
+	{ CSP_R_TIMEOUT, NULL,
+	    "no answer in time: a firewall, a proxy, or a cloud in trouble" },
+	{ CSP_R_RESET, NULL,
+	    "what is at the endpoint cut the line: is --endpoint right?" },
+	{ CSP_R_UNPARSABLE, NULL,
+	    "what is at the endpoint does not speak this cloud's language: is "
+	    "--endpoint right? is a proxy in between?" },
+	{ CSP_R_SERVER, NULL,
+	    "what is at the endpoint fails: the cloud is in trouble, or "
+	    "--endpoint is not that of this cloud" },
+};
+
+void
+conns_check_words(const struct csp_answer *a, struct mw_err *err)
+{
+	const char *text = a->message ? a->message : "";
+	struct mw_err plain = MW_ERR_INIT;
+	struct str s = STR_INIT;
+
+	if (a->cls == CSP_OK)
+		return;
+	conns_answer_err(a, &plain);
+	str_add_escaped(&s, text, strlen(text), 200);
+	err_set(err, plain.code, 0, "%s",
+	    s.len ? str_cstr(&s) : csp_class_name(a->cls));
+	str_free(&s);
+	if (a->cls == CSP_THROTTLED) {
+		err_hint(err, "the cloud asks for fewer calls: wait a minute");
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(meanings); i++) {
+		if (meanings[i].reason >= 0 &&
+		    meanings[i].reason != (int)a->reason)
+			continue;
+		if (meanings[i].word && !strstr(text, meanings[i].word))
+			continue;
+		err_hint(err, "%s", meanings[i].hint);
+		return;
+	}
+}
+
+static void
+free_later(void *p)
+{
+	struct check *k = p;
+
+	conn_free(k->cn);
+	free(k);
+}
+
+static void
+end(struct check *k)
+{
+	if (k->link.le_prev)
+		LIST_REMOVE(k, link);
+	k->result.took_ns = clock_mono_ns() - k->from_ns;
+	k->done(k->arg, &k->result);
+	/* its driver may be on the stack */
+	loop_reap(k->loop, free_later, k);
+}
+
+static void
+end_later(void *p)
+{
+	end(p);
+}
+
+static void
+on_answer(struct csp_answer *take_a, void *arg)
+{
+	struct check *k = arg;
+
+	k->result.answer = take_a;
+	conns_check_words(take_a, &k->result.err);
+	end(k);
+	csp_answer_free(take_a);
+}
+
+void
+conns_check(struct conns *cs, const char *id,
+    void (*done)(void *arg, const struct conns_check *r), void *arg)
+{
+	struct conn *cn = conns_find(cs, id);
+	struct check *k = xcalloc(1, sizeof *k);
+	struct csp_req *q;
+
+	if (!cs->checks)
+		cs->checks = xcalloc(1, sizeof *cs->checks);
+	LIST_INSERT_HEAD(cs->checks, k, link);
+	k->loop = cs->env.loop;
+	k->done = done;
+	k->arg = arg;
+	k->from_ns = clock_mono_ns();
+	k->result.connection = "";
+	k->result.err = (struct mw_err)MW_ERR_INIT;
+	if (!cn) {
+		err_set(&k->result.err, MW_NOT_FOUND, 0, "no connection %s",
+		    id);
+		loop_reap(cs->env.loop, end_later, k);
+		return;
+	}
+	k->cn = conn_new(&cn->row);
+	k->result.connection = k->cn->row.id;
+	conn_stats_unref(k->cn->stats);
+	k->cn->stats = conn_stats_ref(cn->stats);
+	if (!conn_open(cs, k->cn, &k->result.err)) {
+		loop_reap(cs->env.loop, end_later, k);
+		return;
+	}
+	q = csp_req_new(CSP_VERIFY, k->cn->row.id);
+	q->deadline_ms = CONNS_CHECK_MS;
+	conn_submit(k->cn, q, on_answer, k);
+}
+
+void
+conns_check_stop(struct conns *cs)
+{
+	struct check *k;
+
+	if (!cs->checks)
+		return;
+	LIST_FOREACH(k, cs->checks, link)
+	{
+		if (k->cn && k->cn->dc)
+			k->cn->drv->close(k->cn->dc);
+		if (k->cn)
+			k->cn->dc = NULL;
+	}
+	while ((k = LIST_FIRST(cs->checks))) {
+		LIST_REMOVE(k, link);
+		k->link.le_prev = NULL;
+	}
+	free(cs->checks);
+	cs->checks = NULL;
+}
