@@ -24,7 +24,10 @@ struct txn_job {
 	struct store_job job;
 	struct env_real *e;
 	struct lc_txn *txn;
-	struct db_event **events; /* NULL where a row is none */
+	size_t nevents;
+	uint64_t first; /* number of the first of them */
+	struct db_event **newest; /* by number modulo */
+	size_t nnewest;
 	char **steps; /* of actions that end */
 };
 
@@ -139,8 +142,9 @@ add_word(struct str *out, const char *key, const char *text)
 	json_add_str(out, text[0] ? text : NULL);
 }
 
+/* On any thread. */
 static struct db_event *
-make_event(struct env_real *e, const struct lc_event *ev)
+make_event(uint64_t number, const struct lc_event *ev)
 {
 	struct str detail = STR_INIT;
 	struct event out = {
@@ -166,7 +170,7 @@ make_event(struct env_real *e, const struct lc_event *ev)
 		add_word(&detail, "actor", ev->actor);
 	str_addc(&detail, '}');
 	out.detail_text = str_cstr(&detail);
-	made = events_make(e->c->events, &out);
+	made = events_text(number, ev->at, &out);
 	str_free(&detail);
 	return made;
 }
@@ -194,18 +198,50 @@ note_step(struct env_real *e, const struct lc_event *ev)
 	}
 }
 
+/* The texts of a large transaction's events would be most of its memory: kept
+ * are the newest, as many as the ring holds. */
+static bool
+put_event(struct db *db, struct txn_job *j, uint64_t number,
+    const struct lc_event *ev, struct mw_err *err)
+{
+	struct db_event **place = &j->newest[number % j->nnewest];
+
+	free(*place);
+	*place = make_event(number, ev);
+	return db_event_put(db, *place, err);
+}
+
 static bool
 txn_run(struct db *db, struct store_job *job, struct mw_err *err)
 {
 	struct txn_job *j = container_of(job, struct txn_job, job);
+	uint64_t number = j->first;
 
 	for (size_t i = 0; i < j->txn->n; i++) {
-		if (j->events[i] && !db_event_put(db, j->events[i], err))
+		const struct lc_row *r = &j->txn->rows[i];
+
+		if (r->kind == LC_ROW_EVENT &&
+		    !put_event(db, j, number++, &r->u.event, err))
 			return false;
-		if (!db_lifecycle_put(db, &j->txn->rows[i], j->steps[i], err))
+		if (!db_lifecycle_put(db, r, j->steps[i], err))
 			return false;
 	}
 	return true;
+}
+
+/* Readers get all; who comes later gets what the ring holds. */
+static void
+publish(struct txn_job *j, uint64_t number, const struct lc_event *ev)
+{
+	struct events *all = j->e->c->events;
+	struct db_event *made = j->newest[number % j->nnewest];
+
+	if (made && made->seq == number)
+		j->newest[number % j->nnewest] = NULL;
+	else
+		made = events_readers(all) > 0 ? make_event(number, ev) : NULL;
+	if (made)
+		events_publish(all, made);
 }
 
 static void
@@ -224,6 +260,7 @@ txn_done(struct store_job *job, bool ok, const struct mw_err *err)
 {
 	struct txn_job *j = container_of(job, struct txn_job, job);
 	struct env_real *e = j->e;
+	uint64_t number = j->first;
 
 	if (!ok) {
 		log_error("lifecycle", NULL,
@@ -231,8 +268,8 @@ txn_done(struct store_job *job, bool ok, const struct mw_err *err)
 		abort();
 	}
 	for (size_t i = 0; i < j->txn->n; i++) {
-		if (j->events[i])
-			events_publish(e->c->events, j->events[i]);
+		if (j->txn->rows[i].kind == LC_ROW_EVENT)
+			publish(j, number++, &j->txn->rows[i].u.event);
 		free(j->steps[i]);
 		if (!e->stopped)
 			env_row_durable(e, &j->txn->rows[i]);
@@ -241,7 +278,7 @@ txn_done(struct store_job *job, bool ok, const struct mw_err *err)
 		txn_free(j->txn);
 	else
 		lc_on_commit(e->c->lc, j->txn);
-	free(j->events);
+	free(j->newest);
 	free(j->steps);
 	free(j);
 }
@@ -283,7 +320,6 @@ env_commit(void *ctx, struct lc_txn *t)
 	j->job.done = txn_done;
 	j->e = e;
 	j->txn = t;
-	j->events = xcalloc(t->n + 1, sizeof *j->events);
 	j->steps = xcalloc(t->n + 1, sizeof *j->steps);
 	/* Members first: an action that ends stores their last words. */
 	for (size_t i = 0; i < t->n; i++) {
@@ -297,7 +333,7 @@ env_commit(void *ctx, struct lc_txn *t)
 		if (r->kind == LC_ROW_EVENT) {
 			log_event(&r->u.event);
 			note_step(e, &r->u.event);
-			j->events[i] = make_event(e, &r->u.event);
+			j->nevents++;
 		} else if (r->kind == LC_ROW_INST_PUT) {
 			env_inst_changed(e, &r->u.inst);
 		} else if (r->kind == LC_ROW_ACTION_PUT &&
@@ -307,6 +343,9 @@ env_commit(void *ctx, struct lc_txn *t)
 			actions_put(e->c->actions, &r->u.action);
 		}
 	}
+	j->first = events_numbers(e->c->events, j->nevents);
+	j->nnewest = j->nevents < EVENTS_RING ? j->nevents : EVENTS_RING;
+	j->newest = xcalloc(j->nnewest + 1, sizeof(struct db_event *));
 	store_submit(e->c->store, &j->job);
 }
 

@@ -163,17 +163,31 @@ add_word(struct str *out, const char *key, const char *text)
 	json_add_str(out, text);
 }
 
-/* Ten thousand VMs make some forty thousand of them in one go: no tree. */
 struct db_event *
 events_make(struct events *e, const struct event *ev)
 {
+	return events_text(events_numbers(e, 1), clock_wall_ns(), ev);
+}
+
+uint64_t
+events_numbers(struct events *e, size_t n)
+{
+	uint64_t first = e->next_seq;
+
+	e->next_seq += n;
+	return first;
+}
+
+/* Ten thousand VMs make some forty thousand of them in one go: no tree. */
+struct db_event *
+events_text(uint64_t number, int64_t at, const struct event *ev)
+{
 	char *detail = ev->detail ? json_text(ev->detail, false) : NULL;
-	int64_t now = clock_wall_ns();
 	struct str out = STR_INIT;
 	struct db_event *d;
 
-	str_addf(&out, "{\"seq\":%lld,\"at\":", (long long)e->next_seq);
-	json_add_time(&out, now);
+	str_addf(&out, "{\"seq\":%lld,\"at\":", (long long)number);
+	json_add_time(&out, at);
 	add_word(&out, "type", ev->type);
 	add_word(&out, "ns", ev->ns);
 	add_word(&out, "mcis", ev->mcis);
@@ -188,7 +202,7 @@ events_make(struct events *e, const struct event *ev)
 		: ev->detail_text ? ev->detail_text
 				  : "null");
 	str_addc(&out, '}');
-	d = db_event_new(e->next_seq++, now, ev->type, ev->ns, ev->mcis, ev->vm,
+	d = db_event_new(number, at, ev->type, ev->ns, ev->mcis, ev->vm,
 	    str_cstr(&out));
 	str_free(&out);
 	free(detail);

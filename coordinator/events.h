@@ -40,6 +40,11 @@ uint64_t events_emit(struct events *e, const struct event *ev);
  * done().
  */
 struct db_event *events_make(struct events *e, const struct event *ev);
+/* The first of n numbers, and the text of one of them: that may be made by
+ * another thread, ev->detail is NULL then. */
+uint64_t events_numbers(struct events *e, size_t n);
+struct db_event *events_text(uint64_t number, int64_t at,
+    const struct event *ev);
 void events_publish(struct events *e, struct db_event *take_ev);
 /* Newest committed number. */
 uint64_t events_last(const struct events *e);

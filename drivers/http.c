@@ -54,6 +54,7 @@ http_new(struct loop *l, struct mw_err *err)
 	h->loop = l;
 	TAILQ_INIT(&h->ended);
 	TAILQ_INIT(&h->open);
+	TAILQ_INIT(&h->starved);
 	rng_seed(&h->rng, clock_random_u64());
 	h->multi = curl_multi_init();
 	if (!h->multi) {
@@ -155,7 +156,7 @@ stop_flight(struct http_call *c)
 	c->easy = NULL;
 	curl_slist_free_all(c->sent_headers);
 	c->sent_headers = NULL;
-	c->lane->in_flight--;
+	http_lane_landed(c->lane);
 }
 
 void
@@ -309,6 +310,8 @@ http_call_start(struct http_call *c)
 	set_target(c, e);
 	curl_easy_setopt(e, CURLOPT_PRIVATE, c);
 	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+	/* bodies are small, and 64 KiB for each call are not */
+	curl_easy_setopt(e, CURLOPT_UPLOAD_BUFFERSIZE, 16384L);
 	curl_easy_setopt(e, CURLOPT_ERRORBUFFER, c->error);
 	curl_easy_setopt(e, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);

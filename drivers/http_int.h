@@ -45,8 +45,13 @@ struct http_call {
 };
 TAILQ_HEAD(http_calls, http_call);
 
+TAILQ_HEAD(http_lanes, http_lane);
+
 struct http {
 	struct loop *loop;
+	unsigned in_flight; /* of all lanes */
+	struct http_lanes starved; /* wait for a place among them */
+	double rate_max; /* of each lane; 0: what its driver asks for */
 	CURLM *multi;
 	struct loop_timer *timer; /* libcurl's */
 	struct loop_timer *deliver;
@@ -65,6 +70,8 @@ struct http_lane {
 	size_t calls; /* not yet done */
 	struct http_calls queue;
 	struct loop_timer *timer; /* next token */
+	bool starved;
+	TAILQ_ENTRY(http_lane) starved_link;
 };
 
 void http_call_start(struct http_call *c);
@@ -73,6 +80,8 @@ int64_t http_retry_after_ms(const char *v, size_t n, int64_t wall_ns);
 /* Puts a call in the queue and lets go what may go. */
 void http_lane_enqueue(struct http_lane *lane, struct http_call *c);
 void http_lane_pump(struct http_lane *lane);
+/* A call of the lane has landed: its place is free. */
+void http_lane_landed(struct http_lane *lane);
 /* One call of the lane was delivered: a closed lane goes with its last. */
 void http_lane_call_gone(struct http_lane *lane);
 

@@ -436,6 +436,55 @@ lanes_limit_concurrency_and_queue(void **state)
 	assert_int_equal(w->most, 3);
 }
 
+/* All others together have 253 calls in flight, of 256. */
+static void
+lanes_share_the_places_of_all(void **state)
+{
+	struct http_lane_conf conf = { .name = "other", .allow_plain = true };
+	struct world *w = *state;
+	struct http_lane *mine = w->lane, *other;
+
+	other = http_lane_new(w->http, &conf);
+	w->http->in_flight = 253;
+	for (int i = 0; i < 6; i++)
+		submit(w, "GET", "/slow", false, 0);
+	assert_int_equal(mine->in_flight, 3);
+	w->lane = other;
+	for (int i = 0; i < 6; i++)
+		submit(w, "GET", "/slow", false, 0);
+	assert_int_equal(other->in_flight, 2); /* what it is sure of */
+	assert_true(mine->starved && other->starved);
+	loop_run(w->loop);
+	assert_int_equal(w->requests, 12);
+	assert_in_range(w->most, 3, 5);
+	assert_int_equal(w->http->in_flight, 253);
+	assert_false(mine->starved || other->starved);
+	w->http->in_flight = 0;
+	http_lane_close(other);
+	w->lane = mine;
+}
+
+static void
+a_lower_rate_can_be_set_for_all(void **state)
+{
+	struct http_lane_conf conf = { .name = "rated", .rate_per_s = 100 };
+	struct world *w = *state;
+
+	http_lane_close(w->lane);
+	http_rate_max(w->http, 20);
+	w->lane = http_lane_new(w->http, &conf);
+	assert_true(w->lane->rate <= 20 && w->lane->rate >= 20);
+	http_lane_close(w->lane);
+	conf.rate_per_s = 0;
+	w->lane = http_lane_new(w->http, &conf);
+	assert_true(w->lane->rate <= 20 && w->lane->rate >= 20);
+	http_lane_close(w->lane);
+	conf.rate_per_s = 10;
+	w->lane = http_lane_new(w->http, &conf);
+	assert_true(w->lane->rate <= 10 && w->lane->rate >= 10);
+	http_rate_max(w->http, 0);
+}
+
 static void
 rates_hold(void **state)
 {
@@ -545,6 +594,8 @@ main(void)
 		WITH_WORLD(canceled_calls_end_once),
 		WITH_WORLD(closing_ends_all),
 		WITH_WORLD(lanes_limit_concurrency_and_queue),
+		WITH_WORLD(lanes_share_the_places_of_all),
+		WITH_WORLD(a_lower_rate_can_be_set_for_all),
 		WITH_WORLD(rates_hold),
 		WITH_WORLD(unix_sockets_work),
 		WITH_WORLD(plain_http_needs_leave),
