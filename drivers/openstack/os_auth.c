@@ -260,6 +260,20 @@ life_ns(const json_t *token)
 }
 
 static void
+refused(struct drv_conn *conn, const struct http_answer *h)
+{
+	char *what = xasprintf("%s (HTTP %d%s%s)",
+	    h->status == 404 ? conn->auth_url : "wrong name, secret or project",
+	    h->status, h->request_id[0] ? ", request " : "", h->request_id);
+
+	failed(conn, CSP_R_AUTH,
+	    h->status == 404 ? "there is no Keystone at the endpoint: "
+			     : "Keystone refuses the credential: ",
+	    what);
+	free(what);
+}
+
+static void
 on_token(const struct http_answer *h, void *arg)
 {
 	struct drv_conn *conn = arg;
@@ -277,12 +291,7 @@ on_token(const struct http_answer *h, void *arg)
 	token = json_object_get(j, "token");
 	if (h->status == 401 || h->status == 403 || h->status == 404) {
 		conn->cred_stale = true;
-		failed(conn, CSP_R_AUTH,
-		    h->status == 404
-			? "there is no Keystone at the endpoint (HTTP 404): "
-			: "Keystone refuses the credential: ",
-		    h->status == 404 ? conn->auth_url
-				     : "wrong name, secret or project");
+		refused(conn, h);
 	} else if (h->status != 201 || !json_is_object(token) ||
 	    !h->header[0]) {
 		failed(conn, CSP_R_UNSENT, "Keystone gives no token",

@@ -50,8 +50,8 @@ struct os_call {
 	bool mutated, replayed;
 	int64_t deadline_ns;
 	/* what a plan has found so far, in the arena */
-	const char *flavor, *image, *net, *subnet, *router, *external, *group,
-	    *port;
+	const char *name, *flavor, *image, *net, *subnet, *router, *external,
+	    *group, *port;
 	TAILQ_ENTRY(os_call) link; /* waits for a token */
 };
 
@@ -72,7 +72,9 @@ struct drv_conn {
 	size_t nregions;
 	struct arena *catalog;
 	struct os_name *flavors, *images;
-	struct os_name *floating; /* servers whose address is on its way */
+	/* servers whose address is on its way, or that are ending */
+	struct os_name *floating;
+	int64_t ended_ns; /* the last terminate; monotonic */
 	bool asking, closed, cred_stale;
 	/* is there a network with a way out? */
 	bool external_known, has_external;
@@ -136,6 +138,7 @@ void os_vm_terminate(struct os_call *c, json_t *root);
 void os_console(struct os_call *c, json_t *root);
 /* os_ip.c: gives a server that runs a floating address, in the background. */
 void os_float(struct drv_conn *conn, const struct csp_vm *vm, const char *key);
+void os_float_end(struct os_call *c); /* that background plan is over */
 /* "mw-key=K": what the description of ours begins with. */
 const char *os_ip_mark(struct os_call *c, const char *key);
 

@@ -8,12 +8,18 @@
  */
 #include "drivers/openstack/os_int.h"
 
+#include "common/clock.h"
+#include "common/log.h"
 #include "common/pure/alloc.h"
 #include "common/pure/str.h"
 
 #include <string.h>
 
 #define IP_MS 60000
+#define ASKED "asked"
+#define ENDING "ending"
+
+static const int gone[] = { 404, 0 };
 
 static void delete_next(struct os_call *c, json_t *root);
 
@@ -25,13 +31,45 @@ os_ip_mark(struct os_call *c, const char *key)
 
 /* ---- giving -------------------------------------------------------------- */
 
+static bool
+is_ending(const struct os_call *c)
+{
+	const char *state = os_name_get(c->conn->floating, c->req->csp_id);
+
+	return state && str_eq(state, ENDING);
+}
+
 /* The server gets its next chance when it is seen again. */
+void
+os_float_end(struct os_call *c)
+{
+	if (c->answer->cls != CSP_OK && !c->conn->closed)
+		log_warn("drivers", c->conn->id,
+		    "no floating address yet\tserver=%s why=\"%s\"",
+		    c->req->csp_id, c->answer->message);
+	if (!is_ending(c))
+		os_name_drop(&c->conn->floating, c->req->csp_id);
+}
+
 static void
 given(struct os_call *c, json_t *root)
 {
 	(void)root;
-	os_name_drop(&c->conn->floating, c->req->csp_id);
 	os_ok(c);
+}
+
+/* Its server was terminated meanwhile, after looking for addresses: this one
+ * would stay. */
+static void
+on_given(struct os_call *c, json_t *root)
+{
+	const char *id = os_text(c, json_object_get(root, "floatingip"), "id");
+
+	if (id && is_ending(c))
+		os_send_fine(c, "DELETE", OS_NETWORK,
+		    os_path(c, "/floatingips/", id), NULL, gone, given);
+	else
+		given(c, NULL);
 }
 
 static void
@@ -40,7 +78,7 @@ on_floats(struct os_call *c, json_t *root)
 	const char *id = os_first_id(c, root, "floatingips");
 	json_t *ip;
 
-	if (id) { /* it has one, Nova does not show it yet */
+	if (id || is_ending(c)) { /* Nova does not show it yet */
 		given(c, NULL);
 		return;
 	}
@@ -52,7 +90,7 @@ on_floats(struct os_call *c, json_t *root)
 	    json_string(arena_printf(c->arena, "%s server=%s",
 		os_ip_mark(c, c->req->key_name), c->req->csp_id)));
 	os_send(c, "POST", OS_NETWORK, "/floatingips",
-	    json_pack("{s:o}", "floatingip", ip), given);
+	    json_pack("{s:o}", "floatingip", ip), on_given);
 }
 
 static void
@@ -93,7 +131,7 @@ os_float(struct drv_conn *conn, const struct csp_vm *vm, const char *key)
 
 	if (conn->closed || os_name_get(conn->floating, vm->csp_id))
 		return;
-	os_name_put(&conn->floating, vm->csp_id, "asked");
+	os_name_put(&conn->floating, vm->csp_id, ASKED);
 	q = csp_req_new(CSP_NET_ENSURE, conn->id);
 	q->csp_id = arena_strdup(q->arena, vm->csp_id);
 	q->key_name = arena_strdup(q->arena, key);
@@ -102,8 +140,6 @@ os_float(struct drv_conn *conn, const struct csp_vm *vm, const char *key)
 }
 
 /* ---- terminate: its address first ---------------------------------------- */
-
-static const int gone[] = { 404, 0 };
 
 static void
 terminated(struct os_call *c, json_t *root)
@@ -158,6 +194,9 @@ os_vm_terminate(struct os_call *c, json_t *root)
 {
 	if (!c->req->csp_id)
 		os_fail(c, CSP_DEFINITE, CSP_R_INVALID, "no server id");
-	else
+	else {
+		os_name_put(&c->conn->floating, c->req->csp_id, ENDING);
+		c->conn->ended_ns = clock_mono_ns();
 		delete_next(c, root);
+	}
 }

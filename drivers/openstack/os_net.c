@@ -44,21 +44,31 @@ on_nets(struct os_call *c, json_t *root)
 		find_subnet(c);
 	else
 		os_send(c, "POST", OS_NETWORK, "/networks",
-		    json_pack("{s:{s:s,s:s}}", "network", "name", c->req->name,
+		    json_pack("{s:{s:s,s:s}}", "network", "name", c->name,
 			"description", "made by Milkyway"),
 		    on_net_made);
+}
+
+/* Two connections may reach one project: each has networks of its own. */
+static void
+set_name(struct os_call *c)
+{
+	if (c->req->name)
+		c->name =
+		    arena_printf(c->arena, "%s.%s", c->req->name, c->conn->id);
 }
 
 void
 os_net_ensure(struct os_call *c, json_t *root)
 {
 	(void)root;
-	if (!c->req->name)
+	set_name(c);
+	if (!c->name)
 		os_fail(c, CSP_DEFINITE, CSP_R_INVALID,
 		    "a network needs a name");
 	else
-		os_get(c, OS_NETWORK,
-		    os_path(c, "/networks?name=", c->req->name), on_nets);
+		os_get(c, OS_NETWORK, os_path(c, "/networks?name=", c->name),
+		    on_nets);
 }
 
 static void
@@ -80,8 +90,7 @@ on_subnets(struct os_call *c, json_t *root)
 	else
 		os_send(c, "POST", OS_NETWORK, "/subnets",
 		    json_pack("{s:{s:s,s:s,s:s,s:i}}", "subnet", "network_id",
-			c->net, "name", c->req->name, "cidr", CIDR,
-			"ip_version", 4),
+			c->net, "name", c->name, "cidr", CIDR, "ip_version", 4),
 		    on_subnet_made);
 }
 
@@ -144,9 +153,8 @@ on_routers(struct os_call *c, json_t *root)
 		find_interface(c);
 	else
 		os_send(c, "POST", OS_NETWORK, "/routers",
-		    json_pack("{s:{s:s,s:{s:s}}}", "router", "name",
-			c->req->name, "external_gateway_info", "network_id",
-			c->external),
+		    json_pack("{s:{s:s,s:{s:s}}}", "router", "name", c->name,
+			"external_gateway_info", "network_id", c->external),
 		    on_router_made);
 }
 
@@ -158,8 +166,8 @@ on_external(struct os_call *c, json_t *root)
 	c->conn->external_known = true;
 	c->conn->has_external = c->external != NULL;
 	if (c->external)
-		os_get(c, OS_NETWORK,
-		    os_path(c, "/routers?name=", c->req->name), on_routers);
+		os_get(c, OS_NETWORK, os_path(c, "/routers?name=", c->name),
+		    on_routers);
 	else
 		finish(c, NULL);
 }
@@ -247,7 +255,7 @@ static void
 delete_next_router(struct os_call *c, json_t *root)
 {
 	(void)root;
-	os_get(c, OS_NETWORK, os_path(c, "/routers?name=", c->req->name),
+	os_get(c, OS_NETWORK, os_path(c, "/routers?name=", c->name),
 	    on_our_routers);
 }
 
@@ -267,12 +275,13 @@ static void
 delete_next_net(struct os_call *c, json_t *root)
 {
 	(void)root;
-	os_get(c, OS_NETWORK, os_path(c, "/networks?name=", c->req->name),
+	os_get(c, OS_NETWORK, os_path(c, "/networks?name=", c->name),
 	    on_our_nets);
 }
 
 void
 os_net_delete(struct os_call *c, json_t *root)
 {
+	set_name(c);
 	delete_next_ip(c, root);
 }

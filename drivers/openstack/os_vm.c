@@ -3,8 +3,10 @@
  */
 #include "drivers/openstack/os_int.h"
 
+#include "common/clock.h"
 #include "common/pure/alloc.h"
 #include "common/pure/str.h"
+#include "common/pure/when.h"
 
 #include <openssl/evp.h>
 #include <stdlib.h>
@@ -13,11 +15,13 @@
 #define PAGE 1000
 #define PAGES_MAX 1000
 #define VMS_MAX 100000
+#define ENDED_NS (900 * NS_PER_S) /* so long deleted servers are told */
 
 static void look_up_flavor(struct os_call *c);
 static void look_up_image(struct os_call *c);
 static void post_server(struct os_call *c);
 static void on_page(struct os_call *c, json_t *root);
+static void ask_ended(struct os_call *c);
 
 /* ---- reading ------------------------------------------------------------- */
 
@@ -193,8 +197,52 @@ on_page(struct os_call *c, json_t *root)
 	} else if (c->pages > 1 && c->walks++ == 0) {
 		next_page(c, NULL);
 	} else {
-		os_ok(c);
+		ask_ended(c);
 	}
+}
+
+/* A list of what changed shows deleted servers, too: proof that they are gone,
+ * which a server that is missing in a list is not. */
+static void
+on_changes(struct os_call *c, json_t *root)
+{
+	const json_t *list = json_object_get(root, "servers");
+	struct csp_answer *a = c->answer;
+	struct csp_vm *all, vm = { 0 };
+	size_t i;
+	json_t *s;
+
+	all = arena_array(c->arena, a->nvms + json_array_size(list) + 1,
+	    sizeof *all);
+	if (a->nvms)
+		memcpy(all, a->vms, a->nvms * sizeof *all);
+	a->vms = all;
+	json_array_foreach(list, i, s)
+	{
+		if (!take_vm(c, s, &vm) || !has_tags(c->req, &vm) ||
+		    !str_starts(vm.native, "DELETED") || listed(a, vm.csp_id))
+			continue;
+		os_name_drop(&c->conn->floating, vm.csp_id);
+		all[a->nvms++] = vm;
+	}
+	os_ok(c);
+}
+
+static void
+ask_ended(struct os_call *c)
+{
+	static const int fine[] = { 400, 403, 404, 0 };
+	char since[WHEN_LEN];
+
+	if (clock_mono_ns() - c->conn->ended_ns > ENDED_NS) {
+		os_ok(c);
+		return;
+	}
+	when_format(clock_wall_ns() - 2 * ENDED_NS, since);
+	os_send_fine(c, "GET", OS_COMPUTE,
+	    arena_printf(c->arena, "/servers/detail?limit=%d&changes-since=%s",
+		PAGE, since),
+	    NULL, fine, on_changes);
 }
 
 void
