@@ -175,8 +175,8 @@ http_lane_landed(struct http_lane *lane)
 
 	lane->in_flight--;
 	h->in_flight--;
-	while (h->in_flight < IN_FLIGHT_ALL &&
-	    (next = TAILQ_FIRST(&h->starved))) {
+	while (
+	    h->in_flight < IN_FLIGHT_ALL && (next = TAILQ_FIRST(&h->starved))) {
 		TAILQ_REMOVE(&h->starved, next, starved_link);
 		next->starved = false;
 		http_lane_pump(next);
