@@ -322,6 +322,13 @@ bool pl_cover_visit(struct pl_search *s, const uint32_t *list, size_t n,
 /* The search for a term of cover.c, instead of one visit. */
 void pl_cover_run(struct pl_search *s, const uint32_t *list, size_t n);
 bool pl_cover_value(const struct pl_search *s); /* is there such a term? */
+/* What a group costs at least if an element of a set is replaced by e: out[] is
+ * by the position of what goes. The mean over users must be a term. */
+struct pl_swap;
+struct pl_swap *pl_swap_new(const struct pl_model *m);
+void pl_swap_free(struct pl_swap *w);
+void pl_swap_set(struct pl_swap *w, const uint32_t *set, size_t k);
+void pl_swap_costs(struct pl_swap *w, size_t k, uint32_t e, pl_cost *out);
 /* With nothing chosen: an early group of what fits, in the list's order, and
  * better ones near it. */
 void pl_search_try(struct pl_search *s, const uint32_t *list, size_t n);

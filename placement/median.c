@@ -8,7 +8,7 @@
  * prices give a valid bound. All numbers are times the weight of all users, so
  * that they stay integers.
  */
-#include "placement/internal.h"
+#include "placement/search.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +17,12 @@
 #define ROOT_ROUNDS 400
 #define ROUNDS 40
 #define TRY_EVERY 8
+#define FEW 256 /* candidates */
+
+struct keyed {
+	pl_cost key;
+	uint32_t e;
+};
 
 struct pl_median {
 	const struct pl_model *m;
@@ -33,6 +39,7 @@ struct pl_median {
 	int64_t *worth; /* per site: its discount, <= 0 */
 	int32_t *taken; /* per site: elements that the relaxation takes */
 	pl_cost *cost; /* m * nel */
+	struct keyed *keyed; /* nel */
 	pl_cost coef, scale, unit; /* unit: divides every cost of a group */
 	pl_cost value;
 };
@@ -138,6 +145,7 @@ pl_median_new(const struct pl_model *m)
 	d->worth = xcalloc(m->n + 1, sizeof *d->worth);
 	d->taken = xcalloc(m->n + 1, sizeof *d->taken);
 	d->cost = xcalloc(m->m * m->nel + 1, sizeof *d->cost);
+	d->keyed = xcalloc(m->nel + 1, sizeof *d->keyed);
 	v = xcalloc(m->n + 1, sizeof *v);
 	for (size_t u = 0; u < m->nusers && ok; u++)
 		ok = near_make(d, u, v);
@@ -165,6 +173,7 @@ pl_median_free(struct pl_median *d)
 	free(d->miss);
 	free(d->worth);
 	free(d->taken);
+	free(d->keyed);
 	free(d->cost);
 	free(d);
 }
@@ -252,11 +261,6 @@ chosen_costs(struct pl_search *s)
 		}
 }
 
-struct keyed {
-	pl_cost key;
-	uint32_t e;
-};
-
 static int
 keyed_cmp(const void *a, const void *b)
 {
@@ -272,19 +276,25 @@ static void
 order(const struct pl_median *d, uint32_t *list, size_t n)
 {
 	const struct pl_model *m = d->m;
-	struct keyed *v = xcalloc(n + 1, sizeof *v);
+	struct keyed *v = d->keyed;
 
 	for (size_t x = 0; x < n; x++) {
-		v[x].e = list[x];
-		v[x].key = PL_INF;
+		struct keyed k = { PL_INF, list[x] };
+		size_t at = x;
+
 		for (size_t i = 0; i < m->m; i++)
-			if (d->cost[i * m->nel + list[x]] < v[x].key)
-				v[x].key = d->cost[i * m->nel + list[x]];
+			if (d->cost[i * m->nel + list[x]] < k.key)
+				k.key = d->cost[i * m->nel + list[x]];
+		/* The last round left them nearly in order. */
+		for (; n <= FEW && at > 0 && keyed_cmp(&v[at - 1], &k) > 0;
+		     at--)
+			v[at] = v[at - 1];
+		v[at] = k;
 	}
-	qsort(v, n, sizeof *v, keyed_cmp);
+	if (n > FEW)
+		qsort(v, n, sizeof *v, keyed_cmp);
 	for (size_t x = 0; x < n; x++)
 		list[x] = v[x].e;
-	free(v);
 }
 
 /* The scaled bound at the prices of now. */
@@ -386,7 +396,7 @@ step(struct pl_search *s, const uint32_t *list, size_t n, pl_cost value,
 /* Drops candidates with which a group is dearer than the last rank, at the
  * prices of now: what holds at any prices holds. */
 static size_t
-peg(const struct pl_search *s, uint32_t *list, size_t n, pl_cost value)
+peg(struct pl_search *s, uint32_t *list, size_t n, pl_cost value)
 {
 	const struct pl_median *d = s->median;
 	size_t kept = 0;
@@ -394,7 +404,7 @@ peg(const struct pl_search *s, uint32_t *list, size_t n, pl_cost value)
 	for (size_t i = 0; i < n; i++) {
 		pl_cost add = pl_bound_dearer(s, d->cost, list[i], i);
 
-		if (add < PL_INF && unscaled(d, value + add) <= s->thr)
+		if (add < PL_INF && !pl_over(s, unscaled(d, value + add)))
 			list[kept++] = list[i];
 	}
 	return kept;

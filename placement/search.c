@@ -354,31 +354,48 @@ try_set(struct pl_search *s, const uint32_t *set, size_t n, size_t at,
 	return cost;
 }
 
+/* The best swap of e, if it is better than best, which it then sets. */
+static bool
+swap_with(struct pl_search *s, struct pl_swap *w, const uint32_t *set, size_t k,
+    uint32_t e, pl_cost *best, size_t *out)
+{
+	pl_cost least[PLACE_MAX_VMS];
+	bool any = false;
+
+	pl_swap_costs(w, k, e, least);
+	for (size_t c = 0; c < k && !s->aborted; c++) {
+		pl_cost v =
+		    least[c] < *best ? try_set(s, set, k, c, e) : PL_INF;
+
+		if (v >= *best)
+			continue;
+		*best = v;
+		*out = c;
+		any = true;
+	}
+	return any;
+}
+
 /* Interchange (Teitz and Bart 1968): while one swap brings a better group. */
 static void
 swap(struct pl_search *s, uint32_t *set, size_t k, pl_cost cost,
     const uint32_t *list, size_t n)
 {
+	struct pl_swap *w = pl_swap_new(s->m);
+
 	for (size_t round = 0; round < MAX_SWAPS && !s->aborted; round++) {
-		pl_cost best = cost;
 		size_t out = 0;
 		uint32_t in = PLACE_NONE;
 
-		for (size_t c = 0; c < k; c++)
-			for (size_t i = 0; i < n && !s->aborted; i++) {
-				pl_cost v = try_set(s, set, k, c, list[i]);
-
-				if (v >= best)
-					continue;
-				best = v;
-				out = c;
+		pl_swap_set(w, set, k);
+		for (size_t i = 0; i < n && !s->aborted; i++)
+			if (swap_with(s, w, set, k, list[i], &cost, &out))
 				in = list[i];
-			}
 		if (in == PLACE_NONE)
-			return;
-		cost = best;
+			break;
 		set[out] = in;
 	}
+	pl_swap_free(w);
 }
 
 void
