@@ -399,7 +399,9 @@ actions_put(struct actions *a, const struct lc_action_row *row)
 	x->failed = row->failed;
 	x->total = row->total;
 	if (row->error[0] && !x->error) {
-		x->error_code = xstrdup("REMOTE");
+		x->error_code =
+		    xstrdup(strstr(row->error, " took its place") ? "CONFLICT"
+								  : "REMOTE");
 		x->error = xstrdup(row->error);
 	}
 	if (row->state == LC_R_RUNNING || x->state > ACTION_RUNNING)

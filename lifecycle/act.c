@@ -113,8 +113,11 @@ act_on(struct lc *lc, struct lc_mcis *m, const struct scope *sc,
 		out->answer = LC_GO;
 	if (flags & LC_DRY_RUN)
 		return true;
-	if (proceed && all && m->action)
+	if (proceed && all && m->action) {
+		lc_action_overtaken(lc, m->action, m->row.name, act,
+		    who->action_id);
 		lc_action_cancel(lc, m->action);
+	}
 	if (proceed)
 		go(lc, m, sc, act, who, out);
 	out->txn = lc_turn_txn(lc);

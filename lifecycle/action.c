@@ -42,6 +42,21 @@ lc_action_new(struct lc *lc, struct lc_mcis *m, struct lc_slot *s,
 }
 
 void
+lc_action_overtaken(struct lc *lc, struct lc_action *a, const char *what,
+    enum lc_act by, const char *action_id)
+{
+	struct str t = STR_INIT;
+
+	a->dirty = true;
+	if (a->row.error[0])
+		return;
+	str_addf(&t, "%s: %s (%s) took its place", what, lc_act_name(by),
+	    action_id);
+	lc_text(lc, &a->row.error, LC_TEXT_LEN, str_cstr(&t));
+	str_free(&t);
+}
+
+void
 lc_action_add(struct lc *lc, struct lc_action *a, struct lc_slot *s)
 {
 	struct lc_action *old = NULL;
@@ -61,7 +76,8 @@ lc_action_add(struct lc *lc, struct lc_action *a, struct lc_slot *s)
 	/* Taken over: the older action goes on without this slot. */
 	if (!old->row.undo) {
 		old->row.failed++;
-		old->dirty = true;
+		lc_action_overtaken(lc, old, s->vm_id, a->row.act,
+		    a->row.action_id);
 	}
 	lc_action_check(lc, old);
 }

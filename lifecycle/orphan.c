@@ -243,6 +243,37 @@ lc_orphans_listed(struct lc *lc, const struct lc_conn *c)
 	}
 }
 
+bool
+lc_orphan_blocks(const struct lc *lc, const struct lc_mcis *m, const char *ns,
+    const char *mcis, const char *vm_id, struct mw_err *err)
+{
+	const struct lc_slot *s = m ? lc_vm_find(m, vm_id) : NULL;
+	struct str name = STR_INIT;
+	bool blocks = false;
+
+	if (!lc->nstrays)
+		return false;
+	str_addf(&name, "%s/%s/%s", ns, mcis, vm_id);
+	for (size_t i = 0; i < lc->nstrays && !blocks; i++) {
+		const struct stray *x = &lc->strays[i];
+
+		/* A slot that knows of it waits by itself (lc_restored()). */
+		if (!str_eq(x->o.decision, "quarantine") ||
+		    !str_eq(x->vm, str_cstr(&name)) ||
+		    (s && s->row.slot_id == x->o.slot_id))
+			continue;
+		err_set(err, MW_CONFLICT, 0,
+		    "there may be a %s already: %s (%s) is billed and waits "
+		    "for your word",
+		    vm_id, x->o.csp_id, x->o.connection);
+		err_hint(err, "milkyway orphans terminate %s, or ignore %s",
+		    x->o.csp_id, x->o.csp_id);
+		blocks = true;
+	}
+	str_free(&name);
+	return blocks;
+}
+
 /* ---- decisions ----------------------------------------------------------- */
 
 static bool

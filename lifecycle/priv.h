@@ -293,6 +293,10 @@ void lc_orphans_listed(struct lc *lc, const struct lc_conn *c);
 int64_t lc_next_gen(const struct lc *lc, const struct lc_slot *s);
 bool lc_restored(const struct lc *lc, const struct lc_slot *s);
 bool lc_take_orphan(struct lc *lc, struct lc_slot *s);
+/* True and an error: a VM of that name, which this database did not make, waits
+ * for a decision; another one would be paid twice. m may be NULL. */
+bool lc_orphan_blocks(const struct lc *lc, const struct lc_mcis *m,
+    const char *ns, const char *mcis, const char *vm_id, struct mw_err *err);
 
 /* install.c */
 void lc_step_install(struct lc *lc, struct lc_slot *s);
@@ -304,6 +308,9 @@ bool lc_install_over(const struct lc *lc, const struct lc_inst_row *in);
 struct lc_action *lc_action_new(struct lc *lc, struct lc_mcis *m,
     struct lc_slot *s, const char *group, enum lc_act act,
     const struct lc_who *who);
+/* Another action took what that one still had to do: its error says so. */
+void lc_action_overtaken(struct lc *lc, struct lc_action *a, const char *what,
+    enum lc_act by, const char *action_id);
 void lc_action_add(struct lc *lc, struct lc_action *a, struct lc_slot *s);
 void lc_action_seal(struct lc *lc, struct lc_action *a);
 void lc_member(struct lc *lc, struct lc_slot *s, enum lc_member to,

@@ -92,13 +92,21 @@ lc_apply(struct lc *lc, const struct lc_wish *w, unsigned flags,
 		    "%s is not as it was when this plan was made, or the wish "
 		    "is another one",
 		    w->name);
-		return err_hint(err, "make a new plan");
+		return err_hint(err, "make a new plan: milkyway mcis plan");
 	}
 	for (size_t i = 0; i < out->n; i++)
 		work += out->items[i].answer == LC_GO;
 	if (m && m->action && work > 0) {
 		lc_reply_free(out);
 		return lc_action_refuses(lc, m->action, err);
+	}
+	for (size_t i = 0; i < out->n; i++) {
+		if (out->items[i].change == change_names[CH_CREATE] &&
+		    lc_orphan_blocks(lc, m, w->ns, w->name, out->items[i].vm_id,
+			err)) {
+			lc_reply_free(out);
+			return false;
+		}
 	}
 	out->answer = work > 0 || fresh ? LC_GO : LC_NOOP;
 	if (flags & LC_DRY_RUN)
@@ -266,9 +274,9 @@ allowed(const struct lc_reply *out, unsigned flags, struct mw_err *err)
 		}
 		if (n == 0)
 			continue;
-		err_set(err, MW_CONFLICT, 0, "this would %s %zu VMs:%s%s",
-		    change_names[needs[k].ch], n, str_cstr(&t),
-		    n > 10 ? " ..." : "");
+		err_set(err, MW_CONFLICT, 0, "this would %s %zu VM%s:%s%s",
+		    change_names[needs[k].ch], n, n == 1 ? "" : "s",
+		    str_cstr(&t), n > 10 ? " ..." : "");
 		str_free(&t);
 		return err_hint(err, "%s", needs[k].hint);
 	}
@@ -469,9 +477,14 @@ no_group(const struct lc_mcis *m, const char *group, struct mw_err *err)
 	err_set(err, MW_NOT_FOUND, 0, "%s has no group %.64s", m->row.name,
 	    group);
 	if (names.len)
-		err_hint(err, "it has %s", str_cstr(&names));
+		err_hint(err,
+		    "it has %s; a new one (or one that was scaled to 0) comes "
+		    "with its file: milkyway mcis create -f FILE",
+		    str_cstr(&names));
 	else
-		err_hint(err, "put its file again: it has no VMs");
+		err_hint(err,
+		    "a group that was scaled to 0 is forgotten; put its file "
+		    "again: milkyway mcis create -f FILE");
 	str_free(&names);
 	return false;
 }

@@ -542,6 +542,47 @@ wrong_decisions_change_nothing(void **state)
 	close_world(&w);
 }
 
+/* A group of the lost time is put again: its VM may live, and is billed. */
+static void
+a_name_that_waits_for_a_decision_is_not_made_again(void **state)
+{
+	struct world w = { 0 };
+	struct mw_err err = MW_ERR_INIT;
+	const struct lc_wish_group g = { .name = "a",
+		.count = 1,
+		.labels = "{}",
+		.spec = { "aws-1", "small", "debian", "" } };
+	const struct lc_wish wish = { .ns = "default",
+		.name = "g",
+		.description = "",
+		.labels = "{}",
+		.groups = &g,
+		.ngroups = 1 };
+	const struct lc_who who = { .action_id = "ac-1",
+		.actor = "me",
+		.target = "/g" };
+	struct lc_reply out;
+	uint64_t txn;
+
+	(void)state;
+	open_world(&w);
+	lc_load_ns(w.lc, "default");
+	vm_add(&w, 77, 3);
+	lc_start(w.lc);
+	run(&w, 70);
+	assert_false(lc_apply(w.lc, &wish, 0, &who, &out, &err));
+	assert_int_equal(err.code, MW_CONFLICT);
+	assert_non_null(strstr(err.hint, "orphans terminate i-77-3"));
+	assert_null(lc_mcis_find(w.lc, "default", "g"));
+	assert_true(
+	    lc_decide(w.lc, NULL, "i-77-3", "ignore", "me", &txn, &err));
+	assert_true(lc_apply(w.lc, &wish, 0, &who, &out, &err));
+	lc_reply_free(&out);
+	run(&w, 70);
+	assert_int_equal(w.creates, 1);
+	close_world(&w);
+}
+
 static void
 a_decision_outlives_the_process(void **state)
 {
@@ -580,6 +621,8 @@ main(void)
 		cmocka_unit_test(a_slot_that_lacks_its_vm_adopts_it),
 		cmocka_unit_test(a_vanished_vm_is_replaced_by_the_adopted_one),
 		cmocka_unit_test(wrong_decisions_change_nothing),
+		cmocka_unit_test(
+		    a_name_that_waits_for_a_decision_is_not_made_again),
 		cmocka_unit_test(a_decision_outlives_the_process),
 	};
 
