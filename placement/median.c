@@ -36,6 +36,10 @@ struct pl_median {
 	uint32_t *node_site, *nnode;
 	int64_t *price, *now; /* (k + 1) * nusers; nusers */
 	int32_t *miss; /* per user: 1 - times it is served */
+	/* After the users: a price for each VM in a zone, region or csp that
+	 * has a cap, times weigh. */
+	size_t nprices, first[PLACE_LEVEL_COUNT];
+	int64_t weigh;
 	int64_t *worth; /* per site: its discount, <= 0 */
 	int32_t *taken; /* per site: elements that the relaxation takes */
 	pl_cost *cost; /* m * nel */
@@ -139,9 +143,15 @@ pl_median_new(const struct pl_model *m)
 	d->node_site = xcalloc(m->n * m->nusers + 1, sizeof *d->node_site);
 	d->nnode = xcalloc(m->nusers, sizeof *d->nnode);
 	d->reach = xcalloc(m->nusers, sizeof *d->reach);
-	d->price = xcalloc((m->k + 1) * m->nusers, sizeof *d->price);
-	d->now = xcalloc(m->nusers, sizeof *d->now);
-	d->miss = xcalloc(m->nusers, sizeof *d->miss);
+	d->nprices = m->nusers;
+	for (int l = PLACE_LEVEL_ZONE; l < PLACE_LEVEL_COUNT; l++) {
+		d->first[l] = d->nprices;
+		d->nprices += m->cap[l] < m->k ? m->ngroups[l] : 0;
+	}
+	d->weigh = 1 + (int64_t)(m->nusers / (2 * m->k));
+	d->price = xcalloc((m->k + 1) * d->nprices, sizeof *d->price);
+	d->now = xcalloc(d->nprices, sizeof *d->now);
+	d->miss = xcalloc(d->nprices, sizeof *d->miss);
 	d->worth = xcalloc(m->n + 1, sizeof *d->worth);
 	d->taken = xcalloc(m->n + 1, sizeof *d->taken);
 	d->cost = xcalloc(m->m * m->nel + 1, sizeof *d->cost);
@@ -200,7 +210,12 @@ static void
 discount(struct pl_median *d, uint32_t e)
 {
 	const struct pl_model *m = d->m;
-	pl_cost off = m->serves[m->el[e].cls] ? d->worth[m->el[e].site] : 0;
+	uint32_t site = m->el[e].site;
+	int64_t off = m->serves[m->el[e].cls] ? d->worth[site] : 0;
+
+	for (int l = PLACE_LEVEL_ZONE; l < PLACE_LEVEL_COUNT; l++)
+		if (m->cap[l] < m->k)
+			off += d->now[d->first[l] + m->at[l][site]] * d->weigh;
 
 	for (size_t i = 0; i < m->m; i++) {
 		pl_cost c = m->ecost[i * m->nel + e];
@@ -311,6 +326,10 @@ evaluate(struct pl_search *s, uint32_t *list, size_t n)
 	order(d, list, n);
 	for (size_t u = 0; u < m->nusers; u++)
 		sum += d->now[u];
+	for (int l = PLACE_LEVEL_ZONE; l < PLACE_LEVEL_COUNT; l++)
+		for (size_t g = 0; m->cap[l] < m->k && g < m->ngroups[l]; g++)
+			sum -= (pl_cost)d->now[d->first[l] + g] * d->weigh *
+			    (m->cap[l] - s->used[l][g]);
 	ship = pl_bound_ship(s, list, n, d->cost, d->scale);
 	return ship >= PL_INF ? PL_INF : sum * d->coef + ship;
 }
@@ -352,6 +371,29 @@ count_served(struct pl_median *d)
 	memset(d->taken, 0, m->n * sizeof *d->taken);
 }
 
+/* VMs that the relaxation has in each place with a cap, less the cap: miss. */
+static void
+count_capped(struct pl_search *s, const uint32_t *list, size_t n)
+{
+	struct pl_median *d = s->median;
+	const struct pl_model *m = s->m;
+	const struct pl_bound *b = s->bound;
+
+	for (int l = PLACE_LEVEL_ZONE; l < PLACE_LEVEL_COUNT; l++) {
+		int32_t *miss = d->miss + d->first[l];
+		size_t col = 2 * s->nchosen;
+
+		if (m->cap[l] >= m->k)
+			continue;
+		for (size_t g = 0; g < m->ngroups[l]; g++)
+			miss[g] = (int32_t)s->used[l][g] - (int32_t)m->cap[l];
+		for (size_t i = 0; i < n; i++)
+			if (b->col_of[i] == col)
+				miss[m->at[l][m->el[list[i]].site]] +=
+				    (int32_t)b->used[col++];
+	}
+}
+
 /* Raises the price of who is not served, lowers that of who is twice.
  * False: each is served once, there is no better bound. */
 static bool
@@ -371,10 +413,14 @@ step(struct pl_search *s, const uint32_t *list, size_t n, pl_cost value,
 			col++;
 		}
 	count_served(d);
-	for (size_t u = 0; u < nusers; u++) {
-		if (d->miss[u] > 0 && d->now[u] >= d->reach[u])
+	count_capped(s, list, n);
+	for (size_t u = 0; u < d->nprices; u++) {
+		int64_t w = u < nusers ? 1 : d->weigh;
+
+		if (u < nusers ? d->miss[u] > 0 && d->now[u] >= d->reach[u]
+			       : d->miss[u] < 0 && d->now[u] == 0)
 			d->miss[u] = 0;
-		norm += (pl_cost)d->miss[u] * d->miss[u];
+		norm += (pl_cost)d->miss[u] * d->miss[u] * w * w;
 	}
 	if (norm == 0)
 		return false;
@@ -383,12 +429,15 @@ step(struct pl_search *s, const uint32_t *list, size_t n, pl_cost value,
 		move = 1;
 	if (move > FAR / 64)
 		move = FAR / 64;
-	for (size_t u = 0; u < nusers; u++) {
-		d->now[u] += (int64_t)move * d->miss[u];
+	for (size_t u = 0; u < d->nprices; u++) {
+		int64_t most = u < nusers ? d->reach[u] : FAR / 4;
+
+		d->now[u] +=
+		    (int64_t)move * d->miss[u] * (u < nusers ? 1 : d->weigh);
 		if (d->now[u] < 0)
 			d->now[u] = 0;
-		if (d->now[u] > d->reach[u])
-			d->now[u] = d->reach[u];
+		if (d->now[u] > most)
+			d->now[u] = most;
 	}
 	return true;
 }
@@ -414,15 +463,15 @@ pl_cost
 pl_median_bound(struct pl_search *s, uint32_t *list, size_t *count)
 {
 	struct pl_median *d = s->median;
-	size_t nusers = d->m->nusers, size = nusers * sizeof *d->now;
+	size_t size = d->nprices * sizeof *d->now;
 	bool root = s->nchosen == 0;
-	int64_t *best = d->price + s->nchosen * nusers;
+	int64_t *best = d->price + s->nchosen * d->nprices;
 	int64_t share = root ? 1229 : 614;
 	size_t rounds = root ? ROOT_ROUNDS : ROUNDS, bad = 0;
 	size_t n = *count, made = n;
 	bool last = false;
 
-	memcpy(d->now, s->nchosen > 0 ? best - nusers : best, size);
+	memcpy(d->now, s->nchosen > 0 ? best - d->nprices : best, size);
 	d->value = -PL_INF;
 	chosen_costs(s);
 	node_make(s, list, n);
