@@ -348,15 +348,21 @@ print_conflicts(struct cli *c, const json_t *a, const json_t *query)
 
 	if (!json_array_size(ja(a, "conflicts")))
 		return;
-	str_add(&s, "these cannot hold together: ");
+	str_add(&s,
+	    json_array_size(ja(a, "conflicts")) == 1
+		? "this cannot be met: "
+		: "these cannot hold together: ");
 	json_array_foreach(ja(a, "conflicts"), i, x)
 	{
 		const char *pointer = json_string_value(x);
 		const json_t *from = wish_value(query, pointer ? pointer : "");
 
-		json_array_foreach(ja(a, "relaxations"), k,
-		    r) if (str_eq(js(r, "pointer"), pointer)) from =
-		    json_object_get(r, "from");
+		json_array_foreach(ja(a, "relaxations"), k, r)
+		{
+			if (str_eq(js(r, "pointer"), pointer) &&
+			    json_is_number(json_object_get(r, "from")))
+				from = json_object_get(r, "from");
+		}
 		str_add(&s, i ? ", " : "");
 		wish_text(query, pointer ? pointer : "", from, &s);
 	}
@@ -481,7 +487,7 @@ print_notes(const json_t *a)
 		if (ji(x, "noScore", 0) > 0)
 			fprintf(stderr,
 			    "note: %lld offers without a score were left "
-			    "out\n",
+			    "out (milkyway bench run measures it)\n",
 			    (long long)ji(x, "noScore", 0));
 	}
 	if (jb(a, "moreTies"))

@@ -150,7 +150,8 @@ head_print(const json_t *m)
 	if (ji(m, "costUnknownVms", 0) > 0)
 		printf(" (%lld VMs without a price: %s)",
 		    (long long)ji(m, "costUnknownVms", 0), js(m, "costReason"));
-	printf("; billed now: %lld VMs, %s USD/h\n", (long long)ji(b, "vms", 0),
+	printf("; billed now: %lld VM%s, %s USD/h\n",
+	    (long long)ji(b, "vms", 0), ji(b, "vms", 0) == 1 ? "" : "s",
 	    billed);
 }
 
@@ -175,6 +176,7 @@ mcis_print(struct cli *c, const json_t *m)
 	json_array_foreach(ja(m, "vms"), i, vm)
 	{
 		const char *why = js(vm, "installError");
+		bool over = str_eq(js(vm, "status"), "Terminated");
 
 		cli_money(ji(vm, "costPerHourMicros", -1), money);
 		table_add(t, "%s", js(vm, "vmId"));
@@ -185,8 +187,8 @@ mcis_print(struct cli *c, const json_t *m)
 		table_color(t, status_color(js(vm, "status")));
 		status_text(vm, &status);
 		table_add(t, "%s", str_cstr(&status));
-		table_add(t, "%s", js(vm, "publicIp"));
-		table_add(t, "%s", js(vm, "agentState"));
+		table_add(t, "%s", over ? "" : js(vm, "publicIp"));
+		table_add(t, "%s", over ? "" : js(vm, "agentState"));
 		table_add(t, "%s", why[0] ? why : js(vm, "statusReason"));
 	}
 	str_free(&status);
@@ -314,14 +316,14 @@ run_delete(struct cli *c, int argc, char **argv)
 	"  --vm VM     only this one\n"                                    \
 	"  --no-wait   print the action id at once\n\n"                    \
 	"  milkyway mcis " verb " demo17 --group web\n"
-#define WISH_HELP                                                         \
-	"  -f, --file FILE        the wish as JSON (docs/api.md, \"MCIS " \
-	"file\")\n"                                                       \
-	"  --from-placement ID    the members of a placement's answer\n"  \
-	"  --rank N               which ranked group of it (1)\n"         \
-	"  --name NAME            name of the group\n"                    \
-	"  --allow-remove         a smaller count may terminate VMs\n"    \
-	"  --allow-replace        a changed spec may replace VMs\n"       \
+#define WISH_HELP                                                                     \
+	"  -f, --file FILE        the wish as JSON, - is stdin (docs/api.md, \"MCIS " \
+	"file\")\n"                                                                   \
+	"  --from-placement ID    the members of a placement's answer\n"              \
+	"  --rank N               which ranked group of it (1)\n"                     \
+	"  --name NAME            name of the group\n"                                \
+	"  --allow-remove         a smaller count may terminate VMs\n"                \
+	"  --allow-replace        a changed spec may replace VMs\n"                   \
 	"  --allow-unknown-prices  VMs without a price pass a money limit\n"
 #define STYLE_HELP "  --style deck|tumblebug   form of the status text\n"
 
@@ -331,6 +333,11 @@ const struct cli_cmd cmds_mcis[] = {
 	    "The same file again changes nothing; a larger count adds VMs.\n\n" WISH_HELP
 	    "  --plan HASH            only if it still is this plan\n"
 	    "  --dry-run              print the plan, change nothing\n\n"
+	    "A file, with names of `connection list` and `spec list`:\n\n"
+	    "  {\"name\": \"shop\", \"groups\": [\n"
+	    "    {\"name\": \"web\", \"count\": 3, \"connection\": "
+	    "\"aws-us-east-1\",\n"
+	    "     \"spec\": \"t3.small\", \"image\": \"debian-12\"}]}\n\n"
 	    "  milkyway mcis create -f bench-data/mcis/demo17.json\n"
 	    "  milkyway mcis create --from-placement pl-1 --name best\n" },
 	{ "mcis plan", "-f FILE | --from-placement ID --name N",
@@ -341,7 +348,7 @@ const struct cli_cmd cmds_mcis[] = {
 	{ "mcis scale", "NAME GROUP=N...", "more or fewer VMs of a group",
 	    mcis_scale,
 	    "New VMs are like those that are there; the highest numbers go\n"
-	    "first, after a question.\n\n"
+	    "first, after a question on a terminal. A group of 0 is forgotten.\n\n"
 	    "  --dry-run                print the plan, change nothing\n"
 	    "  --allow-unknown-prices   VMs without a price pass a money "
 	    "limit\n\n"

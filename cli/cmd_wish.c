@@ -59,6 +59,15 @@ wish_request(struct cli *c, const struct wish *w, json_t **body, char **path,
 	}
 	if (w->name)
 		json_put_str(*body, "name", w->name);
+	if (!js(*body, "name")[0]) {
+		err_set(&err, MW_INVALID, 0, "%s has no name", w->file);
+		err_hint(&err,
+		    "give --name, or write {\"name\":\"web\", "
+		    "\"groups\":[...]}");
+		json_decref(*body);
+		free(query);
+		return cli_fail(&err);
+	}
 	*name = xstrdup(js(*body, "name"));
 	*path = cli_mcis_path(c, *name, query);
 	free(query);
@@ -88,9 +97,11 @@ sum_print(const json_t *end)
 	}
 	cli_money(ji(end, "costPerHourMicros", -1), after);
 	cli_money(ji(before, "costPerHourMicros", -1), now);
-	printf("%s%lld VMs, %s USD/h (now %lld VMs, %s USD/h)\n",
-	    *sep ? ": " : "", (long long)ji(s, "vmsAfter", 0), after,
-	    (long long)ji(before, "vms", 0), now);
+	printf("%s%lld VM%s, %s USD/h (now %lld VM%s, %s USD/h)\n",
+	    *sep ? ": " : "", (long long)ji(s, "vmsAfter", 0),
+	    ji(s, "vmsAfter", 0) == 1 ? "" : "s", after,
+	    (long long)ji(before, "vms", 0),
+	    ji(before, "vms", 0) == 1 ? "" : "s", now);
 	if (ji(end, "costUnknownVms", 0) > 0) {
 		cli_money(ji(end, "costKnownPerHourMicros", -1), after);
 		printf("the price of %lld VMs is not known (%s); the others "

@@ -37,7 +37,7 @@ json_t *
 cli_load(const char *path, enum cli_file kind, size_t max, struct mw_err *err)
 {
 	/* a bundle is a world, too, and a larger one */
-	json_t *j = bundle_read_json(path,
+	json_t *j = bundle_read_json(str_eq(path, "-") ? "/dev/stdin" : path,
 	    kind == FILE_WORLD && max < BUNDLE_MAX ? BUNDLE_MAX : max, err);
 
 	if (!j) {

@@ -67,6 +67,8 @@ main(int argc, char **argv)
 	}
 	if (asks_help(argv[1])) {
 		cmd = cli_find(argc - 2, argv + 2, &words);
+		if (!cmd && argc == 3 && cli_help_noun(argv[2]))
+			return 0;
 		return cmd ? cli_help(cmd) : cli_unknown(argc - 2, argv + 2);
 	}
 	if (str_eq(argv[1], "--version") || str_eq(argv[1], "version")) {
@@ -74,6 +76,9 @@ main(int argc, char **argv)
 		return 0;
 	}
 	cmd = cli_find(argc - 1, argv + 1, &words);
+	if (!cmd && (argc == 2 || (argc == 3 && asks_help(argv[2]))) &&
+	    cli_help_noun(argv[1]))
+		return argc == 2 ? 2 : 0;
 	if (!cmd)
 		return cli_unknown(argc - 1, argv + 1);
 	rc = cmd->run(&c, argc - words, argv + words);

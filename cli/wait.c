@@ -164,10 +164,17 @@ verdict(json_t *a)
 
 	if (str_eq(js(a, "state"), "done") && !partial)
 		return 0;
-	json_array_foreach(steps, i, s) if (str_eq(js(s, "state"), "failed"))
-	    fprintf(stderr, "  %s: %s failed%s%s\n", js(s, "target"),
-		js(s, "step"), js(s, "message")[0] ? ": " : "",
-		js(s, "message"));
+	json_array_foreach(steps, i, s)
+	{
+		/* a step is a word of ours ("upload") or a VM's state */
+		bool status =
+		    js(s, "step")[0] >= 'A' && js(s, "step")[0] <= 'Z';
+
+		if (str_eq(js(s, "state"), "failed"))
+			fprintf(stderr, "  %s: %s%s%s%s\n", js(s, "target"),
+			    js(s, "step"), status ? "" : " failed",
+			    js(s, "message")[0] ? ": " : "", js(s, "message"));
+	}
 	if (partial) {
 		fprintf(stderr, "milkyway: partly done\n");
 		return EXIT_PARTIAL;

@@ -186,6 +186,19 @@ filter_text(const json_t *query, const char *pointer, const json_t *v,
 	free(text);
 }
 
+/* A term stands in the way where no offer has what it needs. */
+static void
+term_text(const json_t *query, const char *pointer, const json_t *v,
+    struct str *out)
+{
+	(void)query;
+	(void)pointer;
+	str_add(out, js(v, "term"));
+	if (js(v, "metric")[0])
+		str_addf(out, " of %s", js(v, "metric"));
+	str_add(out, " in the objective");
+}
+
 /* What is an object, or a group's. */
 static const struct {
 	const char *head, *inside;
@@ -196,6 +209,8 @@ static const struct {
 	{ "/groups/", "/filter/", filter_text },
 	{ "/constraints/quota/", "/quota/", quota_text },
 	{ "/constraints/antiAffinity/", "/", apart_text },
+	{ "/objective/terms/", "/terms/", term_text },
+	{ "/groups/", "/terms/", term_text },
 };
 
 void

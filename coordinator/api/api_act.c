@@ -73,7 +73,9 @@ abort_action(struct coord *c, struct httpd_req *req)
 	if (m && !m->action) {
 		err_set(&err, MW_CONFLICT, 0, "nothing is under way on %s",
 		    m->row.name);
-		err_hint(&err, "actions of single VMs: DELETE /v1/actions/ID");
+		err_hint(&err,
+		    "actions of single VMs: milkyway action list, then "
+		    "milkyway action cancel ID");
 	}
 	if (!m || !m->action) {
 		httpd_reply_err(req, &err);

@@ -394,21 +394,23 @@ check_catalogue(struct coord *c, const struct lc_wish *w, struct mw_err *err)
 
 		if (!conns_get(c->conns, conn)) {
 			err_set(err, MW_INVALID, 0, "no connection %s", conn);
-			err_hint(err, "GET /v1/connections lists them");
+			err_hint(err, "milkyway connection list");
 			return err_pointer(err, "/groups/%zu/connection", i);
 		}
 		if (!conns_spec(c->conns, conn, g->spec.spec)) {
 			err_set(err, MW_INVALID, 0, "%s offers no spec %s",
 			    conn, g->spec.spec);
-			err_hint(err, "GET /v1/specs lists them");
+			err_hint(err, "milkyway spec list");
 			return err_pointer(err, "/groups/%zu/spec", i);
 		}
 		if (!g->spec.image[0])
 			str_copy(g->spec.image, sizeof g->spec.image,
 			    IMAGE_DEFAULT);
-		if (!conns_image(c->conns, conn, g->spec.image)) {
+		if (!conns_image(c->conns, conn, g->spec.image) &&
+		    !conns_image_id(c->conns, conn, g->spec.image)) {
 			err_set(err, MW_INVALID, 0, "%s offers no image %s",
 			    conn, g->spec.image);
+			err_hint(err, "leave it out for %s", IMAGE_DEFAULT);
 			return err_pointer(err, "/groups/%zu/image", i);
 		}
 	}
@@ -533,7 +535,8 @@ from_placement(struct coord *c, struct httpd_req *req, const char *ns,
 	if (lc_mcis_find(c->lc, ns, name)) {
 		err_set(err, MW_EXISTS, 0, "there is an MCIS %s", name);
 		return err_hint(err,
-		    "choose another name, or change it by PUT");
+		    "choose another name, or change it with its file: "
+		    "milkyway mcis create -f FILE");
 	}
 	if (!places_id(placement, &f->placement, err) ||
 	    !places_members(c->places, placement, f->rank, &f->members, &f->n,

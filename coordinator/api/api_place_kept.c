@@ -88,7 +88,7 @@ places_members(struct places *p, const char *name, int64_t rank,
 		k = k->next;
 	if (!k) {
 		err_set(err, MW_NOT_FOUND, 0, "no placement %s", name);
-		return err_hint(err, "GET /v1/placements lists them");
+		return err_hint(err, "milkyway placement lists them");
 	}
 	all = json_parse(k->members, strlen(k->members), SIZE_MAX, err);
 	if (!all)

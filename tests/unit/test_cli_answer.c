@@ -102,7 +102,7 @@ unknown_is_not_zero(void **state)
 	(void)state;
 	expect(text, NULL, 0, says);
 	out = answer(text, NULL, OUT_CSV, &rc, NULL);
-	assert_non_null(strstr(out, "\n1,2,1,-,,,0,\"aws-seoul-c5, gcp"));
+	assert_non_null(strstr(out, "\n1,2,1,,,,0,\"aws-seoul-c5, gcp"));
 	free(out);
 }
 

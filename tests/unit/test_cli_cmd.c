@@ -285,7 +285,7 @@ static const struct {
 	    "demo: nothing to change", "\"name\":\"demo\"" },
 	{ "mcis create -f bench-data/mcis/demo17.json --name demo --dry-run", 0,
 	    "vm-9  create  aws-x       c5    0.2500  -\n"
-	    "create 1: 1 VMs, 0.2500 USD/h (now 0 VMs, 0.0000 USD/h)\n"
+	    "create 1: 1 VM, 0.2500 USD/h (now 0 VMs, 0.0000 USD/h)\n"
 	    "carry it out: milkyway mcis create -f "
 	    "bench-data/mcis/demo17.json --name demo --plan r7\n",
 	    NULL, NULL },
