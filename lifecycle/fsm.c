@@ -61,6 +61,12 @@ lc_move(struct lc *lc, struct lc_slot *s, enum lc_move_event ev)
 	s->tries = 0;
 	s->retry_ns = 0;
 	switch (ev) {
+	case MOVE_MADE:
+		/* made after its deadline: it has that time again to run, or
+		 * the create would stay pending for ever */
+		if (s->inst.verb == LC_V_CREATE && !s->deadline_ns)
+			lc_verb_restart(lc, s);
+		break;
 	case MOVE_END:
 		s->deleting_seen = false;
 		lc_verb_begin(lc, s, LC_V_TERMINATE);

@@ -244,7 +244,7 @@ struct lc_slot {
 	bool closing; /* R9: ends after SETTLE and an empty list */
 	bool accepted; /* the pending verb was accepted in this process */
 	bool deleting_seen; /* DELETING observed after our terminate */
-	bool absent_late; /* missed once more, SETTLE after the first time */
+	unsigned absent_late; /* of them after SETTLE */
 	bool clear; /* listed: nothing is left of older generations */
 	bool list_now; /* R6: list by tag and adopt, without waiting */
 	bool overdue; /* terminate takes longer than its deadline */

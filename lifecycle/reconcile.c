@@ -481,12 +481,13 @@ lc_absent(struct lc *lc, struct lc_slot *s, int64_t started_ns)
 	settle = lc_settle_ns(lc, s->inst.connection);
 	if (s->absent++ == 0) {
 		s->absent_ns = now;
-		s->absent_late = false;
+		s->absent_late = 0;
 	}
-	/* One list alone may miss it, also the last one: twice after SETTLE. */
-	proved = s->absent >= LC_ABSENT_MIN && s->absent_late;
+	/* Any list may miss it, also the last ones (pages move while others
+	 * are made): three after SETTLE. */
 	if (now - s->absent_ns >= settle)
-		s->absent_late = true;
+		s->absent_late++;
+	proved = s->absent >= LC_ABSENT_MIN && s->absent_late >= 3;
 	if (mutant(MUT_ONE_ABSENCE) ||
 	    (mutant(MUT_TWO_ABSENCES) && s->absent >= 2))
 		proved = true;
