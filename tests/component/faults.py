@@ -405,7 +405,7 @@ def deaths(p):
     check("the other VM has all results", of["gcp2-1"]["state"] == "done" and len(got("gcp2-1")) == 4, of["gcp2-1"])
     check("agents come back", until(lambda: all(states(p, "b")[i][1] == "up" for i in ("aws1-1", "aws2-1", "gcp2-1")),
                                     40), states(p, "b"))
-    gone = until(lambda: (v := by_vm(p.mcis("b")["vms"])["gcp1-1"])["status"] != "Running" and v, 60)
+    gone = until(lambda: (v := by_vm(p.mcis("b")["vms"])["gcp1-1"])["status"] != "Running" and v, 150)
     check("the vanished VM does not count as running", gone and gone["statusReason"], gone or p.mcis("b"))
     status, a = p.act("POST", NS + "/b/benchmarks", {"kinds": ["cpus"], "vms": ["aws1-1", "aws2-1", "gcp2-1"]})
     check("the next run is fine", a.get("outcome") == "ok", (status, a))
