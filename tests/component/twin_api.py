@@ -221,7 +221,11 @@ def seventeen_vms():
              "azure": ["ProvisioningState/creating", "PowerState/starting",
                        "PowerState/running"]}
     for v in vms:
-        assert seen[v["id"]] == whole[v["cloud"]], seen[v["id"]]
+        # in this order; a busy machine may not look in time for each
+        order = iter(whole[v["cloud"]])
+        assert all(x in order for x in seen[v["id"]]), seen[v["id"]]
+        assert seen[v["id"]][-1] == whole[v["cloud"]][-1]
+    assert any(len(x) > 1 for x in seen.values())
     wan = good("GET", "/v1/lab/wan")
     for v, s in zip(vms, sites):
         assert 1 <= v["hostNeed"] <= v["hostSlots"]
