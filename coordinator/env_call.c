@@ -110,9 +110,11 @@ on_answer(struct csp_answer *a, void *arg)
 {
 	struct env_real *e = arg;
 
-	/* Someone may have deleted our key, group or network in the cloud. */
-	if (a->op == CSP_VM_CREATE && a->cls == CSP_DEFINITE &&
-	    a->reason == CSP_R_INVALID)
+	/* Someone may have deleted our key, group or network in the cloud, or
+	 * they are not visible there yet. */
+	if (a->op == CSP_VM_CREATE &&
+	    ((a->cls == CSP_DEFINITE && a->reason == CSP_R_INVALID) ||
+		(a->cls == CSP_CONFLICT && a->reason == CSP_R_BUSY)))
 		prereq_doubt(e->c->prereq);
 	if (!e->stopped)
 		lc_on_csp(e->c->lc, a);

@@ -363,6 +363,21 @@ on_ensured(struct csp_answer *a, void *arg)
 
 /* ---- needs --------------------------------------------------------------- */
 
+/* The network of the same MCIS that is being asked for in another zone: two at
+ * a time would both find none and make two. Or NULL. */
+static struct thing *
+asked_elsewhere(const struct thing *t)
+{
+	struct thing *o = t->row.kind == PREREQ_NET ? t->p->things : NULL;
+
+	while (o &&
+	    (o->row.kind != PREREQ_NET || o->state != THING_ASKED ||
+		!str_eq(o->row.connection, t->row.connection) ||
+		!str_eq(o->row.key_id, t->row.key_id)))
+		o = o->next;
+	return o;
+}
+
 /* The thing a need waits for, or NULL: it has all. */
 static struct thing *
 advance(struct prereq *p, struct need *n)
@@ -386,6 +401,8 @@ advance(struct prereq *p, struct need *n)
 			t = thing_new(p, &row, THING_NEW);
 		if (t->state == THING_NEW)
 			save(t);
+		if (t->state == THING_DOUBTED && asked_elsewhere(t))
+			return asked_elsewhere(t);
 		if (t->state == THING_DOUBTED)
 			ask(t, network ? network : "");
 		if (t->state != THING_KNOWN)

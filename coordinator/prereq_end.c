@@ -27,14 +27,18 @@ static const enum csp_op deletes[PREREQ_KINDS] = {
 	[PREREQ_KEY] = CSP_KEY_DELETE,
 };
 
-/* A network goes after what lives in it. */
+/* A network goes after what lives in it; and its zones one after another: a
+ * delete looks for all that has our tags. */
 static bool
 blocked(const struct thing *t)
 {
 	if (t->row.kind != PREREQ_NET)
 		return false;
 	for (const struct thing *o = t->p->things; o; o = o->next) {
-		if (o->row.kind == PREREQ_SG &&
+		bool other_zone = o != t && o->row.kind == PREREQ_NET &&
+		    o->state == THING_DELETING;
+
+		if ((o->row.kind == PREREQ_SG || other_zone) &&
 		    str_eq(o->row.connection, t->row.connection) &&
 		    str_eq(o->row.key_id, t->row.key_id))
 			return true;

@@ -532,6 +532,18 @@ lc_answer_text(const struct csp_answer *a, char out[LC_TEXT_LEN])
 	str_free(&t);
 }
 
+/* No zone is named, and this one is full: the next generation goes to the
+ * next one. */
+static bool
+elsewhere(struct lc *lc, const struct lc_slot *s, const struct csp_answer *a)
+{
+	struct csp_caps caps;
+
+	return a->reason == CSP_R_CAPACITY && !s->row.spec.zone[0] &&
+	    lc->env.caps(lc->env.ctx, s->inst.connection, &caps) &&
+	    caps.flags & CSP_CAP_ZONES;
+}
+
 void
 lc_failed(struct lc *lc, struct lc_slot *s, const struct csp_answer *a,
     const char *reason)
@@ -549,7 +561,8 @@ lc_failed(struct lc *lc, struct lc_slot *s, const struct csp_answer *a,
 	lc_text(lc, &s->row.reason, LC_TEXT_LEN, reason);
 	lc_dirty(lc, s, DIRTY_SLOT);
 	/* What a cloud refuses for such a reason it refuses again. */
-	if ((a && final[a->reason]) || s->row.fails >= LC_FAILS_MAX)
+	if ((a && final[a->reason] && !elsewhere(lc, s, a)) ||
+	    s->row.fails >= LC_FAILS_MAX)
 		lc_give_up(lc, s, reason);
 }
 

@@ -76,6 +76,9 @@ enum csp_cap {
 	CSP_CAP_USERDATA_PRIVATE = 1 << 7,
 	CSP_CAP_CREATE = 1 << 8, /* can make VMs at all */
 	CSP_CAP_NET = 1 << 9, /* a VM needs a network and a security group */
+	/* zone "#N" is the N-th of the region's zones, round and round: for
+	 * creates that name none and were refused for lack of capacity */
+	CSP_CAP_ZONES = 1 << 10,
 };
 
 struct csp_caps {

@@ -144,8 +144,7 @@ call_end(void *p)
 	if (a->cls != CSP_OK)
 		a->nvms = a->nspecs = a->nregions = a->nimages = 0;
 	if (a->cls == CSP_THROTTLED && !conn->closed)
-		http_lane_throttled(
-		    c->req->op == CSP_VM_CREATE ? conn->run_lane : conn->lane);
+		http_lane_throttled(c->lane);
 	c->done(a, c->arg);
 	csp_req_free(c->req);
 	free(c->body);
@@ -357,7 +356,6 @@ send_now(struct aws_call *c)
 		.prepare = sign,
 		.deadline_ms = (c->deadline_ns - clock_mono_ns()) / NS_PER_MS,
 	};
-	bool run = str_eq(action, "RunInstances");
 
 	if (c->conn->closed || req.deadline_ms <= 0) {
 		aws_fail(c, CSP_DEFINITE, CSP_R_UNSENT,
@@ -371,8 +369,9 @@ send_now(struct aws_call *c)
 	c->body = str_take(&body);
 	req.body = c->body;
 	req.body_len = strlen(c->body);
-	http_submit(run ? c->conn->run_lane : c->conn->lane, &req, on_answer,
-	    c);
+	c->lane =
+	    str_eq(action, "RunInstances") ? c->conn->run_lane : c->conn->lane;
+	http_submit(c->lane, &req, on_answer, c);
 }
 
 /* ---- answers ------------------------------------------------------------- */
@@ -393,6 +392,7 @@ not_visible_yet(const struct aws_call *c, const char *code)
 {
 	return c->req->op == CSP_VM_CREATE && code &&
 	    (str_eq(code, "InvalidGroup.NotFound") ||
+		str_eq(code, "InvalidSecurityGroupID.NotFound") ||
 		str_eq(code, "InvalidKeyPair.NotFound") ||
 		str_eq(code, "InvalidSubnetID.NotFound"));
 }
@@ -424,10 +424,26 @@ replay(struct aws_call *c)
 		return false;
 	c->replayed = true;
 	c->page = NULL;
+	c->pages = 0;
 	c->answer->nvms = c->answer->nspecs = 0;
 	TAILQ_INSERT_TAIL(&conn->waiting, c, link);
 	ask_cred(conn);
 	return true;
+}
+
+/* One sentence: what cuts it must not lose the code and the request's id. */
+static const char *
+error_text(const struct aws_call *c, const char *text)
+{
+	const struct csp_answer *a = c->answer;
+	char *what = a->code
+	    ? arena_strdup(c->arena, a->code)
+	    : arena_printf(c->arena, "HTTP status %d", a->http_status);
+
+	if (a->request_id)
+		what = arena_printf(c->arena, "%s (request %s)", what,
+		    a->request_id);
+	return text[0] ? arena_printf(c->arena, "%s: %s", what, text) : what;
 }
 
 static void
@@ -463,13 +479,7 @@ take_error(struct aws_call *c, const struct xml_node *root)
 			aws_needed(c), a->code));
 		return;
 	}
-	aws_fail(c, a->cls, a->reason,
-	    arena_printf(c->arena, "%s%s%s", code ? code->text : "",
-		code && text ? ": " : "",
-		text       ? text->text
-		    : code ? ""
-			   : arena_printf(c->arena, "HTTP status %d",
-				 a->http_status)));
+	aws_fail(c, a->cls, a->reason, error_text(c, text ? text->text : ""));
 }
 
 static void
@@ -611,7 +621,7 @@ aws_caps(const struct drv_conn *conn)
 		.flags = CSP_CAP_IDEM_TOKEN | CSP_CAP_TAG_ATOMIC |
 		    CSP_CAP_LIST_BY_TAG | CSP_CAP_LIST_BY_TOKEN |
 		    CSP_CAP_IMPORT_KEY | CSP_CAP_CONSOLE | CSP_CAP_CREATE |
-		    CSP_CAP_NET,
+		    CSP_CAP_NET | CSP_CAP_ZONES,
 		.late_apply_max_s = 300,
 		.list_visible_max_s = 120,
 		.token_ttl_s = 86400,
@@ -643,10 +653,19 @@ aws_submit(struct drv_conn *conn, struct csp_req *take_req, drv_done_fn done,
 	}
 }
 
+static void
+aws_load(const struct drv_conn *conn, struct drv_load *out)
+{
+	http_lane_load(conn->lane, out);
+	http_lane_load(conn->run_lane, out);
+}
+
 const struct driver driver_aws = {
 	.name = "aws",
+	.image_prefix = "ami-",
 	.open = aws_open,
 	.close = aws_close,
 	.caps = aws_caps,
 	.submit = aws_submit,
+	.load = aws_load,
 };

@@ -47,10 +47,12 @@ struct aws_call {
 	bool mutated; /* a request that changes something was sent */
 	bool replayed; /* with a credential that was read again */
 	unsigned steps, pages, restarts;
+	struct http_lane *lane; /* of the last request */
 	char *body; /* of the request in flight */
 	int64_t deadline_ns;
 	/* what a plan has found so far, in the arena */
 	const char *image, *vpc, *subnet, *gateway, *table, *group;
+	const char *zone; /* of the subnet */
 	const char *page; /* cursor */
 	size_t at; /* index of a plan over a list */
 	TAILQ_ENTRY(aws_call) link; /* waits for the credential */

@@ -9,14 +9,17 @@
 #include "drivers/aws/aws_int.h"
 
 #include "common/pure/alloc.h"
+#include "common/pure/num.h"
 #include "common/pure/str.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define VPC_CIDR "10.77.0.0/16"
 #define SUBNET_CIDR "10.77.%d.0/24"
 #define SUBNETS_MAX 256
+#define ZONES_MAX 64
 
 static void find_gateway(struct aws_call *c);
 static void find_route(struct aws_call *c, const struct xml_node *root);
@@ -36,6 +39,12 @@ lowest(const struct xml_node *item, const char *path)
 			best = id;
 	}
 	return best;
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
 static void
@@ -88,11 +97,54 @@ on_vpcs(struct aws_call *c, const struct xml_node *root)
 	aws_send(c, on_vpc_made);
 }
 
+/* The N-th zone that is up, in the order of their names; round and round. */
+static void
+on_zones(struct aws_call *c, const struct xml_node *root)
+{
+	const struct xml_node *all = xml_get(root, "availabilityZoneInfo/item");
+	const char *zones[ZONES_MAX];
+	size_t n = 0;
+	int64_t k = 0;
+
+	for (const struct xml_node *z = all; z && n < ZONES_MAX;
+	     z = xml_next(z)) {
+		const char *name = xml_text(z, "zoneName");
+		const char *state = xml_text(z, "zoneState");
+
+		if (name && state && str_eq(state, "available"))
+			zones[n++] = name;
+	}
+	if (n == 0) {
+		aws_fail(c, CSP_DEFINITE, CSP_R_CAPACITY,
+		    "no zone of the region is available");
+		return;
+	}
+	qsort(zones, n, sizeof *zones, by_name);
+	if (c->req->zone &&
+	    !num_parse_i64(c->req->zone + 1, strlen(c->req->zone + 1), 0,
+		1000000, &k)) {
+		aws_fail(c, CSP_DEFINITE, CSP_R_INVALID,
+		    "a zone is a name or # and a number");
+		return;
+	}
+	c->zone = zones[(size_t)k % n];
+	describe_by_tags(c, "DescribeVpcs", on_vpcs);
+}
+
 void
 aws_net_ensure(struct aws_call *c, const struct xml_node *root)
 {
+	const char *zone = c->req->zone;
+
 	(void)root;
-	describe_by_tags(c, "DescribeVpcs", on_vpcs);
+	if (zone && zone[0] && zone[0] != '#') {
+		c->zone = zone;
+		describe_by_tags(c, "DescribeVpcs", on_vpcs);
+		return;
+	}
+	aws_begin(c, "DescribeAvailabilityZones");
+	aws_filter(c, 1, "zone-type", "availability-zone");
+	aws_send(c, on_zones);
 }
 
 /* ---- making: the way out ------------------------------------------------- */
@@ -249,7 +301,7 @@ make_subnet(struct aws_call *c, const struct xml_node *set)
 	aws_begin(c, "CreateSubnet");
 	aws_add(c, "VpcId", c->vpc);
 	aws_addf(c, "CidrBlock", SUBNET_CIDR, k);
-	aws_add(c, "AvailabilityZone", c->req->zone);
+	aws_add(c, "AvailabilityZone", c->zone);
 	aws_tag_spec(c, "subnet");
 	aws_send(c, on_subnet_made);
 }
@@ -257,7 +309,6 @@ make_subnet(struct aws_call *c, const struct xml_node *set)
 static void
 on_subnets(struct aws_call *c, const struct xml_node *root)
 {
-	const char *zone = c->req->zone;
 	const char *public = NULL;
 
 	c->subnet = NULL;
@@ -266,7 +317,7 @@ on_subnets(struct aws_call *c, const struct xml_node *root)
 		const char *id = xml_text(s, "subnetId");
 		const char *at = xml_text(s, "availabilityZone");
 
-		if (!id || (zone && (!at || !str_eq(at, zone))))
+		if (!id || !at || !str_eq(at, c->zone))
 			continue;
 		if (!c->subnet || strcmp(id, c->subnet) < 0) {
 			c->subnet = id;

@@ -17,6 +17,7 @@
 static void revoke(struct aws_call *c, const struct xml_node *root);
 static void authorize(struct aws_call *c, const struct xml_node *root);
 static void delete_next_group(struct aws_call *c, const struct xml_node *root);
+static void on_keys(struct aws_call *c, const struct xml_node *root);
 
 /* ---- rules --------------------------------------------------------------- */
 
@@ -273,6 +274,15 @@ same_key(const char *a, const char *b)
 }
 
 static void
+find_key(struct aws_call *c, aws_step_fn next)
+{
+	aws_begin(c, "DescribeKeyPairs");
+	aws_filter(c, 1, "key-name", c->req->key_name);
+	aws_add(c, "IncludePublicKey", "true");
+	aws_send(c, next);
+}
+
+static void
 on_imported(struct aws_call *c, const struct xml_node *root)
 {
 	(void)root;
@@ -281,8 +291,30 @@ on_imported(struct aws_call *c, const struct xml_node *root)
 }
 
 static void
+on_keys_again(struct aws_call *c, const struct xml_node *root)
+{
+	if (xml_get(root, "keySet/item"))
+		on_keys(c, root);
+	else
+		aws_fail(c, CSP_CONFLICT, CSP_R_BUSY,
+		    "the key is not visible yet");
+}
+
+/* Made by us or refused as a duplicate: an import whose answer was lost may
+ * show up late. */
+static void
+on_import(struct aws_call *c, const struct xml_node *root)
+{
+	if (xml_find(root, "Code"))
+		find_key(c, on_keys_again);
+	else
+		on_imported(c, root);
+}
+
+static void
 import(struct aws_call *c)
 {
+	static const char *const fine[] = { "InvalidKeyPair.Duplicate", NULL };
 	size_t n = strlen(c->req->public_key);
 	unsigned char *b64 = xcalloc(n * 2 + 16, 1);
 
@@ -292,7 +324,7 @@ import(struct aws_call *c)
 	aws_add(c, "PublicKeyMaterial", (const char *)b64);
 	aws_tag_spec(c, "key-pair");
 	free(b64);
-	aws_send(c, on_imported);
+	aws_send_fine(c, fine, on_import);
 }
 
 static void
@@ -319,10 +351,7 @@ aws_key_ensure(struct aws_call *c, const struct xml_node *root)
 		    "a key needs a name and its public half");
 		return;
 	}
-	aws_begin(c, "DescribeKeyPairs");
-	aws_filter(c, 1, "key-name", c->req->key_name);
-	aws_add(c, "IncludePublicKey", "true");
-	aws_send(c, on_keys);
+	find_key(c, on_keys);
 }
 
 static void

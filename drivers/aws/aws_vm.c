@@ -56,17 +56,30 @@ take_vm(struct aws_call *c, const struct xml_node *item, struct csp_vm *vm)
 	return true;
 }
 
-static bool
-listed(const struct csp_answer *a, const char *id)
+static int
+by_id(const void *a, const void *b)
 {
-	for (size_t i = 0; i < a->nvms; i++) {
-		if (str_eq(a->vms[i].csp_id, id))
-			return true;
-	}
-	return false;
+	const struct csp_vm *x = a, *y = b;
+
+	return strcmp(x->csp_id, y->csp_id);
 }
 
-/* Adds the instances of a page; duplicates are dropped. False: unreadable. */
+/* Pages that move while we walk may name an instance twice. */
+static void
+drop_duplicates(struct csp_answer *a)
+{
+	struct csp_vm *v = (struct csp_vm *)(uintptr_t)a->vms;
+	size_t n = 0;
+
+	qsort(v, a->nvms, sizeof *v, by_id);
+	for (size_t i = 0; i < a->nvms; i++) {
+		if (n == 0 || !str_eq(v[n - 1].csp_id, v[i].csp_id))
+			v[n++] = v[i];
+	}
+	a->nvms = n;
+}
+
+/* Adds the instances of a page. False: unreadable. */
 static bool
 take_page(struct aws_call *c, const struct xml_node *root)
 {
@@ -94,8 +107,7 @@ take_page(struct aws_call *c, const struct xml_node *root)
 		     i; i = xml_next(i)) {
 			if (!take_vm(c, i, &all[a->nvms]))
 				return false;
-			if (c->pages == 0 || !listed(a, all[a->nvms].csp_id))
-				a->nvms++;
+			a->nvms++;
 		}
 	}
 	return true;
@@ -110,10 +122,12 @@ unreadable(struct aws_call *c, const char *what)
 static void
 on_page(struct aws_call *c, const struct xml_node *root)
 {
-	if (!take_page(c, root))
+	if (!take_page(c, root)) {
 		unreadable(c, "the cloud's list has no reservationSet");
-	else if (!aws_more(c, root, aws_vm_list))
+	} else if (!aws_more(c, root, aws_vm_list)) {
+		drop_duplicates(c->answer);
 		aws_ok(c);
+	}
 }
 
 void
