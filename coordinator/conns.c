@@ -8,7 +8,6 @@
 #include "common/pure/alloc.h"
 #include "common/pure/ids.h"
 #include "common/pure/str.h"
-#include "coordinator/conns_check.h"
 #include "coordinator/conns_cred.h"
 #include "coordinator/conns_file.h"
 #include "coordinator/conns_int.h"
@@ -58,10 +57,19 @@ conns_new(struct coord *c, struct mw_err *err)
 void
 conns_free(struct conns *cs)
 {
+	struct conn_own *o;
+
 	if (!cs)
 		return;
 	conns_file_free(cs->file);
-	conns_check_stop(cs);
+	while ((o = LIST_FIRST(&cs->own))) {
+		conn_own_end(o);
+		o->cs = NULL;
+		if (o->cn && o->cn->dc)
+			o->cn->drv->close(o->cn->dc);
+		if (o->cn)
+			o->cn->dc = NULL;
+	}
 	for (size_t i = 0; i < cs->n; i++)
 		conn_free(cs->v[i]);
 	if (cs->http)
@@ -70,6 +78,21 @@ conns_free(struct conns *cs)
 	free(cs->v);
 	free(cs->specs);
 	free(cs);
+}
+
+void
+conn_own_add(struct conns *cs, struct conn_own *o, struct conn *cn)
+{
+	o->cs = cs;
+	o->cn = cn;
+	LIST_INSERT_HEAD(&cs->own, o, link);
+}
+
+void
+conn_own_end(struct conn_own *o)
+{
+	if (o->cs)
+		LIST_REMOVE(o, link);
 }
 
 struct conn *

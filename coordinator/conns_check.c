@@ -10,19 +10,15 @@
 #include "coordinator/conns_import.h"
 
 #include <string.h>
-#include <sys/queue.h>
 
 struct check {
-	LIST_ENTRY(check) link;
+	struct conn_own own;
 	struct loop *loop;
-	struct conn *cn;
 	struct conns_check result;
 	int64_t from_ns;
 	void (*done)(void *arg, const struct conns_check *r);
 	void *arg;
 };
-
-LIST_HEAD(conns_checks, check);
 
 /* The first fitting row says what an answer means. NULL: any. */
 static const struct {
@@ -107,15 +103,14 @@ free_later(void *p)
 {
 	struct check *k = p;
 
-	conn_free(k->cn);
+	conn_free(k->own.cn);
 	free(k);
 }
 
 static void
 end(struct check *k)
 {
-	if (k->link.le_prev)
-		LIST_REMOVE(k, link);
+	conn_own_end(&k->own);
 	k->result.took_ns = clock_mono_ns() - k->from_ns;
 	k->done(k->arg, &k->result);
 	/* its driver may be on the stack */
@@ -147,52 +142,27 @@ conns_check(struct conns *cs, const char *id,
 	struct check *k = xcalloc(1, sizeof *k);
 	struct csp_req *q;
 
-	if (!cs->checks)
-		cs->checks = xcalloc(1, sizeof *cs->checks);
-	LIST_INSERT_HEAD(cs->checks, k, link);
 	k->loop = cs->env.loop;
 	k->done = done;
 	k->arg = arg;
 	k->from_ns = clock_mono_ns();
 	k->result.connection = "";
 	k->result.err = (struct mw_err)MW_ERR_INIT;
+	conn_own_add(cs, &k->own, cn ? conn_new(&cn->row) : NULL);
 	if (!cn) {
 		err_set(&k->result.err, MW_NOT_FOUND, 0, "no connection %s",
 		    id);
 		loop_reap(cs->env.loop, end_later, k);
 		return;
 	}
-	k->cn = conn_new(&cn->row);
-	k->result.connection = k->cn->row.id;
-	conn_stats_unref(k->cn->stats);
-	k->cn->stats = conn_stats_ref(cn->stats);
-	if (!conn_open(cs, k->cn, &k->result.err)) {
+	k->result.connection = k->own.cn->row.id;
+	conn_stats_unref(k->own.cn->stats);
+	k->own.cn->stats = conn_stats_ref(cn->stats);
+	if (!conn_open(cs, k->own.cn, &k->result.err)) {
 		loop_reap(cs->env.loop, end_later, k);
 		return;
 	}
-	q = csp_req_new(CSP_VERIFY, k->cn->row.id);
+	q = csp_req_new(CSP_VERIFY, k->own.cn->row.id);
 	q->deadline_ms = CONNS_CHECK_MS;
-	conn_submit(k->cn, q, on_answer, k);
-}
-
-void
-conns_check_stop(struct conns *cs)
-{
-	struct check *k;
-
-	if (!cs->checks)
-		return;
-	LIST_FOREACH(k, cs->checks, link)
-	{
-		if (k->cn && k->cn->dc)
-			k->cn->drv->close(k->cn->dc);
-		if (k->cn)
-			k->cn->dc = NULL;
-	}
-	while ((k = LIST_FIRST(cs->checks))) {
-		LIST_REMOVE(k, link);
-		k->link.le_prev = NULL;
-	}
-	free(cs->checks);
-	cs->checks = NULL;
+	conn_submit(k->own.cn, q, on_answer, k);
 }

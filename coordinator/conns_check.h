@@ -21,8 +21,6 @@ struct conns_check {
  * CONNS_CHECK_MS and a little; the result is borrowed. */
 void conns_check(struct conns *cs, const char *id,
     void (*done)(void *arg, const struct conns_check *r), void *arg);
-/* Those under way end as canceled, soon. */
-void conns_check_stop(struct conns *cs);
 /* The answer in words. */
 void conns_check_words(const struct csp_answer *a, struct mw_err *err);
 

@@ -16,8 +16,8 @@
 
 struct import {
 	struct store_job job;
-	struct conns *cs;
-	struct conn *cn;
+	struct conn_own own;
+	struct loop *loop;
 	size_t step;
 	struct mw_err err; /* why it could not be verified */
 	bool keep_old; /* the catalogue could not be read: keep what is there */
@@ -26,8 +26,8 @@ struct import {
 };
 
 struct listing {
-	struct conns *cs;
-	struct conn *cn;
+	struct conn_own own;
+	struct loop *loop;
 	struct mw_err err; /* it could not be opened */
 	void (*each)(void *arg, const struct csp_region *region);
 	void (*done)(void *arg, const struct mw_err *err);
@@ -45,6 +45,7 @@ static void take_images(struct import *im, const struct csp_answer *a);
 static void set_place(struct conn *cn, const struct csp_region *r);
 static void next(struct import *im);
 static void on_answer(struct csp_answer *take_a, void *arg);
+static void canceled(struct import *im);
 static void fail(struct import *im);
 static void finish(struct import *im);
 static bool put_run(struct db *db, struct store_job *job, struct mw_err *err);
@@ -72,21 +73,21 @@ conns_import(struct conns *cs, const struct conn_row *row,
 	static const struct csp_region nowhere = { 0 };
 	const struct conn *old;
 
-	im->cs = cs;
-	im->cn = conn_new(row);
-	im->cn->renewed = renewed;
+	im->loop = cs->c->loop;
+	conn_own_add(cs, &im->own, conn_new(row));
+	im->own.cn->renewed = renewed;
 	old = conns_find(cs, row->id);
 	if (old) { /* counts go on */
-		conn_stats_unref(im->cn->stats);
-		im->cn->stats = conn_stats_ref(old->stats);
+		conn_stats_unref(im->own.cn->stats);
+		im->own.cn->stats = conn_stats_ref(old->stats);
 	}
 	im->done = done;
 	im->arg = arg;
-	set_place(im->cn, known ? known : &nowhere);
+	set_place(im->own.cn, known ? known : &nowhere);
 	if (known) {
 		im->step = STEP_SPECS;
 	}
-	if (conn_open(cs, im->cn, &im->err))
+	if (conn_open(cs, im->own.cn, &im->err))
 		next(im);
 	else
 		loop_reap(cs->c->loop, fail_later, im);
@@ -106,16 +107,17 @@ conns_regions(struct conns *cs, const char *driver, const char *endpoint,
 	};
 	struct listing *l = xcalloc(1, sizeof *l);
 
-	l->cs = cs;
-	l->cn = conn_new(&row);
+	l->loop = cs->c->loop;
+	conn_own_add(cs, &l->own, conn_new(&row));
 	l->each = each;
 	l->done = done;
 	l->arg = arg;
-	if (!conn_open(cs, l->cn, &l->err)) {
+	if (!conn_open(cs, l->own.cn, &l->err)) {
 		loop_reap(cs->c->loop, listing_later, l);
 		return;
 	}
-	conn_submit(l->cn, csp_req_new(CSP_REGIONS, "discover"), on_regions, l);
+	conn_submit(l->own.cn, csp_req_new(CSP_REGIONS, "discover"), on_regions,
+	    l);
 }
 
 void
@@ -140,24 +142,24 @@ static void
 take_region(struct import *im, const struct csp_answer *a)
 {
 	for (size_t i = 0; i < a->nregions; i++)
-		if (str_eq(a->regions[i].id, im->cn->row.region) &&
+		if (str_eq(a->regions[i].id, im->own.cn->row.region) &&
 		    (!a->regions[i].csp ||
-			str_eq(a->regions[i].csp, im->cn->row.csp)))
-			set_place(im->cn, &a->regions[i]);
+			str_eq(a->regions[i].csp, im->own.cn->row.csp)))
+			set_place(im->own.cn, &a->regions[i]);
 }
 
 static void
 take_specs(struct import *im, const struct csp_answer *a)
 {
 	for (size_t i = 0; i < a->nspecs; i++)
-		conn_add_spec(im->cn, &a->specs[i]);
+		conn_add_spec(im->own.cn, &a->specs[i]);
 }
 
 static void
 take_images(struct import *im, const struct csp_answer *a)
 {
 	for (size_t i = 0; i < a->nimages; i++)
-		conn_add_image(im->cn, &a->images[i]);
+		conn_add_image(im->own.cn, &a->images[i]);
 }
 
 static void
@@ -183,10 +185,10 @@ next(struct import *im)
 		finish(im);
 		return;
 	}
-	q = csp_req_new(steps[im->step].op, im->cn->row.id);
+	q = csp_req_new(steps[im->step].op, im->own.cn->row.id);
 	if (q->op == CSP_VERIFY) /* somebody waits for it */
 		q->deadline_ms = CONNS_CHECK_MS;
-	conn_submit(im->cn, q, on_answer, im);
+	conn_submit(im->own.cn, q, on_answer, im);
 }
 
 static void
@@ -202,17 +204,29 @@ on_answer(struct csp_answer *take_a, void *arg)
 		conns_check_words(take_a, &im->err);
 	}
 	csp_answer_free(take_a);
-	if (im->err.code == MW_OK)
+	if (!im->own.cs)
+		canceled(im);
+	else if (im->err.code == MW_OK)
 		next(im);
 	else
 		fail(im);
+}
+
+/* The coordinator ends: nothing is stored. */
+static void
+canceled(struct import *im)
+{
+	err_set(&im->err, MW_CANCELED, 0, "the coordinator stops");
+	conn_free(im->own.cn);
+	im->done(im->arg, &im->err);
+	free(im);
 }
 
 /* The row is kept, so that people see why it does not work. */
 static void
 fail(struct import *im)
 {
-	const struct conn *old = conns_find(im->cs, im->cn->row.id);
+	const struct conn *old = conns_find(im->own.cs, im->own.cn->row.id);
 
 	im->keep_old = old && old->nspecs;
 	finish(im);
@@ -221,15 +235,15 @@ fail(struct import *im)
 static void
 finish(struct import *im)
 {
-	struct conn_row *row = &im->cn->row;
+	struct conn_row *row = &im->own.cn->row;
 
 	row->verified = im->err.code == MW_OK;
 	free(row->verified_reason);
 	row->verified_reason = row->verified ? NULL : xstrdup(im->err.msg);
-	conn_sort(im->cn);
+	conn_sort(im->own.cn);
 	im->job.run = put_run;
 	im->job.done = put_done;
-	store_submit(im->cs->c->store, &im->job);
+	store_submit(im->own.cs->c->store, &im->job);
 }
 
 static bool
@@ -238,30 +252,39 @@ put_run(struct db *db, struct store_job *job, struct mw_err *err)
 	struct import *im = container_of(job, struct import, job);
 
 	if (im->keep_old)
-		return db_conn_reason(db, im->cn->row.id,
-		    im->cn->row.verified_reason, err);
-	return db_conn_put(db, im->cn, err);
+		return db_conn_reason(db, im->own.cn->row.id,
+		    im->own.cn->row.verified_reason, err);
+	return db_conn_put(db, im->own.cn, err);
 }
 
 static void
 put_done(struct store_job *job, bool ok, const struct mw_err *err)
 {
 	struct import *im = container_of(job, struct import, job);
-	struct conn *old = conns_find(im->cs, im->cn->row.id);
+	struct conn *old;
+
+	if (!im->own.cs) {
+		canceled(im);
+		return;
+	}
+	conn_own_end(&im->own);
+	old = conns_find(im->own.cs, im->own.cn->row.id);
 
 	if (!ok) {
 		im->err = *err;
-		conn_free(im->cn);
+		conn_free(im->own.cn);
 	} else if (im->keep_old && old) {
 		old->row.verified = false;
 		free(old->row.verified_reason);
-		old->row.verified_reason = xstrdup(im->cn->row.verified_reason);
-		conn_free(im->cn);
+		old->row.verified_reason =
+		    xstrdup(im->own.cn->row.verified_reason);
+		conn_free(im->own.cn);
 	} else {
-		log_info("conns", im->cn->row.id,
+		log_info("conns", im->own.cn->row.id,
 		    "imported\tspecs=%zu images=%zu verified=%d",
-		    im->cn->nspecs, im->cn->nimages, im->cn->row.verified);
-		conns_put(im->cs, im->cn);
+		    im->own.cn->nspecs, im->own.cn->nimages,
+		    im->own.cn->row.verified);
+		conns_put(im->own.cs, im->own.cn);
 	}
 	im->done(im->arg, &im->err);
 	free(im);
@@ -270,7 +293,12 @@ put_done(struct store_job *job, bool ok, const struct mw_err *err)
 static void
 fail_later(void *p)
 {
-	fail(p);
+	struct import *im = p;
+
+	if (im->own.cs)
+		fail(im);
+	else
+		canceled(im);
 }
 
 static void
@@ -301,7 +329,8 @@ listing_end(struct listing *l, const struct mw_err *err)
 {
 	l->done(l->arg, err);
 	/* Its driver is on the stack. */
-	loop_reap(l->cs->c->loop, close_later, l->cn);
+	conn_own_end(&l->own);
+	loop_reap(l->loop, close_later, l->own.cn);
 	free(l);
 }
 

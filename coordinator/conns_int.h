@@ -8,6 +8,8 @@
 #include "coordinator/conn_stats.h"
 #include "drivers/http.h"
 
+#include <sys/queue.h>
+
 struct conn {
 	struct conn_row row;
 	struct conn_stats *stats; /* conn_stats.h; a reference */
@@ -18,6 +20,15 @@ struct conn {
 	size_t nspecs, specs_cap;
 	struct image_row *images;
 	size_t nimages, images_cap;
+};
+
+/* Work under way with a driver connection of its own: an import, a list of
+ * regions, a check. When the connections go its driver is closed and its calls
+ * end as canceled; cs is NULL then, and must not be asked for. */
+struct conn_own {
+	LIST_ENTRY(conn_own) link;
+	struct conns *cs;
+	struct conn *cn; /* or NULL */
 };
 
 struct conns {
@@ -32,7 +43,7 @@ struct conns {
 	bool flat;
 	struct conns_file *file; /* conns_file.h */
 	struct seal *seal; /* drivers/seal.h */
-	struct conns_checks *checks; /* conns_check.h: under way */
+	LIST_HEAD(, conn_own) own;
 };
 
 struct conn *conn_new(const struct conn_row *row); /* copies the strings */
@@ -46,6 +57,8 @@ void conn_submit(struct conn *cn, struct csp_req *take_req, drv_done_fn done,
 void conn_add_spec(struct conn *cn, const struct csp_spec *s);
 void conn_add_image(struct conn *cn, const struct csp_image *im);
 void conn_sort(struct conn *cn); /* after the last conn_add_spec */
+void conn_own_add(struct conns *cs, struct conn_own *o, struct conn *cn);
+void conn_own_end(struct conn_own *o);
 struct conn *conns_find(const struct conns *cs, const char *id);
 void conns_put(struct conns *cs, struct conn *take_cn); /* replaces */
 void conns_remove(struct conns *cs, const char *id);

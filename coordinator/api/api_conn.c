@@ -466,6 +466,8 @@ intake_start(struct intake *in, struct httpd_req *req)
 static void
 intake_go(struct intake *in)
 {
+	if (!in->c->conns) /* the coordinator ends */
+		in->n = in->next;
 	if (in->done == in->n) {
 		intake_end(in);
 		return;
@@ -532,8 +534,9 @@ intake_end(struct intake *in)
 	char *sealed = in->n == 1 ? xasprintf("sealed:%s", in->v[0].id) : NULL;
 
 	/* the row may name another credential now */
-	conns_unseal(in->c->conns, sealed);
-	if (in->renewed)
+	if (in->c->conns)
+		conns_unseal(in->c->conns, sealed);
+	if (in->c->conns && in->renewed)
 		conns_unseal(in->c->conns, in->credential);
 	free(sealed);
 
