@@ -176,7 +176,9 @@ verdict(json_t *a)
 			    js(s, "message")[0] ? ": " : "", js(s, "message"));
 	}
 	if (partial) {
-		fprintf(stderr, "milkyway: partly done\n");
+		/* what was dropped has no step any more */
+		fprintf(stderr, "milkyway: partly done%s%s\n",
+		    js(e, "message")[0] ? ": " : "", js(e, "message"));
 		return EXIT_PARTIAL;
 	}
 	fprintf(stderr, "milkyway: %s %s", js(a, "kind"), js(a, "state"));

@@ -364,6 +364,19 @@ json_get_array(const struct json_at *at, const char *key, bool required,
 	return true;
 }
 
+/* As many as fit. */
+static void
+say_known(const char *const *known, struct mw_err *err)
+{
+	struct str t = STR_INIT;
+
+	for (; *known && t.len + strlen(*known) < sizeof err->hint - 32;
+	     known++)
+		str_addf(&t, "%s%s", t.len ? ", " : "it takes ", *known);
+	err_hint(err, "%s%s", str_cstr(&t), *known ? ", ..." : "");
+	str_free(&t);
+}
+
 bool
 json_no_others(const struct json_at *at, const char *const *known,
     struct mw_err *err)
@@ -377,8 +390,11 @@ json_no_others(const struct json_at *at, const char *const *known,
 
 		while (*k != NULL && strcmp(*k, key) != 0)
 			k++;
-		if (*k == NULL)
-			return wrong(err, at, key, "is not a known field");
+		if (*k != NULL)
+			continue;
+		wrong(err, at, key, "is not a known field");
+		say_known(known, err);
+		return false;
 	}
 	return true;
 }

@@ -263,11 +263,13 @@ lc_orphan_blocks(const struct lc *lc, const struct lc_mcis *m, const char *ns,
 		    (s && s->row.slot_id == x->o.slot_id))
 			continue;
 		err_set(err, MW_CONFLICT, 0,
-		    "there may be a %s already: %s (%s) is billed and waits "
-		    "for your word",
+		    "%s is there already: %s (%s) is billed and waits for "
+		    "your word",
 		    vm_id, x->o.csp_id, x->o.connection);
-		err_hint(err, "milkyway orphans terminate %s, or ignore %s",
-		    x->o.csp_id, x->o.csp_id);
+		err_hint(err,
+		    "milkyway orphans lists such VMs; then milkyway orphans "
+		    "terminate %s, or ignore it",
+		    x->o.csp_id);
 		blocks = true;
 	}
 	str_free(&name);
