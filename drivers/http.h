@@ -90,7 +90,8 @@ struct http_lane *http_lane_new(struct http *h,
     const struct http_lane_conf *conf);
 /* Open calls end as canceled on a later turn of the loop. */
 void http_lane_close(struct http_lane *lane);
-/* A cloud said "throttled": halves the rate, which recovers slowly. */
+/* A cloud said "throttled": halves the rate, once a second at most, which
+ * recovers slowly. */
 void http_lane_throttled(struct http_lane *lane);
 
 /* Adds what waits and flies in this lane; the rate is that of now. */

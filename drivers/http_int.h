@@ -65,6 +65,7 @@ struct http_lane {
 	bool allow_plain, closed;
 	double base_rate, rate, burst, tokens; /* per s; rate 0: no limit */
 	int64_t filled_ns, quiet_ns; /* last refill, last throttle or rise */
+	int64_t cut_ns; /* last halving, 0: never */
 	unsigned in_flight, in_flight_max;
 	size_t queue_max, nqueue;
 	size_t calls; /* not yet done */

@@ -23,6 +23,8 @@
 /* A lane without limit gets one when it is throttled, up to here. */
 #define RATE_TOP 50.0
 #define RATE_LEAST 0.2
+/* Refusals within so long are of one crowd, not of a rate still too high. */
+#define CROWD_NS NS_PER_S
 
 static void on_token(void *arg);
 static void lane_free(void *p);
@@ -97,11 +99,15 @@ void
 http_lane_throttled(struct http_lane *lane)
 {
 	double rate = lane->rate > 0 ? lane->rate / 2 : RATE_TOP / 5;
+	int64_t now = clock_mono_ns();
 
-	lane->rate = rate > RATE_LEAST ? rate : RATE_LEAST;
-	lane->quiet_ns = clock_mono_ns();
+	lane->quiet_ns = now;
 	if (lane->tokens > 1)
 		lane->tokens = 1;
+	if (lane->cut_ns && now - lane->cut_ns < CROWD_NS)
+		return;
+	lane->cut_ns = now;
+	lane->rate = rate > RATE_LEAST ? rate : RATE_LEAST;
 	log_warn("drivers", lane->name,
 	    "the cloud throttles us\trate_per_s=%.2f action=slower",
 	    lane->rate);

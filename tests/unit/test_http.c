@@ -505,6 +505,9 @@ rates_hold(void **state)
 	assert_int_equal(w->requests, 5);
 	http_lane_throttled(w->lane);
 	assert_true(w->lane->rate < 51);
+	/* the rest of the same crowd */
+	http_lane_throttled(w->lane);
+	assert_true(w->lane->rate > 49);
 }
 
 static void
