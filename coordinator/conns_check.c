@@ -13,6 +13,8 @@
 
 struct check {
 	struct conn_own own;
+	struct loop_timer *timer;
+	bool told; /* done() was called */
 	struct loop *loop;
 	struct conns_check result;
 	int64_t from_ns;
@@ -103,18 +105,44 @@ free_later(void *p)
 {
 	struct check *k = p;
 
+	loop_timer_free(k->timer);
 	conn_free(k->own.cn);
 	free(k);
+}
+
+static void
+tell(struct check *k)
+{
+	k->result.took_ns = clock_mono_ns() - k->from_ns;
+	if (!k->told)
+		k->done(k->arg, &k->result);
+	k->told = true;
 }
 
 static void
 end(struct check *k)
 {
 	conn_own_end(&k->own);
-	k->result.took_ns = clock_mono_ns() - k->from_ns;
-	k->done(k->arg, &k->result);
+	tell(k);
 	/* its driver may be on the stack */
 	loop_reap(k->loop, free_later, k);
+}
+
+/* Drivers have deadlines of their own for what comes before the call, e.g. a
+ * token. */
+static void
+on_late(void *arg)
+{
+	struct check *k = arg;
+
+	err_set(&k->result.err, MW_TIMEOUT, 0, "no answer in %d s",
+	    CONNS_CHECK_MS / 1000);
+	err_hint(&k->result.err,
+	    "is --endpoint right? a firewall, a proxy, or a cloud in trouble");
+	tell(k);
+	if (k->own.cn->dc)
+		k->own.cn->drv->close(k->own.cn->dc);
+	k->own.cn->dc = NULL;
 }
 
 static void
@@ -129,7 +157,8 @@ on_answer(struct csp_answer *take_a, void *arg)
 	struct check *k = arg;
 
 	k->result.answer = take_a;
-	conns_check_words(take_a, &k->result.err);
+	if (!k->told)
+		conns_check_words(take_a, &k->result.err);
 	end(k);
 	csp_answer_free(take_a);
 }
@@ -143,6 +172,7 @@ conns_check(struct conns *cs, const char *id,
 	struct csp_req *q;
 
 	k->loop = cs->env.loop;
+	k->timer = loop_timer_new(k->loop, on_late, k);
 	k->done = done;
 	k->arg = arg;
 	k->from_ns = clock_mono_ns();
@@ -164,5 +194,6 @@ conns_check(struct conns *cs, const char *id,
 	}
 	q = csp_req_new(CSP_VERIFY, k->own.cn->row.id);
 	q->deadline_ms = CONNS_CHECK_MS;
+	loop_timer_set(k->timer, (CONNS_CHECK_MS + 500) * NS_PER_MS);
 	conn_submit(k->own.cn, q, on_answer, k);
 }

@@ -161,6 +161,12 @@ doctor_done(struct store_job *job, bool ok, const struct mw_err *err)
 {
 	struct doctor_job *j = container_of(job, struct doctor_job, job);
 
+	struct mw_err ends = MW_ERR_INIT;
+
+	if (ok && !j->c->conns) { /* the coordinator ends */
+		ok = err_set(&ends, MW_CANCELED, 0, "stopping");
+		err = &ends;
+	}
 	if (ok)
 		httpd_reply_json(j->req, 200,
 		    doctor_run(j->c, j->n, str_cstr(&j->orphans), j->silent,

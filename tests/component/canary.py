@@ -241,6 +241,20 @@ def cases(c, ports):
           hits(words[3].encode().hex(), words) and not found, found)
 
 
+def check_policy():
+    """The policy that people are told to give is what the driver uses."""
+    verbs = "Describe|Create|Delete|Attach|Detach|Authorize|Revoke|Modify|Run|Start|Stop|Reboot|Terminate|Import|Get|" \
+            "Allocate|Associate|Release|Replace|Disassociate"
+    used = {"CreateTags"}  # by every create that carries tags
+    for path in glob.glob(product.ROOT + "/drivers/aws/*.c"):
+        used |= set(re.findall(r'"((?:%s)[A-Z][A-Za-z]+)"' % verbs, open(path).read()))
+    text = open(product.ROOT + "/docs/connections.md").read()
+    policy = json.loads(re.search(r"```json\n(.*?)```", text, re.S).group(1))
+    told = [a.split(":")[1] for st in policy["Statement"] for a in st["Action"]]
+    check("the documented policy is what the driver of AWS uses", set(told) == used and len(told) == len(used) > 30,
+          set(told) ^ used)
+
+
 def check_dumpable():
     """The files of a process that is not dumpable belong to root, so only one
     that is not root's can tell: the same program as nobody."""
@@ -276,6 +290,7 @@ def main():
             found = hits(f.read(), [canary(x, f2) for x in ("sealed", "file", "exec", "env")
                                     for fs in FIELDS.values() for f2 in fs])
         check("nor in the log of its end", not found, found)
+        check_policy()
     finally:
         if c and c.proc.poll() is None:
             c.proc.kill()
