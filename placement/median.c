@@ -15,8 +15,11 @@
 
 #define FAR (INT64_C(1) << 50) /* does not serve */
 #define ROOT_ROUNDS 400
-#define ROUNDS 40
+#define ROUNDS 60
+#define LOOK 12
+#define HOPE 16
 #define TRY_EVERY 8
+#define MAX_BYTES ((size_t)32 << 20) /* of the lists of nodes */
 #define FEW 256 /* candidates */
 
 struct keyed {
@@ -26,14 +29,15 @@ struct keyed {
 
 struct pl_median {
 	const struct pl_model *m;
-	/* Per user its sites, the nearest first: weight * time, and site. */
-	int64_t *time;
-	uint32_t *site;
-	uint32_t *nnear; /* per user: how many */
-	/* The same of one node: candidates nearer than the chosen, and the
-	 * time of the nearest chosen. */
-	int64_t *node_time, *reach;
-	uint32_t *node_site, *nnode;
+	/* Per user its sites, the nearest first: weight * time, and site; how
+	 * many. First all, then those of the nodes down to this one, as far as there is room:
+	 * candidates nearer than the chosen, and the time of the nearest
+	 * chosen. */
+	struct level {
+		int64_t *time, *reach;
+		uint32_t *site, *n;
+	} level[PLACE_MAX_VMS + 2], *node;
+	size_t nlevels;
 	int64_t *price, *now; /* (k + 1) * nusers; nusers */
 	int32_t *miss; /* per user: 1 - times it is served */
 	/* After the users: a price for each VM in a zone, region or csp that
@@ -95,6 +99,24 @@ near_cmp(const void *a, const void *b)
 	return x->site < y->site ? -1 : x->site > y->site;
 }
 
+static void
+levels_make(struct pl_median *d)
+{
+	const struct pl_model *m = d->m;
+	size_t cells = m->n * m->nusers + 1;
+	size_t room = MAX_BYTES / (cells * (sizeof(int64_t) + 4));
+
+	d->nlevels = room < 2 ? 2 : room > m->k + 2 ? m->k + 2 : room;
+	for (size_t i = 0; i < d->nlevels; i++) {
+		struct level *v = &d->level[i];
+
+		v->time = xcalloc(cells, sizeof *v->time);
+		v->site = xcalloc(cells, sizeof *v->site);
+		v->n = xcalloc(m->nusers, sizeof *v->n);
+		v->reach = xcalloc(m->nusers, sizeof *v->reach);
+	}
+}
+
 /* The sites of user u that may serve it. False: too far to add up. */
 static bool
 near_make(struct pl_median *d, size_t u, struct near *v)
@@ -114,10 +136,11 @@ near_make(struct pl_median *d, size_t u, struct near *v)
 	}
 	qsort(v, n, sizeof *v, near_cmp);
 	for (size_t i = 0; i < n; i++) {
-		d->time[u * m->n + i] = v[i].time;
-		d->site[u * m->n + i] = v[i].site;
+		d->level[0].time[u * m->n + i] = v[i].time;
+		d->level[0].site[u * m->n + i] = v[i].site;
 	}
-	d->nnear[u] = (uint32_t)n;
+	d->level[0].n[u] = (uint32_t)n;
+	d->level[0].reach[u] = FAR / 4;
 	d->price[u] = n > 1 ? v[1].time + v[1].time / 2 : FAR / 8;
 	return true;
 }
@@ -136,13 +159,7 @@ pl_median_new(const struct pl_model *m)
 	d->m = m;
 	d->coef = m->coef[m->user_term];
 	d->scale = (pl_cost)m->user_weight_sum;
-	d->time = xcalloc(m->n * m->nusers + 1, sizeof *d->time);
-	d->site = xcalloc(m->n * m->nusers + 1, sizeof *d->site);
-	d->nnear = xcalloc(m->nusers, sizeof *d->nnear);
-	d->node_time = xcalloc(m->n * m->nusers + 1, sizeof *d->node_time);
-	d->node_site = xcalloc(m->n * m->nusers + 1, sizeof *d->node_site);
-	d->nnode = xcalloc(m->nusers, sizeof *d->nnode);
-	d->reach = xcalloc(m->nusers, sizeof *d->reach);
+	levels_make(d);
 	d->nprices = m->nusers;
 	for (int l = PLACE_LEVEL_ZONE; l < PLACE_LEVEL_COUNT; l++) {
 		d->first[l] = d->nprices;
@@ -171,13 +188,12 @@ pl_median_free(struct pl_median *d)
 {
 	if (d == NULL)
 		return;
-	free(d->time);
-	free(d->site);
-	free(d->nnear);
-	free(d->node_time);
-	free(d->node_site);
-	free(d->nnode);
-	free(d->reach);
+	for (size_t i = 0; i < d->nlevels; i++) {
+		free(d->level[i].time);
+		free(d->level[i].reach);
+		free(d->level[i].site);
+		free(d->level[i].n);
+	}
 	free(d->price);
 	free(d->now);
 	free(d->miss);
@@ -196,11 +212,11 @@ discounts(struct pl_median *d)
 
 	memset(d->worth, 0, m->n * sizeof *d->worth);
 	for (size_t u = 0; u < m->nusers; u++) {
-		const int64_t *time = d->node_time + u * m->n;
-		const uint32_t *site = d->node_site + u * m->n;
+		const int64_t *time = d->node->time + u * m->n;
+		const uint32_t *site = d->node->site + u * m->n;
 		int64_t now = d->now[u];
 
-		for (uint32_t i = 0; i < d->nnode[u] && time[i] < now; i++)
+		for (uint32_t i = 0; i < d->node->n[u] && time[i] < now; i++)
 			d->worth[site[i]] += time[i] - now;
 	}
 }
@@ -231,7 +247,8 @@ discount(struct pl_median *d, uint32_t e)
  * time, so no discount of the chosen is needed.
  */
 static void
-node_make(struct pl_search *s, const uint32_t *list, size_t n)
+node_make(struct pl_search *s, const struct level *from, const uint32_t *list,
+    size_t n)
 {
 	struct pl_median *d = s->median;
 	const struct pl_model *m = d->m;
@@ -244,21 +261,30 @@ node_make(struct pl_search *s, const uint32_t *list, size_t n)
 		if (m->serves[m->el[s->chosen[c]].cls])
 			d->taken[m->el[s->chosen[c]].site] = -1;
 	for (size_t u = 0; u < m->nusers; u++) {
-		const int64_t *time = d->time + u * m->n;
-		const uint32_t *site = d->site + u * m->n;
-		uint32_t kept = 0, i = 0;
+		const int64_t *time = from->time + u * m->n;
+		const uint32_t *site = from->site + u * m->n;
+		uint32_t kept = 0, i = 0, all = from->n[u];
 
-		for (; i < d->nnear[u] && d->taken[site[i]] >= 0; i++)
+		for (; i < all && d->taken[site[i]] >= 0; i++)
 			if (d->taken[site[i]] > 0) {
-				d->node_time[u * m->n + kept] = time[i];
-				d->node_site[u * m->n + kept++] = site[i];
+				d->node->time[u * m->n + kept] = time[i];
+				d->node->site[u * m->n + kept++] = site[i];
 			}
-		d->nnode[u] = kept;
-		d->reach[u] = i < d->nnear[u] ? time[i] : FAR / 4;
-		if (d->now[u] > d->reach[u])
-			d->now[u] = d->reach[u];
+		d->node->n[u] = kept;
+		d->node->reach[u] = i < all ? time[i] : from->reach[u];
+		if (d->now[u] > d->node->reach[u])
+			d->now[u] = d->node->reach[u];
 	}
 	memset(d->taken, 0, m->n * sizeof *d->taken);
+}
+
+/* The lists of the node that is chosen. */
+static struct level *
+level_of(struct pl_median *d, size_t nchosen)
+{
+	size_t last = d->nlevels - 1;
+
+	return &d->level[nchosen < last ? nchosen + 1 : last];
 }
 
 static void
@@ -359,11 +385,11 @@ count_served(struct pl_median *d)
 	const struct pl_model *m = d->m;
 
 	for (size_t u = 0; u < m->nusers; u++) {
-		const int64_t *time = d->node_time + u * m->n;
-		const uint32_t *site = d->node_site + u * m->n;
+		const int64_t *time = d->node->time + u * m->n;
+		const uint32_t *site = d->node->site + u * m->n;
 		int32_t miss = 1;
 
-		for (uint32_t i = 0; i < d->nnode[u] && time[i] < d->now[u];
+		for (uint32_t i = 0; i < d->node->n[u] && time[i] < d->now[u];
 		     i++)
 			miss -= d->taken[site[i]];
 		d->miss[u] = miss;
@@ -417,8 +443,9 @@ step(struct pl_search *s, const uint32_t *list, size_t n, pl_cost value,
 	for (size_t u = 0; u < d->nprices; u++) {
 		int64_t w = u < nusers ? 1 : d->weigh;
 
-		if (u < nusers ? d->miss[u] > 0 && d->now[u] >= d->reach[u]
-			       : d->miss[u] < 0 && d->now[u] == 0)
+		if (u < nusers
+			? d->miss[u] > 0 && d->now[u] >= d->node->reach[u]
+			: d->miss[u] < 0 && d->now[u] == 0)
 			d->miss[u] = 0;
 		norm += (pl_cost)d->miss[u] * d->miss[u] * w * w;
 	}
@@ -430,7 +457,7 @@ step(struct pl_search *s, const uint32_t *list, size_t n, pl_cost value,
 	if (move > FAR / 64)
 		move = FAR / 64;
 	for (size_t u = 0; u < d->nprices; u++) {
-		int64_t most = u < nusers ? d->reach[u] : FAR / 4;
+		int64_t most = u < nusers ? d->node->reach[u] : FAR / 4;
 
 		d->now[u] +=
 		    (int64_t)move * d->miss[u] * (u < nusers ? 1 : d->weigh);
@@ -459,6 +486,16 @@ peg(struct pl_search *s, uint32_t *list, size_t n, pl_cost value)
 	return kept;
 }
 
+/* Is the last rank too far for the steps that are left, if the last few gained
+ * so much? */
+static bool
+hopeless(const struct pl_search *s, pl_cost gain)
+{
+	const struct pl_median *d = s->median;
+
+	return s->thr < PL_INF && s->thr * d->scale - d->value > HOPE * gain;
+}
+
 pl_cost
 pl_median_bound(struct pl_search *s, uint32_t *list, size_t *count)
 {
@@ -469,12 +506,16 @@ pl_median_bound(struct pl_search *s, uint32_t *list, size_t *count)
 	int64_t share = root ? 1229 : 614;
 	size_t rounds = root ? ROOT_ROUNDS : ROUNDS, bad = 0;
 	size_t n = *count, made = n;
+	struct level *from;
 	bool last = false;
+	pl_cost was = -PL_MAX_COST;
 
 	memcpy(d->now, s->nchosen > 0 ? best - d->nprices : best, size);
 	d->value = -PL_INF;
 	chosen_costs(s);
-	node_make(s, list, n);
+	d->node = level_of(d, s->nchosen);
+	from = root ? &d->level[0] : level_of(d, s->nchosen - 1);
+	node_make(s, from == d->node ? from - 1 : from, list, n);
 	for (size_t r = 0; r < rounds && share > 4; r++) {
 		pl_cost v = evaluate(s, list, n), goal;
 
@@ -493,6 +534,11 @@ pl_median_bound(struct pl_search *s, uint32_t *list, size_t *count)
 			break;
 		if (s->nchosen == 0 && r % TRY_EVERY == 0)
 			pl_search_try(s, list, n);
+		if (!root && r % LOOK == LOOK - 1) {
+			if (hopeless(s, d->value - was))
+				break;
+			was = d->value;
+		}
 		goal = s->thr < PL_INF ? s->thr * d->scale + d->coef
 				       : v + v / 20 + d->coef * 1000;
 		if (!step(s, list, n, v, goal > v ? goal : v + d->coef, share))
@@ -502,7 +548,7 @@ pl_median_bound(struct pl_search *s, uint32_t *list, size_t *count)
 			last = last && *count == n;
 			n = *count;
 			if (8 * n < 7 * made) {
-				node_make(s, list, n);
+				node_make(s, d->node, list, n);
 				made = n;
 			}
 		}
