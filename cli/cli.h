@@ -183,6 +183,9 @@ struct cli_table *table_new(const char *const *heads);
 void table_add(struct cli_table *t, const char *fmt, ...) mw_printf(2, 3);
 /* An integer of an answer; unknown is an empty cell. */
 void table_add_int(struct cli_table *t, const json_t *o, const char *key);
+/* A time: to the second for people, as it is for programs. */
+void table_add_at(struct cli_table *t, const struct cli *c, const json_t *o,
+    const char *key);
 /* The next cell in an ANSI colour (e.g. 31); 0 = none. */
 void table_color(struct cli_table *t, int color);
 /* Frees the table. On a terminal the last column breaks at its spaces. */

@@ -46,7 +46,8 @@ mcis_history(struct cli *c, int argc, char **argv)
 		t = table_new(heads);
 		json_array_foreach(ja(a, "items"), i, e)
 		{
-			for (size_t k = 0; k < ARRAY_LEN(keys); k++)
+			table_add_at(t, c, e, keys[0]);
+			for (size_t k = 1; k < ARRAY_LEN(keys); k++)
 				table_add(t, "%s", js(e, keys[k]));
 		}
 		table_print(t, c);

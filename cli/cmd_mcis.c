@@ -75,7 +75,7 @@ run_list(struct cli *c, int argc, char **argv)
 			table_add(t, "%s", money);
 			billed_text(m, money);
 			table_add(t, "%s", money);
-			table_add(t, "%s", js(m, "createdAt"));
+			table_add_at(t, c, m, "createdAt");
 		}
 		table_print(t, c);
 	}

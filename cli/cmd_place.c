@@ -82,7 +82,7 @@ run_list(struct cli *c, int argc, char **argv)
 	{
 		table_add(t, "%s", js(p, "placementId"));
 		table_add(t, "%s", js(p, "status"));
-		table_add(t, "%s", js(p, "createdAt"));
+		table_add_at(t, c, p, "createdAt");
 	}
 	table_print(t, c);
 	json_decref(a);

@@ -41,6 +41,8 @@ list(struct cli *c, const char *path, const char *const *heads,
 			} else if (json_is_boolean(v)) {
 				table_add(t, "%s",
 				    json_is_true(v) ? "yes" : "no");
+			} else if (str_eq(fields[k], "startedAt")) {
+				table_add_at(t, c, item, fields[k]);
 			} else {
 				table_add(t, "%s", js(item, fields[k]));
 			}

@@ -62,6 +62,13 @@ table_add_int(struct cli_table *t, const json_t *o, const char *key)
 		table_add(t, "%s", "");
 }
 
+void
+table_add_at(struct cli_table *t, const struct cli *c, const json_t *o,
+    const char *key)
+{
+	table_add(t, "%.*s", c->out == OUT_TABLE ? 19 : 64, js(o, key));
+}
+
 static const char *
 cell_text(const struct cell *c)
 {
