@@ -202,7 +202,8 @@ on_page(struct os_call *c, json_t *root)
 }
 
 /* A list of what changed shows deleted servers, too: proof that they are gone,
- * which a server that is missing in a list is not. */
+ * which a server that is missing in a list is not. Their metadata is gone, so
+ * they are told without tags, those with names like ours. */
 static void
 on_changes(struct os_call *c, json_t *root)
 {
@@ -219,8 +220,9 @@ on_changes(struct os_call *c, json_t *root)
 	a->vms = all;
 	json_array_foreach(list, i, s)
 	{
-		if (!take_vm(c, s, &vm) || !has_tags(c->req, &vm) ||
-		    !str_starts(vm.native, "DELETED") || listed(a, vm.csp_id))
+		if (!take_vm(c, s, &vm) || !str_eq(vm.native, "DELETED") ||
+		    !vm.name || !str_starts(vm.name, "mw") ||
+		    listed(a, vm.csp_id))
 			continue;
 		os_name_drop(&c->conn->floating, vm.csp_id);
 		all[a->nvms++] = vm;
@@ -279,6 +281,15 @@ os_vm_get(struct os_call *c, json_t *root)
 
 /* ---- create -------------------------------------------------------------- */
 
+/* A copy: other calls renew the table while this one waits. */
+static const char *
+known(struct os_call *c, struct os_name *list, const char *name)
+{
+	const char *id = os_name_get(list, name);
+
+	return id ? arena_strdup(c->arena, id) : NULL;
+}
+
 static void
 on_flavors(struct os_call *c, json_t *root)
 {
@@ -293,7 +304,7 @@ on_flavors(struct os_call *c, json_t *root)
 		if (name && id)
 			os_name_put(&c->conn->flavors, name, id);
 	}
-	c->flavor = os_name_get(c->conn->flavors, c->req->spec);
+	c->flavor = known(c, c->conn->flavors, c->req->spec);
 	if (c->flavor)
 		look_up_image(c);
 	else
@@ -305,7 +316,7 @@ on_flavors(struct os_call *c, json_t *root)
 static void
 look_up_flavor(struct os_call *c)
 {
-	c->flavor = os_name_get(c->conn->flavors, c->req->spec);
+	c->flavor = known(c, c->conn->flavors, c->req->spec);
 	if (c->flavor)
 		look_up_image(c);
 	else
@@ -329,7 +340,7 @@ on_image(struct os_call *c, json_t *root)
 static void
 look_up_image(struct os_call *c)
 {
-	c->image = os_name_get(c->conn->images, c->req->image);
+	c->image = known(c, c->conn->images, c->req->image);
 	if (c->image)
 		post_server(c);
 	else
