@@ -11,7 +11,9 @@
 #include "common/clock.h"
 #include "common/pure/alloc.h"
 #include "drivers/http.h"
+#include "drivers/seal.h"
 
+#include <libgen.h>
 #include <string.h>
 
 #define FILE_MAX ((size_t)8 << 20)
@@ -112,7 +114,7 @@ read_conn(struct brake *b, const struct json_at *at, size_t i,
 	/* As the API shows and takes them; what is only shown is ignored. */
 	static const char *const known[] = { "id", "driver", "csp", "region",
 		"endpoint", "credential", "display", "lat", "lon", "verified",
-		"verifiedReason", NULL };
+		"verifiedReason", "prices", NULL };
 	const char *id, *driver, *csp, *region, *endpoint, *credential;
 	struct brake_conn *c;
 
@@ -176,6 +178,7 @@ struct brake *
 brake_open(const char *path, struct mw_err *err)
 {
 	struct brake *b = xcalloc(1, sizeof *b);
+	char *dir;
 
 	b->loop = loop_new();
 	b->http = http_new(b->loop, err);
@@ -183,6 +186,10 @@ brake_open(const char *path, struct mw_err *err)
 	loop_timer_set(b->tick, TICK_NS);
 	b->env.loop = b->loop;
 	b->env.http = b->http;
+	dir = xstrdup(path);
+	b->seal = seal_new(dirname(dir));
+	b->env.vault = seal_vault(b->seal);
+	free(dir);
 	if (b->http && read_file(b, path, err))
 		return b;
 	brake_free(b);
@@ -220,6 +227,7 @@ brake_free(struct brake *b)
 	free(b->vms);
 	loop_timer_free(b->tick);
 	loop_free(b->loop);
+	seal_free(b->seal);
 	free(b);
 }
 

@@ -45,6 +45,7 @@ struct brake {
 	struct http *http;
 	struct loop_timer *tick;
 	struct drv_env env;
+	struct seal *seal; /* of the folder that the file lies in */
 	struct brake_conn **conns;
 	size_t nconns, conns_cap;
 	struct brake_vm **vms; /* by their first sight */

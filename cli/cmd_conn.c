@@ -212,7 +212,7 @@ run_list(struct cli *c, int argc, char **argv)
 	if (cli_opts(c, cli_cmd(cmds_conn, "connection list"), argc, argv, NULL,
 		0, 0, 0) < 0)
 		return 2;
-	if (!cli_call(c, "GET", "/v1/connections?limit=10000", NULL, &a, &err))
+	if (!cli_call(c, "GET", "/v1/connections?limit=1000", NULL, &a, &err))
 		return cli_fail(&err);
 	if (c->out == OUT_JSON) {
 		cli_print_json(a);

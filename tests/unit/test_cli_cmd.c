@@ -25,6 +25,13 @@
 	"\"vcpu\":null,\"costPerHourMicros\":null,\"status\":\"Suspended\"," \
 	"\"publicIp\":\"10.0.0.1\",\"agentState\":\"up\","                   \
 	"\"billed\":{\"compute\":true}}"
+#define HEALTH                                                              \
+	"{\"connection\":\"aws-x\",\"driver\":\"aws\",\"calls\":5,"         \
+	"\"failed\":1,\"throttled\":0,\"open\":0,\"queued\":null,"          \
+	"\"ratePerS\":12.0,\"p50Ms\":3.5,\"p95Ms\":200.1,\"lastFailure\":{" \
+	"\"at\":\"2026-01-01T00:00:00Z\",\"op\":\"verify\",\"class\":"      \
+	"\"DEFINITE\",\"reason\":\"DENIED\",\"message\":\"no\","            \
+	"\"requestId\":\"r-9\"}}"
 #define MATRIX                                                           \
 	"{\"measuredAt\":\"2026-01-01T00:00:00Z\",\"method\":\"udp\","   \
 	"\"vms\":[{\"vmId\":\"vm-1\",\"site\":\"aws\"},{\"vmId\":"       \
@@ -130,6 +137,20 @@ static const struct {
 	{ "GET", "/v1/agents", MW_OK,
 	    "{\"items\":[{\"mcisId\":\"demo\",\"vmId\":\"vm-1\",\"state\":"
 	    "\"silent\",\"missingTools\":[\"sysbench\"]}]}" },
+	{ "PUT", "/v1/connections/aws-x", MW_OK,
+	    ACTION("a1", "\"state\":\"done\"") },
+	{ "POST", "/v1/connections/discover", MW_OK,
+	    ACTION("a1", "\"state\":\"done\"") },
+	{ "GET", "/v1/connections/aws-x", MW_OK,
+	    "{\"id\":\"aws-x\",\"credential\":\"sealed:aws-x\",\"lat\":39.0,"
+	    "\"lon\":-77.5,\"verified\":true,\"specs\":7,\"images\":2}" },
+	{ "POST", "/v1/connections/aws-x/check", MW_OK,
+	    "{\"connection\":\"aws-x\",\"ok\":true,\"tookMs\":120}" },
+	{ "POST", "/v1/connections/bad/check", MW_OK,
+	    "{\"connection\":\"bad\",\"ok\":false,\"detail\":\"may not "
+	    "ec2:X\",\"hint\":\"give it\",\"requestId\":\"r-1\"}" },
+	{ "GET", "/v1/connections/aws-x/health", MW_OK, HEALTH },
+	{ "GET", "/v1/drivers/health", MW_OK, "{\"items\":[" HEALTH "]}" },
 	{ "GET", "/v1/connections?limit=1000", MW_OK,
 	    "{\"items\":[{\"id\":\"aws-x\",\"verified\":true}]}" },
 	{ "GET", "/v1/specs?limit=1000", MW_OK,
@@ -313,6 +334,29 @@ static const struct {
 	{ "agent list demo", 0, "sysbench", NULL, NULL },
 	{ "agent list other", 0, "MCIS  VM", NULL, NULL },
 	{ "connection list", 0, "yes", NULL, NULL },
+	{ "connection add aws-x", 2, NULL, "--driver", NULL },
+	{ "connection add aws-x --driver aws", 2, NULL, "--region", NULL },
+	{ "connection add aws-x --driver aws --region r --all-regions", 2, NULL,
+	    "--all-regions", NULL },
+	{ "connection add aws-x --driver aws --region r --credential env: "
+	  "--credential-stdin",
+	    2, NULL, "either --credential", NULL },
+	{ "connection add aws-x --driver aws --region r --credential env:", 0,
+	    NULL, NULL,
+	    "\"credential\":\"env:\",\"csp\":\"aws\",\"driver\":\"aws\","
+	    "\"region\":\"r\"" },
+	{ "connection add aws --driver aws --all-regions --credential "
+	  "sealed:aws",
+	    0, NULL, NULL, "\"credential\":\"sealed:aws\",\"driver\":\"aws\"" },
+	{ "connection show aws-x", 0, "39.0, -77.5", NULL, NULL },
+	{ "connection check aws-x", 0, "aws-x works", NULL, NULL },
+	{ "connection check bad", 9, NULL, "way out: give it", NULL },
+	{ "connection check bad", 9, NULL, "request id: r-1", NULL },
+	{ "connection check bad -o json", 9, "\"ok\": false", NULL, NULL },
+	{ "driver health", 0, "verify: DEFINITE DENIED: no, request id r-9",
+	    NULL, NULL },
+	{ "driver health aws-x -o csv", 0, "aws-x,aws,5,1,0,0,,12,3.5,200.1,",
+	    NULL, NULL },
 	{ "spec list", 0, "aws+x+c5     4    -", NULL, NULL },
 	{ "events --mcis demo", 0, "demo/vm-1  A -> B", NULL, NULL },
 	{ "events -f", 0, "(why)", NULL, NULL },
@@ -417,7 +461,8 @@ json_is_the_answer_itself(void **state)
 	static const char *const all[] = { "mcis list -o json",
 		"mcis show demo -o json", "bench show demo -o json",
 		"matrix demo -o json", "agent list -o json",
-		"connection list -o json", "placement pl-1 -o json",
+		"connection list -o json", "connection show aws-x -o json",
+		"driver health -o json", "placement pl-1 -o json",
 		"drift shop -o json", "doctor -o json", "eval demo -o json",
 		"eval lemons demo -o json", "report tables --deck -o json",
 		"report tables demo -o json", "report tables empty -o json" };
