@@ -227,9 +227,11 @@ may_pass(struct httpd_req *req, const struct httpd_route *route, void *ctx,
 	if (!ok)
 		return false;
 	/* A form of a foreign page cannot send this type. */
-	if (!reads && type && !str_starts(type, "application/json"))
-		return err_set(err, MW_UNSUPPORTED, 0,
-		    "the body must be application/json");
+	if (!reads && type && !str_starts(type, "application/json")) {
+		err_set(err, MW_INVALID, 0,
+		    "the body must be application/json, not %.64s", type);
+		return err_hint(err, "Content-Type: application/json");
+	}
 	if (!reads && store_backlog(c->store) > STORE_BACKLOG)
 		return err_set(err, MW_LIMIT, 0,
 		    "too much waits for the disk; try again");
