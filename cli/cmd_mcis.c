@@ -189,7 +189,12 @@ mcis_print(struct cli *c, const json_t *m)
 		table_add(t, "%s", str_cstr(&status));
 		table_add(t, "%s", over ? "" : js(vm, "publicIp"));
 		table_add(t, "%s", over ? "" : js(vm, "agentState"));
-		table_add(t, "%s", why[0] ? why : js(vm, "statusReason"));
+		if (!why[0])
+			why = js(vm, "statusReason");
+		if (!why[0] && str_eq(js(vm, "installState"), "running"))
+			table_add(t, "agent: %s", js(vm, "installStep"));
+		else
+			table_add(t, "%s", why);
 	}
 	str_free(&status);
 	table_print(t, c);
