@@ -138,5 +138,6 @@ clean:
 
 -include tests/bench.mk
 -include tests/sim.mk
+-include tests/openstack/openstack.mk
 .PHONY: component fuzz-short check demo demo-18 agent-arm64 install dist \
 	cli-doc clean

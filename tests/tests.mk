@@ -97,10 +97,19 @@ tests/unit/test_cli_table_SRCS  := $(cli_SRCS)
 tests/unit/test_cli_opt_SRCS    := $(cli_SRCS)
 tests/unit/test_cli_answer_SRCS := $(cli_SRCS)
 tests/unit/test_cli_report_SRCS := $(cli_SRCS)
-$(O)/tests/component/driver_cases: $(call obj,tests/component/driver_cases.c) \
+$(O)/tests/component/driver_cases: $(call obj,$(addprefix tests/component/, \
+    driver_cases.c driver_cases_all.c driver_cases_ec2.c)) \
     $(call archives,drivers common pure)
 	$(Q)$(CC) $(ALLCFLAGS) $(LDFLAGS_$(MODE)) -o $@ $^ $(TEST_LIBS)
 component: $(O)/tests/component/driver_cases
+# What was shown of each driver, and against what.
+verification-table: all $(O)/tests/component/driver_cases
+	$(Q)bash tests/component/drivers.sh $(O) && cat $(O)/verification.md
+.PHONY: verification-table
+$(O)/tests/component/os_run: $(call obj,tests/component/os_run.c) \
+    $(call archives,drivers common pure)
+	$(Q)$(CC) $(ALLCFLAGS) $(LDFLAGS_$(MODE)) -o $@ $^ $(TEST_LIBS)
+component: $(O)/tests/component/os_run
 tests/unit/test_cli_cmd_SRCS    := $(filter-out cli/http.c,$(cli_SRCS))
 tests/unit/test_db_eval_SRCS := coordinator/store/db_eval.c coordinator/measure/eval_json.c coordinator/place/place_scores.c \
 	$(tests/unit/test_store_SRCS)

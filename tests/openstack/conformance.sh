@@ -1,0 +1,13 @@
+#!/bin/bash
+# The conformance cases of the drivers on this OpenStack; run by cloud.sh.
+set -uo pipefail
+export OS_USERNAME=demo OS_PASSWORD=demo OS_PROJECT_NAME=demo
+export OS_USER_DOMAIN_NAME=Default OS_PROJECT_DOMAIN_NAME=Default
+cd "$(dirname "$0")" || exit 1
+python3 cloud.py || exit 1
+"$(realpath "$OLDPWD/$1" 2>/dev/null || realpath "$1")/tests/component/driver_cases" openstack \
+	http://127.0.0.1:5000/v3 openstack RegionOne m1.tiny test
+status=$?
+left=$(python3 cloud.py)
+echo "# swept: $left"
+exit $status
