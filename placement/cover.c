@@ -2,8 +2,7 @@
  * cover.c - which groups serve the users within a time? The worst user and the
  * percentile ask for it: a value of at most T means that users of enough
  * weight each have a chosen element within T. T comes from the last rank, or
- * is tried (pl_cover_run(): a binary search over T, as in Minieka, SIAM Review
- * 1970), or is the query's maxRttToUserMs.
+ * is tried (cover_time.c), or is the query's maxRttToUserMs.
  *
  * The bound is the Lagrangian of "a user counts once, and only if an element
  * near it is chosen" (Church and ReVelle's covering problem, see e.g. Galvao
@@ -12,7 +11,7 @@
  * can be served. Prices are integers; any prices give a valid bound. With the
  * same prices elements leave that no such group has.
  */
-#include "placement/search.h"
+#include "placement/cover.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,38 +19,8 @@
 #define UNIT (INT64_C(1) << 16) /* prices per unit of weight */
 #define ROOT_ROUNDS 240
 #define ROUNDS 16
-#define PROBE_NODES 3000
+#define FEW 256 /* candidates */
 #define SHARE_ONE 1024 /* of the length of a step */
-
-struct keyed {
-	int64_t worth;
-	uint32_t e;
-};
-
-struct pl_cover {
-	const struct pl_model *m;
-	enum place_agg agg;
-	bool hard; /* maxRttToUserMs, not the value, is the reason */
-	bool plain; /* no other term counts */
-	size_t words; /* of users */
-	uint64_t all, slack; /* weights: of all; that may stay unserved */
-	uint32_t limit; /* of this run; PLACE_UNKNOWN: none */
-	uint32_t at; /* what near[] is made for */
-	pl_cost base; /* all other terms cost at least that */
-	uint64_t floor; /* no group below the last rank has a smaller T */
-	uint64_t *near; /* nel * words: users within at */
-	uint64_t *open, *reach;
-	int64_t *price, *now; /* (k + 1) * nusers, nusers */
-	int32_t *miss; /* 1 - elements taken that are near */
-	struct keyed *key;
-	int64_t *worth; /* per element */
-	uint32_t *take; /* positions in key[] */
-	size_t ntake;
-	uint32_t *left[PLACE_LEVEL_COUNT];
-	uint64_t *mask;
-	bool *gone;
-	size_t n; /* of key[] */
-};
 
 struct pl_cover *
 pl_cover_new(const struct pl_model *m, bool feasibility)
@@ -113,9 +82,8 @@ pl_cover_free(struct pl_cover *c)
 	free(c);
 }
 
-/* The value of the term if T is the worst time, or that of the percentile. */
-static pl_cost
-value_cost(const struct pl_cover *c, uint64_t t)
+pl_cost
+pl_cover_cost(const struct pl_cover *c, uint64_t t)
 {
 	pl_cost v =
 	    c->agg == PLACE_AGG_FAIR ? (pl_cost)t * PLACE_FAIR : (pl_cost)t;
@@ -123,9 +91,8 @@ value_cost(const struct pl_cover *c, uint64_t t)
 	return c->m->coef[c->m->user_term] * v;
 }
 
-/* The largest T that a group below the last rank can have. */
-static uint32_t
-limit_now(const struct pl_search *s)
+uint32_t
+pl_cover_limit(const struct pl_search *s)
 {
 	const struct pl_cover *c = s->cover;
 	const struct pl_model *m = s->m;
@@ -242,36 +209,50 @@ first_prices(struct pl_cover *c, const uint32_t *list, size_t n)
 static int
 keyed_cmp(const void *a, const void *b)
 {
-	const struct keyed *x = a, *y = b;
+	const struct pl_keyed *x = a, *y = b;
 
 	if (x->worth != y->worth)
 		return x->worth > y->worth ? -1 : 1;
 	return x->e < y->e ? -1 : x->e > y->e;
 }
 
-/* What each serving candidate collects, the most first. */
-static int64_t
-worths(struct pl_cover *c, const uint32_t *list, size_t n)
+/* The candidates that serve, in any order. */
+static void
+keys_make(struct pl_cover *c, const uint32_t *list, size_t n)
 {
-	const struct pl_model *m = c->m;
+	c->n = 0;
+	for (size_t x = 0; x < n; x++)
+		if (c->m->serves[c->m->el[list[x]].cls])
+			c->key[c->n++] = (struct pl_keyed){ 0, list[x] };
+}
+
+/* What each of them collects, the most first; returns all prices. */
+static int64_t
+worths(struct pl_cover *c)
+{
 	int64_t sum = 0;
 
-	c->n = 0;
-	for (size_t x = 0; x < n; x++) {
-		const uint64_t *row = c->near + list[x] * c->words;
-		int64_t v = 0;
+	for (size_t x = 0; x < c->n; x++) {
+		struct pl_keyed k = c->key[x];
+		const uint64_t *row = c->near + k.e * c->words;
+		size_t at = x;
 
-		if (!m->serves[m->el[list[x]].cls])
-			continue;
+		k.worth = 0;
 		for (size_t w = 0; w < c->words; w++)
 			for (uint64_t b = row[w] & c->open[w]; b != 0;
 			     b &= b - 1)
-				v +=
+				k.worth +=
 				    c->now[64 * w + (size_t)__builtin_ctzll(b)];
-		c->worth[list[x]] = v;
-		c->key[c->n++] = (struct keyed){ v, list[x] };
+		c->worth[k.e] = k.worth;
+		/* The last round left them nearly in order. */
+		for (; c->n <= FEW && at > 0 &&
+		     keyed_cmp(&c->key[at - 1], &k) > 0;
+		     at--)
+			c->key[at] = c->key[at - 1];
+		c->key[at] = k;
 	}
-	qsort(c->key, c->n, sizeof *c->key, keyed_cmp);
+	if (c->n > FEW)
+		qsort(c->key, c->n, sizeof *c->key, keyed_cmp);
 	for (size_t w = 0; w < c->words; w++)
 		for (uint64_t b = c->open[w]; b != 0; b &= b - 1)
 			sum += c->now[64 * w + (size_t)__builtin_ctzll(b)];
@@ -403,9 +384,16 @@ drop(struct pl_cover *c, uint32_t *list, size_t n, size_t t, int64_t have,
     int64_t want)
 {
 	const struct pl_model *m = c->m;
-	size_t kept = 0;
+	size_t kept = 0, keys = 0;
 	int64_t last = c->ntake < t ? 0 : c->key[c->take[c->ntake - 1]].worth;
 
+	if (c->ntake == t)
+		last = c->key[c->take[c->ntake - 1]].worth;
+	for (size_t x = 0; x < c->n; x++)
+		if (c->key[x].worth >= last ||
+		    have - last + c->key[x].worth >= want)
+			c->key[keys++] = c->key[x];
+	c->n = keys;
 	for (size_t x = 0; x < n; x++)
 		if (!m->serves[m->el[list[x]].cls] ||
 		    c->worth[list[x]] >= last ||
@@ -431,12 +419,12 @@ bool
 pl_cover_bound(struct pl_search *s, uint32_t *list, size_t *n)
 {
 	struct pl_cover *c = s->cover;
-	uint32_t t = limit_now(s);
+	uint32_t t = pl_cover_limit(s);
 	size_t size = s->m->nusers, open = places(s);
 	int64_t *best = c->price + s->nchosen * size, slack, least = INT64_MAX;
 	int64_t share = SHARE_ONE, over, q;
 	size_t rounds = s->nchosen == 0 ? ROOT_ROUNDS : ROUNDS, bad = 0;
-	bool any;
+	bool any, more;
 
 	if (t == PLACE_UNKNOWN)
 		return true;
@@ -448,15 +436,15 @@ pl_cover_bound(struct pl_search *s, uint32_t *list, size_t *n)
 	price_start(s, list, *n);
 	memcpy(best, c->now, size * sizeof *best);
 	slack *= UNIT;
+	keys_make(c, list, *n);
 	for (size_t r = 0; any && r < rounds && share > 32; r++) {
-		int64_t sum = worths(c, list, *n);
+		int64_t sum = worths(c);
 		int64_t have = take_best(s, 0, open), want = sum - slack;
 
 		if (have < want)
 			return false;
-		*n = drop(c, list, *n, open, have, want);
-		/* Of the worst user only the ratio counts. */
 		over = have - want;
+		/* Of the worst user only the ratio counts. */
 		q = c->slack > 0 ? over
 				 : (int64_t)(((pl_cost)over << 20) / (sum + 1));
 		if (q < least) {
@@ -467,7 +455,10 @@ pl_cover_bound(struct pl_search *s, uint32_t *list, size_t *n)
 			share = share * 5 / 8;
 			bad = 0;
 		}
-		if (!step(c, over + sum / 64, share))
+		more = step(c, over + sum / 64, share);
+		/* take[] is of no use any more. */
+		*n = drop(c, list, *n, open, have, want);
+		if (!more)
 			break;
 	}
 	return true;
@@ -484,7 +475,7 @@ pl_cover_floor(const struct pl_search *s)
 {
 	return s->cover == NULL || s->cover->hard
 	    ? 0
-	    : value_cost(s->cover, s->cover->floor);
+	    : pl_cover_cost(s->cover, s->cover->floor);
 }
 
 bool
@@ -556,7 +547,8 @@ branches(struct pl_search *s, const uint32_t *list, size_t n, uint32_t *order)
 	if (!any || slack < 0)
 		return slack < 0 ? 0 : n;
 	memcpy(c->now, c->price + s->nchosen * size, size * sizeof *c->now);
-	want = worths(c, list, n) - slack * UNIT;
+	keys_make(c, list, n);
+	want = worths(c) - slack * UNIT;
 	first = slack > 0 ? branch_worth(s, places(s), want) : n;
 	d = c->n;
 	for (size_t x = 0; x < n; x++)
@@ -569,14 +561,42 @@ branches(struct pl_search *s, const uint32_t *list, size_t n, uint32_t *order)
 	return first;
 }
 
+/*
+ * No group has order[at]: then none has an element instead that serves no more
+ * of the open users. Leaves those out behind it.
+ */
+static size_t
+dominated(const struct pl_cover *c, const uint64_t *open, uint32_t *order,
+    size_t at, size_t n, size_t *first)
+{
+	const uint64_t *best = c->near + order[at] * c->words;
+	size_t kept = at + 1, branches = at + 1;
+
+	for (size_t x = at + 1; x < n; x++) {
+		const uint64_t *row = c->near + order[x] * c->words;
+		uint64_t more = 0;
+
+		for (size_t w = 0; w < c->words; w++)
+			more |= row[w] & open[w] & ~best[w];
+		if (more == 0)
+			continue;
+		branches += x < *first;
+		order[kept++] = order[x];
+	}
+	*first = branches;
+	return kept;
+}
+
 bool
 pl_cover_visit(struct pl_search *s, const uint32_t *list, size_t n, pl_cost lb)
 {
 	struct pl_cover *c = s->cover;
 	uint32_t *order, *sub;
+	uint64_t *open;
 	size_t first;
 
-	if (c->hard || limit_now(s) == PLACE_UNKNOWN || limit_now(s) != c->at)
+	if (c->hard || pl_cover_limit(s) == PLACE_UNKNOWN ||
+	    pl_cover_limit(s) != c->at)
 		return false;
 	order = xcalloc(2 * n + 1, sizeof *order);
 	sub = order + n;
@@ -585,6 +605,7 @@ pl_cover_visit(struct pl_search *s, const uint32_t *list, size_t n, pl_cost lb)
 		free(order);
 		return false;
 	}
+	open = xmemdup(c->open, c->words * sizeof *open);
 	for (size_t i = 0; i < first && !s->done; i++) {
 		if (s->aborted) {
 			pl_leave_open(s, lb);
@@ -593,149 +614,10 @@ pl_cover_visit(struct pl_search *s, const uint32_t *list, size_t n, pl_cost lb)
 		pl_choose(s, order[i]);
 		pl_visit(s, sub, pl_narrow(s, sub, order, i + 1, n), lb);
 		pl_unchoose(s);
+		if (c->free && (s->one || s->topk == 1))
+			n = dominated(c, open, order, i, n, &first);
 	}
+	free(open);
 	free(order);
 	return true;
-}
-
-/* The times that any group can have: the best of all candidates at once, and
- * the largest time there is. */
-static void
-range(struct pl_search *s, const uint32_t *list, size_t n, uint32_t *low,
-    uint32_t *high)
-{
-	const struct pl_model *m = s->m;
-	uint32_t *d = xcalloc(m->nusers, sizeof *d);
-	uint64_t v = 0;
-
-	*high = 0;
-	for (size_t u = 0; u < m->nusers; u++) {
-		d[u] = PLACE_UNKNOWN;
-		for (size_t x = 0; x < n; x++) {
-			uint32_t e = list[x];
-			uint32_t t = m->user_rtt[u * m->n + m->el[e].site];
-
-			if (!m->serves[m->el[e].cls] || t == PLACE_UNKNOWN)
-				continue;
-			d[u] = t < d[u] ? t : d[u];
-			*high = t > *high ? t : *high;
-		}
-		v = d[u] > v ? d[u] : v;
-	}
-	if (s->cover->agg == PLACE_AGG_PERCENTILE)
-		v = pl_users_percentile(m->q, d, m->nusers,
-		    m->q->terms[m->user_term].pct);
-	*low = (uint32_t)v;
-	free(d);
-}
-
-/* The smallest time above t; high if there is none. */
-static uint32_t
-above(const struct pl_model *m, uint32_t t, uint32_t high)
-{
-	for (size_t i = 0; i < m->nusers * m->n; i++)
-		if (m->user_rtt[i] > t && m->user_rtt[i] < high)
-			high = m->user_rtt[i];
-	return high;
-}
-
-static void
-visit_within(struct pl_search *s, const uint32_t *list, size_t n, uint32_t t)
-{
-	uint32_t *copy = xmemdup(list, (n + 1) * sizeof *list);
-
-	s->cover->limit = t;
-	pl_visit(s, copy, n, -PL_INF);
-	free(copy);
-}
-
-/*
- * Is there a group within t? For a while: false with *cut is no answer. A cut
- * of the solve stays one.
- */
-static bool
-probe(struct pl_search *s, const uint32_t *list, size_t n, uint32_t t,
-    uint64_t nodes, bool *cut)
-{
-	struct pl_ctl *ctl = s->ctl;
-	uint64_t end = ctl->probe_end, own = ctl->nodes + nodes;
-	bool found;
-
-	if (end == 0 || own < end)
-		ctl->probe_end = own;
-	s->one = true;
-	visit_within(s, list, n, t);
-	s->one = false;
-	found = s->done;
-	s->done = false;
-	ctl->probe_end = end;
-	*cut = ctl->probe_cut;
-	if (ctl->cut == PLACE_NOT_CUT && ctl->probe_cut &&
-	    (end == 0 || ctl->nodes <= end)) {
-		ctl->probe_cut = false;
-		s->aborted = false;
-		s->open = PL_INF;
-	}
-	return found;
-}
-
-/* The smallest time that a group below the last rank has, or what is known of
- * it, to floor; groups on the way are ranked. Returns the time to go on with. */
-static uint32_t
-search_time(struct pl_search *s, const uint32_t *list, size_t n)
-{
-	struct pl_cover *c = s->cover;
-	uint32_t low, high, found;
-	uint64_t nodes = PROBE_NODES;
-
-	range(s, list, n, &low, &high);
-	found = high;
-	c->floor = low;
-	while (low < found && !s->aborted) {
-		uint32_t t = low + (found - low) / 2;
-		bool cut, any;
-
-		t = t == low ? low : above(s->m, t - 1, found);
-		if (t == found)
-			t = low + (found - low) / 2;
-		any = probe(s, list, n, t, nodes, &cut);
-		c->limit = PLACE_UNKNOWN;
-		if (any)
-			found = t <= limit_now(s) ? t : limit_now(s) + 1;
-		else if (s->aborted)
-			break;
-		else if (!cut)
-			c->floor = low = above(s->m, t, found);
-		else
-			low = t + 1;
-	}
-	return found;
-}
-
-/* Groups with larger times, until all ranks are filled and proved. */
-void
-pl_cover_run(struct pl_search *s, const uint32_t *list, size_t n)
-{
-	struct pl_cover *c = s->cover;
-	uint32_t t, more;
-
-	c->base = pl_bound_ship(s, list, n, s->m->ecost, 0);
-	if (c->base < PL_INF) {
-		t = s->ctl->has_below ? PLACE_UNKNOWN : search_time(s, list, n);
-		more = t / 64 + 1;
-		while (!s->aborted && !s->done) {
-			visit_within(s, list, n, t);
-			if (s->aborted || t == PLACE_UNKNOWN)
-				break;
-			if (s->ntop == s->topk &&
-			    c->base + value_cost(c, (uint64_t)t + 1) >= s->thr)
-				break;
-			t = s->ntop == s->topk || t > PLACE_UNKNOWN - more
-			    ? PLACE_UNKNOWN
-			    : t + more;
-			more *= 2;
-		}
-		if (s->aborted)
-			pl_leave_open(s, c->base + value_cost(c, c->floor));
-	}
 }

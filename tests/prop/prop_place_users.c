@@ -72,6 +72,7 @@ world(struct big *t)
 {
 	size_t n = 6 + below(SITES - 5);
 	uint32_t noise = chance(50) ? 4 : 60;
+	uint32_t known = chance(50) ? 100 : 98;
 
 	for (size_t u = 0; u < USERS; u++)
 		for (int i = 0; i < 2; i++)
@@ -96,7 +97,7 @@ world(struct big *t)
 			t->rtt[s * n + r] = distance(t->at[s], t->at[r], noise);
 	for (size_t u = 0; u < USERS; u++)
 		for (size_t s = 0; s < n; s++)
-			t->user_rtt[u * n + s] = chance(98)
+			t->user_rtt[u * n + s] = chance(known)
 			    ? distance(t->from[u], t->at[s], noise)
 			    : PLACE_UNKNOWN;
 	t->w.sites = t->sites;
