@@ -1,13 +1,20 @@
 #!/bin/bash
 # The conformance cases of the drivers: twin against a running twin, static
-# against a hosts file and something that greets like sshd; all in a network
-# namespace of their own. Usage, as root: drivers.sh BUILD_DIR
+# against a hosts file and something that greets like sshd, aws against moto
+# behind a fault proxy; all in a network namespace of their own. What was shown
+# goes as a table into BUILD_DIR/verification.md.
+# Usage, as root: drivers.sh BUILD_DIR
 set -uo pipefail
 if [ "$(id -u)" != 0 ] || [ ! -e /dev/net/tun ]; then
 	echo "skip - drivers against their targets, needs root and /dev/net/tun"
 	exit 0
 fi
 if [ -z "${MW_INSIDE:-}" ]; then
+	if ! MW_MOTO=$(bash "$(dirname "$0")/../lib/moto.sh"); then
+		export MW_NO_MOTO=$MW_MOTO
+		MW_MOTO=
+	fi
+	export MW_MOTO
 	MW_INSIDE=1 exec unshare -n bash "$0" "$@"
 fi
 build=$(realpath "$1")
@@ -24,6 +31,7 @@ clean() {
 }
 trap clean EXIT
 ip link set lo up
+: >"$dir/results"
 
 python3 -c '
 import socket
@@ -39,7 +47,9 @@ cat >"$dir/hosts.json" <<'JSON'
  {"name":"b","address":"127.0.0.1","port":2222,"user":"me","region":"lab","spec":"box"}
 ]}
 JSON
-"$cases" static "$dir/hosts.json" static lab box installed || status=1
+"$cases" static "$dir/hosts.json" static lab box installed |
+	tee -a "$dir/results"
+status=${PIPESTATUS[0]}
 
 if ! "$build/milkyway-twin" up --world "$root/bench-data/worlds/tiny.json" \
     --detach --state "$dir/state" --disk tmpfs --no-calibrate \
@@ -55,7 +65,9 @@ for c in json.load(open(sys.argv[1]))["clouds"]:
 PY
 while read -r cloud region spec; do
 	echo "# $cloud $region $spec"
-	"$cases" twin "$socket" "$cloud" "$region" "$spec" debian-12 || {
+	"$cases" twin "$socket" "$cloud" "$region" "$spec" debian-12 |
+		tee -a "$dir/results"
+	[ "${PIPESTATUS[0]}" -eq 0 ] || {
 		status=1
 		tail -5 "$dir/log"
 	}
@@ -72,7 +84,7 @@ with_fault() { # WHAT EXPECTED COUNT FAULT...
 	n=$(one count "$token")
 	one end "$token" >/dev/null
 	if [[ $got == $expected* && $n == "OK $count" ]]; then
-		echo "ok - twin $what"
+		echo "ok - twin $what" | tee -a "$dir/results"
 	else
 		echo "not ok - twin $what: $got, $n found"
 		status=1
@@ -100,4 +112,12 @@ live = [v for v in json.load(open(sys.argv[1]))["items"]
         if v["nativeState"].lower() not in ("terminated", "deleted", "shutdown")]
 sys.exit(1 if live else 0)
 PY
+if [ -n "$MW_MOTO" ]; then
+	python3 "$root/tests/component/drivers_aws.py" "$build" "$MW_MOTO" |
+		tee -a "$dir/results"
+	[ "${PIPESTATUS[0]}" -eq 0 ] || status=1
+else
+	echo "skip - aws against moto, $MW_NO_MOTO"
+fi
+python3 "$root/tests/component/verification.py" <"$dir/results" >"$build/verification.md"
 exit $status

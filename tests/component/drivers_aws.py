@@ -1,0 +1,43 @@
+"""The conformance cases of the aws driver against moto behind the fault proxy.
+Part of drivers.sh: drivers_aws.py BUILD_DIR MOTO_SERVER"""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+import faultproxy
+import moto
+
+
+def main():
+    build, server = sys.argv[1:]
+    with tempfile.TemporaryDirectory(prefix="mw-aws-", dir="/var/tmp") as dir:
+        cloud = moto.Moto(server, 5555, dir)
+        # moto has no client tokens: the proxy keeps that promise
+        proxy = faultproxy.Proxy(("127.0.0.1", 0), ("127.0.0.1", 5555), os.environ.get("MW_PROXY_LOG"), True).start()
+        try:
+            with open(os.open(dir + "/cred", os.O_CREAT | os.O_WRONLY, 0o400), "w") as f:
+                json.dump({"ClientId": cloud.id, "ClientSecret": cloud.secret}, f)
+            first = cloud.all()
+            status = subprocess.call(
+                [build + "/tests/component/driver_cases", "aws", "http://127.0.0.1:%d/" % proxy.port, "aws",
+                 "us-east-1", "t3.micro", "amazon-linux-2023"],
+                env=dict(os.environ, MW_CASES_CREDENTIAL="file:" + dir + "/cred",
+                         MW_CASES_PROXY="127.0.0.1:%d" % proxy.port))
+            # a dry run of CreateVpc is carried out by moto: one per verify
+            left = {k: len(v - first[k]) for k, v in cloud.all().items()
+                    if v - first[k] and k not in ("vpcs", "groups", "tables")}
+            own = cloud.ec2("DescribeVpcs", **{"Filter.1.Name": "tag:mw-deployment",
+                                               "Filter.1.Value.1": "conformance"}).findall("vpcSet/item")
+            ok = not left and not own
+            print("%s - aws nothing is left in the cloud%s" % ("ok" if ok else "not ok", left or ""), flush=True)
+            return status or not ok
+        finally:
+            proxy.stop()
+            cloud.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
