@@ -642,6 +642,11 @@ small_users(struct bench *t, const struct bench_world *w)
 		users(t, "center.limit", w, some, 2, 200, false, 100, 1);
 		family_end(t, "center", "< 2000");
 	}
+	if (wanted(t, "center.top10")) {
+		users(t, "center.top10", w, none, 1, 200, false, 100, 10);
+		users(t, "center.top10.p95", w, none, 1, 200, false, 95, 10);
+		family_end(t, "center.top10", NULL);
+	}
 }
 
 static void
