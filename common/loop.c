@@ -20,7 +20,7 @@
  * however much else is ready. */
 #define URGENT 0
 #define NORMAL 1
-#define SLICE_US 4000
+#define SLICE_US 1000
 
 struct reap {
 	void (*fn)(void *p);

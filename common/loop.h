@@ -23,7 +23,7 @@ void loop_stop(struct loop *l);
 /* Calls cb on the loop for SIGINT and SIGTERM. */
 void loop_on_signal(struct loop *l, void (*cb)(int sig, void *arg), void *arg);
 
-/* Events that go before all others, which get a few milliseconds at a time
+/* Events that go before all others, which get a millisecond at a time
  * while such a one waits. To be called before event_add(). Who is urgent lets
  * others go on, too: see loop_waits(). */
 void loop_urgent(struct event *ev);

@@ -19,7 +19,7 @@
 #define RETRY_BASE_NS (500 * NS_PER_MS)
 #define HEADER_MAX 16384
 #define RETRY_MAX_NS (20 * NS_PER_S)
-#define DELIVER_NS (2 * NS_PER_MS) /* of one turn of the loop */
+#define DELIVER_NS NS_PER_MS /* of one turn of the loop */
 #define IDLE_MAX 256L /* connections that are kept, of all lanes */
 
 /* One socket of the multi. */
