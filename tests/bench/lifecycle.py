@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Ten thousand VMs in a hundred regions of simulated clouds: memory and answers
-of the coordinator, a verb on all of them, a restart. One JSON object a line.
+of the coordinator, a verb on all of them, a restart; then a few hundred in
+clouds that throttle. One JSON object a line.
 Usage: lifecycle.py BUILD_DIR [VMS]"""
 import http.client, json, os, shutil, signal, socket, subprocess, sys, tempfile, time
 
@@ -8,6 +9,9 @@ BUILD = os.path.realpath(sys.argv[1])
 N = int(sys.argv[2]) if len(sys.argv) > 2 else 10000
 REGIONS = 100
 PATH = "/v1/ns/default/mcis/big"
+# Clouds of one region each that refuse more than so many calls a second.
+RATED = "aws:T:1,gcp:T:1,azure:N:1,openstack:L:1,alibaba:T:1,tencent:T:1,cloudit:L:1"
+RATE = 20
 # Beside every verb: one question after the other, and a pause of 2 ms.
 PROBE = """
 import http.client, sys, time
@@ -33,14 +37,15 @@ class Unix(http.client.HTTPConnection):
 
 
 class Bench:
-    def __init__(self, d):
-        self.dir, self.sock, self.token = d, d + "/cloud.sock", ""
+    def __init__(self, d, world, settings):
+        self.dir, self.sock, self.token, self.settings = d, d + "/cloud.sock", "", settings
+        self.calls = d + "/calls.log"
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             self.port = s.getsockname()[1]
         self.log = open(d + "/milkywayd.log", "ab")
-        self.cloud = subprocess.Popen([BUILD + "/tests/sim/simcloud", "--socket", self.sock, "--regions", str(REGIONS),
-                                       "--boot-ms", "1000", "--log", d + "/calls.log", "--with-parent"], stderr=self.log)
+        self.cloud = subprocess.Popen([BUILD + "/tests/sim/simcloud", "--socket", self.sock, *world,
+                                       "--boot-ms", "1000", "--log", self.calls, "--with-parent"], stderr=self.log)
 
     def api(self, method, path, body=None):
         head = {"Authorization": "Bearer " + self.token, "Content-Type": "application/json"}
@@ -67,7 +72,7 @@ class Bench:
     def start(self):
         began = time.monotonic()
         settings = ["api.port=%d" % self.port, "link.port=0", "link.address=127.0.0.1", "agent.install=false",
-                    "schedule.defaults=none", "api.rate=1000000"]
+                    "schedule.defaults=none", "api.rate=1000000", *self.settings]
         self.daemon = subprocess.Popen([BUILD + "/milkywayd", "--state-dir", self.dir + "/data", *sum((["--set", s] for s in settings), [])],
                                        stderr=self.log, stdout=self.log)
         while True:
@@ -130,10 +135,8 @@ class Bench:
         return len(json.loads(c.getresponse().read())["items"])
 
 
-def main(b):
-    b.until(lambda: os.path.exists(b.sock), "the clouds", 10)
-    figure("start.empty", b.start() * 1000, "ms")
-    figure("memory.empty", b.memory("VmRSS"), "MiB")
+def groups_of(b, n):
+    """All connections of the clouds; groups of n VMs over them."""
     status, data = b.api("POST", "/v1/connections/discover", {"driver": "twin", "endpoint": b.sock})
     action = json.loads(data)["actionId"]
     b.until(lambda: b.get("/v1/actions/" + action)["state"] != "running", "connections", 60)
@@ -141,10 +144,48 @@ def main(b):
     specs = {}
     for s in b.get("/v1/specs?limit=10000")["items"]:
         specs.setdefault(s["connection"], s["name"])
-    figure("memory.connections", b.memory("VmRSS"), "MiB")
-    groups = [{"name": "g-%s" % c.replace(".", "-")[:50], "count": N // len(conns), "connection": c, "spec": specs[c], "image": "debian-12"} for c in conns]
+    return [{"name": "g-%s" % c.replace(".", "-")[:50], "count": n // len(conns), "connection": c, "spec": specs[c], "image": "debian-12"} for c in conns]
+
+
+def rates(b):
+    """Each connection stays within its rate, and no cloud has to say so."""
+    b.until(lambda: os.path.exists(b.sock), "the clouds", 10)
+    b.start()
+    groups = groups_of(b, N // REGIONS * len(RATED.split(",")))
     vms = sum(g["count"] for g in groups)
-    figure("vms", vms, "VMs in %d regions" % len(conns))
+    figure("rated.vms", vms, "VMs in %d clouds" % len(groups))
+    for what, method, path, body, state in (
+            ("create", "PUT", PATH, {"requireAgent": False, "groups": groups}, "running"),
+            ("suspend", "POST", PATH + "/actions", {"action": "suspend"}, "suspended"),
+            ("terminate", "POST", PATH + "/actions", {"action": "terminate"}, "terminated")):
+        skip, began = os.path.getsize(b.calls), time.monotonic()
+        status, data = b.api(method, path, body)
+        assert status == 202, (what, status, data[:500])
+        b.until(lambda: b.counts()[state] == vms, "%s of all" % what, 900)
+        figure("rated.%s.all" % what, time.monotonic() - began, "s")
+        times = {}
+        with open(b.calls) as f:
+            f.seek(skip)
+            for call in map(json.loads, f):
+                times.setdefault(call["path"].split("/")[3], []).append(call["atNs"] / 1e9)
+        # Within 5 s the rate and one bucket of tokens may leave.
+        most = max(sum(t <= x < t + 5 for x in v) for v in times.values() for t in v)
+        mean = max((len(v) - 10) / (v[-1] - v[0]) for v in times.values())
+        figure("rated.%s.calls" % what, sum(map(len, times.values())), "calls")
+        figure("rated.%s.rate" % what, mean, "calls/s of the busiest connection behind its first 10", "<= %d" % RATE)
+        figure("rated.%s.in5s" % what, most, "calls of one connection in 5 s", "<= %d" % (5 * RATE + 10))
+    figure("rated.throttled", open(b.log.name).read().count("the cloud throttles us"), "answers", "0")
+    assert b.truth() == 0, b.truth()
+
+
+def main(b):
+    b.until(lambda: os.path.exists(b.sock), "the clouds", 10)
+    figure("start.empty", b.start() * 1000, "ms")
+    figure("memory.empty", b.memory("VmRSS"), "MiB")
+    groups = groups_of(b, N)
+    vms = sum(g["count"] for g in groups)
+    figure("memory.connections", b.memory("VmRSS"), "MiB")
+    figure("vms", vms, "VMs in %d regions" % len(groups))
     b.all("create", "PUT", PATH, {"requireAgent": False, "groups": groups}, lambda: b.counts()["running"] == vms, "")
     assert b.truth() == vms, b.truth()
     time.sleep(5)
@@ -172,15 +213,20 @@ def main(b):
     figure("memory.end", b.memory("VmRSS"), "MiB")
 
 
-tmp = tempfile.mkdtemp(prefix="milkyway-bench.", dir="/var/tmp")
-bench = Bench(tmp)
-try:
-    main(bench)
-finally:
-    for p in (getattr(bench, "daemon", None), bench.cloud):
-        if p:
-            p.kill()
-            p.wait()
-    if os.environ.get("keep_logs"):
-        shutil.copy(tmp + "/milkywayd.log", os.environ["keep_logs"])
-    shutil.rmtree(tmp, ignore_errors=True)
+def run(f, world, settings):
+    tmp = tempfile.mkdtemp(prefix="milkyway-bench.", dir="/var/tmp")
+    bench = Bench(tmp, world, settings)
+    try:
+        f(bench)
+    finally:
+        for p in (getattr(bench, "daemon", None), bench.cloud):
+            if p:
+                p.kill()
+                p.wait()
+        if os.environ.get("keep_logs"):
+            shutil.copy(tmp + "/milkywayd.log", os.environ["keep_logs"])
+        shutil.rmtree(tmp, ignore_errors=True)
+
+
+run(main, ["--regions", str(REGIONS)], [])
+run(rates, ["--clouds", RATED, "--rate", str(RATE), "--log-reads"], ["cloud.rate=%d" % RATE])
