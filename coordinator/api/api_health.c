@@ -78,7 +78,7 @@ check_json(const struct conns_check *r)
 
 	json_put_str(j, "connection", r->connection);
 	json_put_bool(j, "ok", ok);
-	json_put_num(j, "tookMs", (double)(r->took_ns / NS_PER_MS));
+	json_put_int(j, "tookMs", r->took_ns / NS_PER_MS);
 	json_put_str(j, "detail", ok ? NULL : r->err.msg);
 	json_put_str(j, "hint", ok || !r->err.hint[0] ? NULL : r->err.hint);
 	json_put_str(j, "class", a ? csp_class_name(a->cls) : NULL);
@@ -198,6 +198,15 @@ last_json(const struct conn_stats *s)
 	return j;
 }
 
+static void
+put_count(json_t *j, const char *key, bool known, size_t n)
+{
+	if (known)
+		json_put_int(j, key, (int64_t)n);
+	else
+		json_put(j, key, NULL);
+}
+
 static json_t *
 health_json(const struct conn *cn)
 {
@@ -216,8 +225,8 @@ health_json(const struct conn *cn)
 	json_put_str(j, "timesReason", s->calls ? NULL : "noCalls");
 	if (knows)
 		cn->drv->load(cn->dc, &load);
-	json_put_num(j, "queued", knows ? (double)load.queued : NAN);
-	json_put_num(j, "inFlight", knows ? (double)load.in_flight : NAN);
+	put_count(j, "queued", knows, load.queued);
+	put_count(j, "inFlight", knows, load.in_flight);
 	json_put_num(j, "ratePerS",
 	    load.rate_per_s > 0 ? load.rate_per_s : NAN);
 	json_put_str(j, "rateReason",

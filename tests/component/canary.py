@@ -262,6 +262,10 @@ def check_dumpable():
     if os.geteuid() != 0:
         print("skip - %s, needs root to become another user" % what)
         return
+    with open(BUILD + "/milkywayd", "rb") as f:
+        if b"__asan_init" in f.read():
+            print("skip - %s, the leak check of this build needs to look" % what)
+            return
     mine = tempfile.mkdtemp(prefix="mw-canary.", dir="/var/tmp")
     os.chown(mine, 65534, 65534)
     p = subprocess.Popen([BUILD + "/milkywayd", "--state-dir", mine, "--set", "api.port=0", "--set", "link.port=0",
@@ -286,8 +290,11 @@ def main():
         cases(c, ports)
         c.stop()
         check("it ends in order", c.proc.returncode == 0, c.proc.returncode)
+        rc, out = cli("orphans", "--offline", "--connections", STATE + "/connections.json")
+        check("the last brake opens sealed credentials without a coordinator",
+              "AuthFailure" in out and "sealed" not in out.replace("-sealed-", ""), out)
         with open(c.log, "rb") as f:
-            found = hits(f.read(), [canary(x, f2) for x in ("sealed", "file", "exec", "env")
+            found = hits(f.read() + out.encode(), [canary(x, f2) for x in ("sealed", "file", "exec", "env")
                                     for fs in FIELDS.values() for f2 in fs])
         check("nor in the log of its end", not found, found)
         check_policy()
