@@ -88,6 +88,7 @@ tests/unit/test_bench_SRCS := coordinator/measure/bench.c coordinator/measure/be
 	coordinator/store/store_db.c coordinator/store/store_migrate.c coordinator/store/db_backup.c
 tests/unit/test_mcis_file_SRCS := coordinator/mcis_file.c
 tests/unit/test_conn_stats_SRCS := coordinator/conn_stats.c
+tests/unit/test_conns_place_SRCS := coordinator/conns_place.c
 tests/unit/test_metrics_text_SRCS := coordinator/measure/metrics_text.c
 tests/unit/test_db_host_SRCS := coordinator/store/db_host.c coordinator/store/store.c coordinator/store/store_db.c \
 	coordinator/store/store_migrate.c coordinator/store/db_backup.c
