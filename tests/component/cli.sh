@@ -38,7 +38,9 @@ check "help is 0" status 0 "usage: milkyway" help
 check "no command is 2" status 2 "usage: milkyway"
 check "version" status 0 "milkyway $(cat VERSION)" version
 check "a misspelt command is 2 and named" status 2 '"place"?' plcae
-check "a noun lists its verbs" status 2 "it takes: create" mcis
+check "a noun lists its verbs" status 2 "mcis suspend" mcis
+check "help of a noun" status 0 "mcis suspend" mcis --help
+check "a wrong verb is named with those there are" status 2 "it takes: create" mcis explode
 check "a misspelt option is 2 and named" status 2 "--world?" place --wrold x
 check "help of a command" status 0 "--max-rtt MS" place --help
 check "help of exec without a command" status 0 "{{region}}" exec --help

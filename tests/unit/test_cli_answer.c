@@ -139,12 +139,24 @@ impossible_names_the_ways_out(void **state)
 		"  - without: filter arch\n", NULL };
 	static const char *const reach[] = { "the limit must reach 57.671 ms",
 		NULL };
+	static const char *const term[] = {
+		"this cannot be met: performance of cpum in the objective\n",
+		"  - without: performance of cpum in the objective\n", NULL
+	};
 
 	(void)state;
 	expect(INFEASIBLE, "{\"constraints\":{\"maxPerSite\":1}}", EXIT_NO,
 	    says);
 	expect(INFEASIBLE, "{\"constraints\":{\"rttOp\":\"le\"}}", EXIT_NO,
 	    reach);
+	expect("{\"status\":\"infeasible\",\"ranking\":[],"
+	       "\"conflictsMinimal\":true,\"conflicts\":"
+	       "[\"/objective/terms/0\"],\"relaxations\":[{\"pointer\":"
+	       "\"/objective/terms/0\",\"from\":null,\"to\":null,"
+	       "\"drop\":true,\"proved\":true,\"members\":[]}]}",
+	    "{\"objective\":{\"terms\":[{\"term\":\"performance\","
+	    "\"metric\":\"cpum\"}]}}",
+	    EXIT_NO, term);
 }
 
 static void
