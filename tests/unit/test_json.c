@@ -154,6 +154,7 @@ getters_name_the_place(void **state)
 	FAILS_AT(json_at_index(&child, &at, "a/b~c", 2, &err), "/o/a~1b~0c/2");
 	FAILS_AT(json_at_key(&child, &at, "s", true, &err), "/o/s");
 	FAILS_AT(json_no_others(&at, known, &err), "/o/x");
+	assert_string_equal(err.hint, "it takes a/b~c, s, id");
 	assert_true(json_at_index(&child, &at, "a/b~c", 1, &err));
 	FAILS_AT(json_get_int(&child, "n", false, 0, 0, 6, &i, &err),
 	    "/o/a~1b~0c/1/n");
