@@ -106,9 +106,9 @@ env_csp_of(void *ctx, const char *connection)
 	struct env_real *e = ctx;
 	const struct conn_row *row = conns_get(e->c->conns, connection);
 
-	/* hosts from a file have words of their own, whatever cloud they say
-	 * they are in */
-	if (row && str_eq(row->driver, "static"))
+	/* A driver has the words of its cloud, by whatever name that is
+	 * known here; only the twin speaks for many. */
+	if (row && !str_eq(row->driver, "twin"))
 		return row->driver;
 	return row ? row->csp : "";
 }

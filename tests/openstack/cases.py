@@ -29,8 +29,8 @@ def password(p, name="password", **more):
                                   **more))
 
 
-def connect(p, name, credential, endpoint=cloud.KEYSTONE, region="RegionOne"):
-    return p.act("PUT", "/v1/connections/" + name, dict(driver="openstack", endpoint=endpoint, csp="openstack",
+def connect(p, name, credential, endpoint=cloud.KEYSTONE, region="RegionOne", csp="openstack"):
+    return p.act("PUT", "/v1/connections/" + name, dict(driver="openstack", endpoint=endpoint, csp=csp,
                                                         region=region, credential=credential))
 
 
@@ -69,7 +69,8 @@ def connection(p, t):
     status, j = connect(p, "os", password(p))
     check("a connection by password", j.get("state") == "done", (status, j))
     app, key = t.application_credential("milkyway")
-    status, j = connect(p, "os-app", secret(p, "app", ApplicationCredentialId=app, ApplicationCredentialSecret=key))
+    status, j = connect(p, "os-app", secret(p, "app", ApplicationCredentialId=app, ApplicationCredentialSecret=key),
+                        csp="lab")  # a name of our own; the words are OpenStack's
     check("one by application credential", j.get("state") == "done", (status, j))
     specs = {s["name"]: s for s in p.get("/v1/specs?connection=os")["items"]}
     check("flavors with their sizes", specs["m1.medium"]["vcpu"] == 2 and specs["m1.medium"]["memoryMiB"] == 4096, specs)
