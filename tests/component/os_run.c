@@ -180,7 +180,7 @@ main(int argc, char **argv)
 	struct csp_req *q;
 	struct drv_conn *conn;
 	struct drv_env env;
-	int op = 0;
+	enum csp_op op = 0;
 
 	if (argc < 4)
 		return 2;
