@@ -365,16 +365,18 @@ write_conns(struct prom *p, const struct metrics_page *g)
 			prom_put(p, (double)c->by_class[i], "connection",
 			    c->connection, "driver", c->driver, "class",
 			    csp_class_name((enum csp_class)i), NULL);
-	prom_family(p, "milkyway_driver_call_seconds", "gauge",
-	    "Duration of calls since the start: upper bound of a quantile.");
-	for (c = g->conns; c < end; c++) {
-		if (isnan(c->p50_s))
-			continue;
-		prom_put(p, c->p50_s, "connection", c->connection, "quantile",
-		    "0.5", NULL);
-		prom_put(p, c->p95_s, "connection", c->connection, "quantile",
-		    "0.95", NULL);
-	}
+	prom_family(p, "milkyway_driver_call_p50_seconds", "gauge",
+	    "Half of all calls since the start took at most so long.");
+	for (c = g->conns; c < end; c++)
+		if (!isnan(c->p50_s))
+			prom_put(p, c->p50_s, "connection", c->connection,
+			    NULL);
+	prom_family(p, "milkyway_driver_call_p95_seconds", "gauge",
+	    "95 % of all calls since the start took at most so long.");
+	for (c = g->conns; c < end; c++)
+		if (!isnan(c->p95_s))
+			prom_put(p, c->p95_s, "connection", c->connection,
+			    NULL);
 	prom_family(p, "milkyway_driver_open_calls", "gauge",
 	    "Calls to a cloud under way.");
 	for (c = g->conns; c < end; c++)
