@@ -10,7 +10,10 @@
 #include "common/pure/num.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
+
+#define USERS_SHOWN 8
 
 static void print_verdict(const json_t *a, bool groups);
 static void print_ranking(struct cli *c, const json_t *a, bool groups);
@@ -276,6 +279,59 @@ pair_facts(const json_t *w, struct str *s)
 	    str_addf(s, ", %s", json_string_value(flag));
 }
 
+static void
+user_text(const json_t *u, struct str *s)
+{
+	str_addf(s, "%s ", js(u, "name"));
+	if (!js(u, "vm")[0])
+		str_add(s, "by nobody");
+	else
+		str_addf(s, "by %s in %.3f ms", js(u, "vm"),
+		    jnum(u, "rttMs", NAN));
+	if (jb(u, "estimated"))
+		str_addf(s, " (estimated, +-%.0f)", jnum(u, "errorMs", NAN));
+}
+
+static int
+worst_first(const void *a, const void *b)
+{
+	const json_t *u = *(const json_t *const *)a;
+	const json_t *v = *(const json_t *const *)b;
+	double x = jnum(u, "rttMs", INFINITY), y = jnum(v, "rttMs", INFINITY);
+
+	if (x > y || x < y)
+		return x > y ? -1 : 1;
+	return strcmp(js(u, "name"), js(v, "name"));
+}
+
+/* Who serves whom, the worst served first: of many only those. */
+static void
+print_users(struct cli *c, const json_t *users)
+{
+	size_t n = json_array_size(users), i;
+	const json_t **v = xcalloc(n + 1, sizeof *v);
+	struct str s = STR_INIT;
+	json_t *u;
+
+	json_array_foreach(users, i, u) v[i] = u;
+	qsort(v, n, sizeof *v, worst_first);
+	for (i = 0; i < n && i < USERS_SHOWN; i++) {
+		str_add(&s,
+		    i > 0       ? ", "
+			: n > 1 ? "users of #1, worst first: "
+				: "user of #1: ");
+		user_text(v[i], &s);
+	}
+	if (n > USERS_SHOWN)
+		str_addf(&s, " and %zu more (-o json)", n - USERS_SHOWN);
+	if (s.len) {
+		cli_wrap(str_cstr(&s), 0, c->width);
+		putchar('\n');
+	}
+	str_free(&s);
+	free(v);
+}
+
 /* The pair that decides rank 1, and the limits that leave it no room. */
 static void
 print_worst(struct cli *c, const json_t *r, const json_t *query)
@@ -307,24 +363,7 @@ print_worst(struct cli *c, const json_t *r, const json_t *query)
 		putchar('\n');
 	}
 	str_reset(&s);
-	json_array_foreach(ja(r, "users"), i, b)
-	{
-		str_addf(&s, "%s%s ",
-		    i ? ", " : "users of #1: ", js(b, "name"));
-		if (!js(b, "vm")[0])
-			str_add(&s, "by nobody");
-		else
-			str_addf(&s, "by %s in %.3f ms", js(b, "vm"),
-			    jnum(b, "rttMs", NAN));
-		if (jb(b, "estimated"))
-			str_addf(&s, " (estimated, +-%.0f)",
-			    jnum(b, "errorMs", NAN));
-	}
-	if (s.len) {
-		cli_wrap(str_cstr(&s), 0, c->width);
-		putchar('\n');
-	}
-	str_reset(&s);
+	print_users(c, ja(r, "users"));
 	json_array_foreach(ja(r, "binding"), i, b)
 	{
 		const char *pointer = json_string_value(b);
