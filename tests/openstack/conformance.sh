@@ -1,7 +1,7 @@
 #!/bin/bash
 # The conformance cases of the drivers on this OpenStack; run by cloud.sh.
 set -uo pipefail
-export OS_USERNAME=demo OS_PASSWORD=demo OS_PROJECT_NAME=demo
+export MW_CASES_CREDENTIAL=env: OS_USERNAME=demo OS_PASSWORD=demo OS_PROJECT_NAME=demo
 export OS_USER_DOMAIN_NAME=Default OS_PROJECT_DOMAIN_NAME=Default
 cd "$(dirname "$0")" || exit 1
 python3 cloud.py || exit 1
