@@ -124,9 +124,9 @@ action_print(struct cli *c, const json_t *a)
 		    js(a, "target"), js(a, "state"));
 		if (js(a, "outcome")[0])
 			printf(", %s", js(a, "outcome"));
-		printf("; %lld of %lld\n%s  %s\n",
-		    (long long)ji(p, "done", 0), (long long)ji(p, "total", 0),
-		    js(a, "startedAt"), js(a, "endedAt"));
+		printf("; %lld of %lld\n%s  %s\n", (long long)ji(p, "done", 0),
+		    (long long)ji(p, "total", 0), js(a, "startedAt"),
+		    js(a, "endedAt"));
 		if (js(e, "message")[0])
 			printf("%s: %s\n", js(e, "code"), js(e, "message"));
 	}

@@ -203,8 +203,9 @@ coord_lock_dir(const char *dir, int *fd, struct mw_err *err)
 	close(*fd);
 	*fd = -1;
 	err_set(err, MW_CONFLICT, errno, "another milkywayd works in %s", dir);
-	return err_hint(err, "stop it first: milkyway down, or systemctl stop "
-			     "milkywayd");
+	return err_hint(err,
+	    "stop it first: milkyway down, or systemctl stop "
+	    "milkywayd");
 }
 
 /* A database knows which deployment it is: tags and certificates carry it. */

@@ -132,7 +132,8 @@ mcis_file_parse(json_t *doc, const char *ns, const char *name, struct arena *a,
     struct lc_wish *out, struct mw_err *err)
 {
 	static const char *const known[] = { "name", "description", "labels",
-		"requireAgent", "onPartialFailure", "onVanish", "groups", NULL };
+		"requireAgent", "onPartialFailure", "onVanish", "groups",
+		NULL };
 	const char *own = NULL, *about = NULL, *policy = NULL, *vanish = NULL;
 	struct json_at at;
 

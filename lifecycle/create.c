@@ -218,8 +218,8 @@ send_create(struct lc *lc, struct lc_slot *s)
 	if (s->row.spec.zone[0])
 		q->zone = arena_strdup(q->arena, s->row.spec.zone);
 	else if (s->row.fails > 0 && caps.flags & CSP_CAP_ZONES)
-		q->zone = arena_printf(q->arena, "#%lld",
-		    (long long)s->row.fails);
+		q->zone =
+		    arena_printf(q->arena, "#%lld", (long long)s->row.fails);
 	q->key_name = arena_strdup(q->arena, s->mcis->row.key_id);
 	say_whose(s, q);
 	s->last_try_ns = lc_now(lc);

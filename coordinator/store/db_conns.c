@@ -115,8 +115,8 @@ put_row(struct db *db, const struct conn_row *r, struct mw_err *err)
 
 	db_bind(st, r->has_location ? "sssssssissdd" : "sssssssissnn", r->id,
 	    r->driver, r->csp, r->region, r->display, r->endpoint,
-	    r->credential, (int64_t)r->verified, r->verified_reason,
-	    r->prices, r->lat, r->lon);
+	    r->credential, (int64_t)r->verified, r->verified_reason, r->prices,
+	    r->lat, r->lon);
 	return db_exec(db, st, err);
 }
 
