@@ -68,7 +68,7 @@ lc_move(struct lc *lc, struct lc_slot *s, enum lc_move_event ev)
 			lc_verb_restart(lc, s);
 		break;
 	case MOVE_END:
-		s->deleting_seen = false;
+		s->deleting_seen = s->end_missed = false;
 		lc_verb_begin(lc, s, LC_V_TERMINATE);
 		break;
 	case MOVE_GONE:

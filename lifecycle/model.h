@@ -244,6 +244,7 @@ struct lc_slot {
 	bool closing; /* R9: ends after SETTLE and an empty list */
 	bool accepted; /* the pending verb was accepted in this process */
 	bool deleting_seen; /* DELETING observed after our terminate */
+	bool end_missed; /* the last terminate found no VM */
 	unsigned absent_late; /* of them after SETTLE */
 	bool clear; /* listed: nothing is left of older generations */
 	bool list_now; /* R6: list by tag and adopt, without waiting */
@@ -257,6 +258,7 @@ struct lc_slot {
 	uint64_t install_id;
 	unsigned tries, install_tries, absent;
 	int64_t absent_ns; /* first of the NOT_FOUNDs in a row */
+	int64_t absent_last_ns;
 	int64_t last_try_ns; /* last create of this process, -1: none */
 	int64_t unresolved_ns; /* when, or the start of the process */
 	int64_t retry_ns; /* no call before */

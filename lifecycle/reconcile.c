@@ -10,6 +10,7 @@
 
 #define REISSUE_MIN_NS (5 * NS_PER_S)
 #define REISSUE_MAX_NS (300 * NS_PER_S)
+#define ABSENT_GAP_NS (180 * NS_PER_S) /* three quiet looks */
 #define WAIT_TIMES 10 /* deadlines that a call may wait for its turn */
 
 static void expire(struct lc *lc, struct lc_slot *s);
@@ -301,6 +302,11 @@ lc_on_terminate(struct lc *lc, struct lc_slot *s, const struct csp_answer *a)
 	}
 	if (a->cls == CSP_OK || a->cls == CSP_NOT_FOUND) {
 		s->accepted = true;
+		/* Found after all: what was missed before proves nothing. Not
+		 * each OK is such a proof, some clouds say it of what is gone. */
+		if (a->cls == CSP_OK && s->end_missed)
+			s->absent = 0;
+		s->end_missed = a->cls == CSP_NOT_FOUND;
 		if (s->tries < 6)
 			wait = REISSUE_MIN_NS << s->tries;
 		s->tries++;
@@ -466,7 +472,7 @@ judge(struct lc *lc, struct lc_slot *s, enum lc_class before, const char *fault)
 void
 lc_absent(struct lc *lc, struct lc_slot *s, int64_t started_ns)
 {
-	int64_t now = lc_now(lc), settle;
+	int64_t now = lc_now(lc), settle, gap;
 	bool proved;
 
 	if ((started_ns < s->answered_ns || s->busy) && !mutant(MUT_OLD_NEWS))
@@ -479,6 +485,11 @@ lc_absent(struct lc *lc, struct lc_slot *s, int64_t started_ns)
 	    !s->deleting_seen && !mutant(MUT_OLD_ABSENCE))
 		return; /* R10: what was seen before proves nothing */
 	settle = lc_settle_ns(lc, s->inst.connection);
+	/* Nobody looked for long (an outage): it may have been there. */
+	gap = settle / 2 > ABSENT_GAP_NS ? settle / 2 : ABSENT_GAP_NS;
+	if (now - s->absent_last_ns > gap)
+		s->absent = 0;
+	s->absent_last_ns = now;
 	if (s->absent++ == 0) {
 		s->absent_ns = now;
 		s->absent_late = 0;
