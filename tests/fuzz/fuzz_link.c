@@ -10,7 +10,13 @@
 #include <stdlib.h>
 
 static struct lc_mcis mcis;
-static struct lc_slot slot = { .mcis = &mcis };
+static struct lc_slot slot = {
+	.mcis = &mcis,
+	.vm_id = "vm-1",
+	.row.group = "g",
+	.row.spec = { "c-1", "s", "i", "" },
+	.inst.host_id = "",
+};
 static struct coord coord;
 static struct agents registry = { .c = &coord };
 static struct bench runs = { .c = &coord };
