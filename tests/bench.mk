@@ -42,7 +42,7 @@ bench-place-big: $(O)/tests/bench/place_big
 # 1,000 placement questions from 64 connections, with deck17; WORLD, VMS and
 # CONNECTIONS are others.
 bench-place-api: all
-	$(Q)bash tests/bench/place_api.sh $(O) build/bench $(WORLD) $(VMS) $(CONNECTIONS)
+	$(Q)bash tests/bench/place_api.sh $(O) build/bench "$(WORLD)" "$(VMS)" "$(CONNECTIONS)"
 .PHONY: bench-place-api
 
 # The placement library, and how it compares with CBC and GLPK if they are
@@ -60,8 +60,7 @@ bench-placement: $(O)/tests/bench/placement
 .PHONY: bench-placement
 
 # The coordinator with 10,000 VMs in 100 regions of clouds without machines.
-VMS ?= 10000
 bench-lifecycle: $(O)/milkywayd $(O)/tests/sim/simcloud
 	$(Q)mkdir -p build/bench
-	$(Q)python3 tests/bench/lifecycle.py $(O) $(VMS) | tee build/bench/lifecycle.jsonl
+	$(Q)python3 tests/bench/lifecycle.py $(O) $(or $(VMS),10000) | tee build/bench/lifecycle.jsonl
 .PHONY: bench-lifecycle
