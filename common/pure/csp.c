@@ -186,3 +186,15 @@ csp_tag_get(const struct csp_tag *tags, size_t n, const char *key)
 			return tags[i].value;
 	return NULL;
 }
+
+bool
+csp_same_key(const char *a, const char *b)
+{
+	size_t n = strcspn(a, " "), k;
+
+	if (a[n] != ' ' || strncmp(a, b, n + 1) != 0)
+		return false;
+	k = strcspn(a + n + 1, " \r\n");
+	return strcspn(b + n + 1, " \r\n") == k &&
+	    memcmp(a + n + 1, b + n + 1, k) == 0;
+}

@@ -196,6 +196,8 @@ const char *csp_op_name(enum csp_op op); /* "vm_create" */
 const char *csp_class_name(enum csp_class c); /* "AMBIGUOUS" */
 const char *csp_reason_name(enum csp_reason r);
 bool csp_op_mutates(enum csp_op op);
+/* Two OpenSSH lines of one key: type and blob alike, whatever the comment. */
+bool csp_same_key(const char *a, const char *b);
 /* The value of a tag, or NULL. */
 const char *csp_tag_get(const struct csp_tag *tags, size_t n, const char *key);
 

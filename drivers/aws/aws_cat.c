@@ -4,16 +4,14 @@
  */
 #include "drivers/aws/aws_int.h"
 
-#include "common/json.h"
 #include "common/pure/alloc.h"
 #include "common/pure/num.h"
 #include "common/pure/str.h"
+#include "drivers/prices.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PRICES_MAX (4 * 1024 * 1024)
 #define SPECS_MAX 10000
 
 /* Images by names that are the same in every region. The owners are Debian's,
@@ -157,36 +155,6 @@ aws_regions(struct aws_call *c, const struct xml_node *root)
 
 /* ---- types --------------------------------------------------------------- */
 
-/* {"t3.micro": 0.0104}: USD an hour. */
-static json_t *
-load_prices(const struct aws_call *c, const char **why)
-{
-	struct mw_err err = MW_ERR_INIT;
-	json_t *j;
-
-	*why = "noPriceFile";
-	if (!c->conn->prices || !c->conn->prices[0])
-		return NULL;
-	j = json_load_path(c->conn->prices, PRICES_MAX, &err);
-	*why = j ? "notInPriceFile" : "priceFileUnreadable";
-	return j;
-}
-
-static void
-set_price(struct csp_spec *s, const json_t *prices, const char *why)
-{
-	const json_t *p = json_object_get(prices, s->name);
-	double usd = json_number_value(p);
-
-	s->currency = "USD";
-	s->cost_per_hour_micros = -1;
-	s->cost_reason = why;
-	if (json_is_number(p) && usd >= 0 && usd < 1e6) {
-		s->cost_per_hour_micros = llround(usd * 1e6);
-		s->cost_reason = NULL;
-	}
-}
-
 static bool
 take_spec(struct aws_call *c, const struct xml_node *item, struct csp_spec *s)
 {
@@ -226,7 +194,7 @@ on_specs(struct aws_call *c, const struct xml_node *root)
 		aws_fail(c, CSP_AMBIGUOUS, CSP_R_UNPARSABLE, "too many types");
 		return;
 	}
-	prices = load_prices(c, &why);
+	prices = prices_load(c->conn->prices, &why);
 	all = arena_array(c->arena, n + 1, sizeof *all);
 	if (a->nspecs)
 		memcpy(all, a->specs, a->nspecs * sizeof *all);
@@ -237,7 +205,7 @@ on_specs(struct aws_call *c, const struct xml_node *root)
 		memset(s, 0, sizeof *s);
 		if (!take_spec(c, item, s))
 			continue;
-		set_price(s, prices, why);
+		prices_set(s, prices, why);
 		a->nspecs++;
 	}
 	json_decref(prices);

@@ -259,20 +259,6 @@ aws_sg_delete(struct aws_call *c, const struct xml_node *root)
 
 /* ---- the key ------------------------------------------------------------- */
 
-/* "ssh-ed25519 AAAA...": type and blob without the comment. */
-static bool
-same_key(const char *a, const char *b)
-{
-	size_t n = strcspn(a, " "), k;
-
-	if (strncmp(a, b, n) != 0 || b[n] != ' ' || a[n] != ' ')
-		return false;
-	a += n + 1;
-	b += n + 1;
-	k = strcspn(a, " \r\n");
-	return strcspn(b, " \r\n") == k && memcmp(a, b, k) == 0;
-}
-
 static void
 find_key(struct aws_call *c, aws_step_fn next)
 {
@@ -335,7 +321,7 @@ on_keys(struct aws_call *c, const struct xml_node *root)
 
 	if (!k)
 		import(c);
-	else if (line && !same_key(c->req->public_key, line))
+	else if (line && !csp_same_key(c->req->public_key, line))
 		aws_fail(c, CSP_CONFLICT, CSP_R_EXISTS,
 		    "another key has that name");
 	else

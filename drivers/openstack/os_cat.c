@@ -6,11 +6,10 @@
 
 #include "common/pure/alloc.h"
 #include "common/pure/str.h"
+#include "drivers/prices.h"
 
-#include <math.h>
 #include <string.h>
 
-#define PRICES_MAX (4 * 1024 * 1024)
 #define ROWS_MAX 10000
 
 /* ---- may we? ------------------------------------------------------------- */
@@ -104,22 +103,6 @@ os_regions(struct os_call *c, json_t *root)
 
 /* ---- flavors ------------------------------------------------------------- */
 
-/* {"m1.small": 0.02}: USD an hour. OpenStack itself knows no prices. */
-static void
-set_price(struct csp_spec *s, const json_t *prices, const char *why)
-{
-	const json_t *p = json_object_get(prices, s->name);
-	double usd = json_number_value(p);
-
-	s->currency = "USD";
-	s->cost_per_hour_micros = -1;
-	s->cost_reason = why;
-	if (json_is_number(p) && usd >= 0 && usd < 1e6) {
-		s->cost_per_hour_micros = llround(usd * 1e6);
-		s->cost_reason = NULL;
-	}
-}
-
 static bool
 take_flavor(struct os_call *c, const json_t *f, struct csp_spec *s)
 {
@@ -142,13 +125,8 @@ static void
 on_flavors(struct os_call *c, json_t *root)
 {
 	const json_t *list = json_object_get(root, "flavors");
-	struct mw_err err = MW_ERR_INIT;
-	const char *file = c->conn->prices;
-	json_t *prices =
-	    file && file[0] ? json_load_path(file, PRICES_MAX, &err) : NULL;
-	const char *why = prices ? "notInPriceFile"
-	    : file && file[0]    ? "priceFileUnreadable"
-				 : "noPriceFile";
+	const char *why; /* OpenStack itself knows no prices */
+	json_t *prices = prices_load(c->conn->prices, &why);
 	struct csp_spec *v;
 	size_t i, n = json_array_size(list);
 	json_t *f;
@@ -166,7 +144,7 @@ on_flavors(struct os_call *c, json_t *root)
 
 		if (!take_flavor(c, f, s))
 			continue;
-		set_price(s, prices, why);
+		prices_set(s, prices, why);
 		c->answer->nspecs++;
 	}
 	json_decref(prices);

@@ -188,19 +188,6 @@ key_there(struct os_call *c, json_t *root)
 	os_ok(c);
 }
 
-/* Type and blob, without the comment. */
-static bool
-same_key(const char *a, const char *b)
-{
-	size_t n = strcspn(a, " "), k;
-
-	if (a[n] != ' ' || strncmp(a, b, n + 1) != 0)
-		return false;
-	k = strcspn(a + n + 1, " \r\n");
-	return strncmp(a + n + 1, b + n + 1, k) == 0 &&
-	    strcspn(b + n + 1, " \r\n") == k;
-}
-
 static void on_key(struct os_call *c, json_t *root);
 
 static void
@@ -226,7 +213,7 @@ on_key(struct os_call *c, json_t *root)
 	else if (!root)
 		os_fail(c, CSP_CONFLICT, CSP_R_EXISTS,
 		    "a key of that name comes and goes");
-	else if (line && !same_key(c->req->public_key, line))
+	else if (line && !csp_same_key(c->req->public_key, line))
 		os_fail(c, CSP_CONFLICT, CSP_R_EXISTS,
 		    "another key has that name");
 	else

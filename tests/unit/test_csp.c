@@ -74,10 +74,24 @@ everything_has_a_name(void **state)
 	assert_false(csp_op_mutates(CSP_VM_LIST));
 }
 
+static void
+keys_are_compared_without_their_comment(void **state)
+{
+	(void)state;
+	assert_true(csp_same_key("ssh-ed25519 AAAA me", "ssh-ed25519 AAAA"));
+	assert_true(csp_same_key("ssh-ed25519 AAAA\n", "ssh-ed25519 AAAA x"));
+	assert_false(csp_same_key("ssh-ed25519 AAAA", "ssh-ed25519 AAAB"));
+	assert_false(csp_same_key("ssh-ed25519 AAAA", "ssh-ed25519 AAAAA"));
+	assert_false(csp_same_key("ssh-ed25519 AAAA", "ssh-rsa AAAA"));
+	assert_false(csp_same_key("ssh-ed25519", "ssh-ed25519"));
+	assert_false(csp_same_key("", ""));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(keys_are_compared_without_their_comment),
 		cmocka_unit_test(copies_are_deep),
 		cmocka_unit_test(answers_start_ambiguous),
 		cmocka_unit_test(everything_has_a_name),
