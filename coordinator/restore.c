@@ -26,21 +26,18 @@
 
 #define EPOCH_ZERO_S INT64_C(1767225600) /* 2026-01-01 */
 #define SLOT_GAP 65536
+#define KEPT_MAX 1000 /* former databases of one second */
 
 struct paths {
-	char *db, *wal, *part, *old, *old_wal;
+	char *db, *wal, *part;
 };
 
 static void
 paths_make(struct paths *p, const char *dir)
 {
-	long long now = (long long)(clock_wall_ns() / NS_PER_S);
-
 	p->db = xasprintf("%s/milkyway.db", dir);
 	p->wal = xasprintf("%s/milkyway.db-wal", dir);
 	p->part = xasprintf("%s/milkyway.db.restore", dir);
-	p->old = xasprintf("%s/milkyway.db.before-%lld", dir, now);
-	p->old_wal = xasprintf("%s/milkyway.db.before-%lld-wal", dir, now);
 }
 
 static void
@@ -49,8 +46,6 @@ paths_free(struct paths *p)
 	free(p->db);
 	free(p->wal);
 	free(p->part);
-	free(p->old);
-	free(p->old_wal);
 }
 
 bool
@@ -185,13 +180,38 @@ sync_path(const char *path, int flags)
 	return ok;
 }
 
+/*
+ * Gives the former database a second name that nothing has, also when it is
+ * not the first one of this second; false with errno.
+ */
+static bool
+keep_old(const struct paths *p)
+{
+	long long now = (long long)(clock_wall_ns() / NS_PER_S);
+	bool ok = false;
+
+	errno = EEXIST;
+	for (int i = 0; i < KEPT_MAX && !ok && errno == EEXIST; i++) {
+		char *old = xasprintf("%s.before-%lld.%03d", p->db, now, i);
+		char *wal = xasprintf("%s-wal", old);
+
+		errno = 0;
+		if (access(wal, F_OK) == 0)
+			errno = EEXIST;
+		else
+			ok = (link(p->db, old) == 0 || errno == ENOENT) &&
+			    (rename(p->wal, wal) == 0 || errno == ENOENT);
+		free(old);
+		free(wal);
+	}
+	return ok;
+}
+
 /* The old one is never without a name; the new one comes in one step. */
 static bool
 put(const struct paths *p, const char *dir, struct mw_err *err)
 {
-	bool ok = sync_path(p->part, O_RDWR) &&
-	    (link(p->db, p->old) == 0 || errno == ENOENT) &&
-	    (rename(p->wal, p->old_wal) == 0 || errno == ENOENT) &&
+	bool ok = sync_path(p->part, O_RDWR) && keep_old(p) &&
 	    rename(p->part, p->db) == 0 &&
 	    sync_path(dir, O_RDONLY | O_DIRECTORY);
 
