@@ -7,7 +7,7 @@ TEST_LIBS  := -lcmocka -lmicrohttpd -linih -lcurl -lexpat -lsqlite3 -lssh2 -lz \
 TEST_ARCHIVES := drivers placement_io placement lifecycle common pure
 
 # A test that needs files of a program's room names them in tests/tests.mk:
-# tests/unit/test_x_SRCS := agent/sysbench.c
+# tests/unit/test_x_SRCS := agent/bench/sysbench.c
 -include tests/tests.mk
 define test_rule
 $(O)/$(1): $(O)/$(1).o $(call obj,$($(1)_SRCS)) $(call archives,$(TEST_ARCHIVES))

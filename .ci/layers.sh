@@ -12,13 +12,21 @@ BEGIN {
 	may["lifecycle"] = "lifecycle " P
 	may["drivers"] = "drivers " C
 	may["coordinator"] = "coordinator lifecycle placement placement/io drivers " C
-	may["agent"] = "agent " C
+	H = "agent/host " C
+	may["agent/host"] = H
+	may["agent/probe"] = "agent/probe " H
+	may["agent/bench"] = "agent/bench " H
+	may["agent/link"] = "agent/link agent/bench agent/probe " H
+	may["agent/facade"] = "agent/facade agent/bench agent/probe " H
+	may["agent/static"] = C
+	may["agent"] = "agent agent/link agent/facade agent/bench agent/probe " H
 	may["twin"] = "twin " C
 	may["cli"] = "cli lifecycle placement placement/io drivers " C
 }
 function room(p) {
-	if (p ~ /^common\/pure\//) return "common/pure"
-	if (p ~ /^placement\/io\//) return "placement/io"
+	# A folder inside a room is a room where the table has it.
+	if (match(p, /^[^\/]+\/[^\/]+\//) && substr(p, 1, RLENGTH - 1) in may)
+		return substr(p, 1, RLENGTH - 1)
 	sub(/\/.*/, "", p)
 	return p
 }

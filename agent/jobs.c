@@ -6,7 +6,7 @@
  */
 #include "agent/jobs.h"
 
-#include "agent/bench.h"
+#include "agent/bench/bench.h"
 #include "agent/sched.h"
 #include "common/clock.h"
 #include "common/log.h"

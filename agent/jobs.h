@@ -5,8 +5,8 @@
 #ifndef MW_AGENT_JOBS_H
 #define MW_AGENT_JOBS_H
 
-#include "agent/msg.h"
-#include "agent/sysinfo.h"
+#include "agent/link/msg.h"
+#include "agent/host/sysinfo.h"
 
 struct jobs;
 

@@ -2,11 +2,11 @@
  * main.c - sub-commands of milkyway-agent.
  */
 #include "agent/agent.h"
-#include "agent/bench.h"
-#include "agent/confine.h"
-#include "agent/facade.h"
-#include "agent/identity.h"
-#include "agent/rules.h"
+#include "agent/bench/bench.h"
+#include "agent/host/confine.h"
+#include "agent/facade/facade.h"
+#include "agent/link/identity.h"
+#include "agent/bench/rules.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/loop.h"

@@ -46,39 +46,36 @@ tests/unit/test_wan_SRCS := twin/wan_heap.c twin/wan_flow.c twin/wan_model.c \
 tests/unit/test_vm_key_SRCS := twin/vm_key.c
 tests/fuzz/fuzz_vm_key_SRCS := twin/vm_key.c
 # The agent without its main and agent.c.
-agent_PARTS := $(filter-out agent/main.c agent/agent.c agent/ping_main.c \
-	agent/dblite_main.c,\
-	$(wildcard agent/*.c))
-tests/unit/test_sysbench_SRCS := agent/sysbench.c
-tests/unit/test_spool_SRCS    := agent/spool.c
+agent_PARTS := $(filter-out agent/main.c agent/agent.c,$(agent_SRCS))
+tests/unit/test_sysbench_SRCS := agent/bench/sysbench.c
+tests/unit/test_spool_SRCS    := agent/link/spool.c
 tests/unit/test_sched_SRCS    := agent/sched.c
-tests/unit/test_echo_SRCS     := agent/echo.c
-tests/unit/test_rules_SRCS    := agent/rules.c
-tests/unit/test_rawlog_SRCS   := agent/rawlog.c agent/sysenv.c agent/sysinfo.c \
-	coordinator/measure/raw.c
-tests/unit/test_dbbench_SRCS  := $(addprefix agent/,dbbench.c dbengine.c \
-	sweep.c toolhint.c confine.c sysinfo.c)
-tests/unit/test_sysinfo_SRCS  := agent/sysinfo.c
-tests/unit/test_pinger_SRCS   := agent/pinger.c
-tests/unit/test_hostmetrics_SRCS := agent/hostmetrics.c agent/hostparse.c \
-	agent/hostserve.c agent/sysinfo.c
-tests/fuzz/fuzz_hostmetrics_SRCS := agent/hostparse.c
-tests/unit/test_prober_SRCS   := agent/prober.c agent/echo.c agent/responder.c \
-	agent/mesh.c agent/stamp.c agent/reach.c agent/icmp.c agent/tcpinfo.c \
-	agent/pinger.c
+tests/unit/test_echo_SRCS     := agent/probe/echo.c
+tests/unit/test_rules_SRCS    := agent/bench/rules.c
+tests/unit/test_rawlog_SRCS   := agent/bench/rawlog.c agent/host/sysenv.c \
+	agent/host/sysinfo.c coordinator/measure/raw.c
+agent_db_SRCS := $(addprefix agent/,bench/dbbench.c bench/dbengine.c \
+	bench/toolhint.c host/confine.c host/sysinfo.c)
+tests/unit/test_dbbench_SRCS  := $(agent_db_SRCS) agent/bench/sweep.c
+tests/unit/test_sysinfo_SRCS  := agent/host/sysinfo.c
+tests/unit/test_pinger_SRCS   := agent/probe/pinger.c
+tests/unit/test_hostmetrics_SRCS := $(addprefix agent/host/,hostmetrics.c \
+	hostparse.c hostserve.c sysinfo.c)
+tests/fuzz/fuzz_hostmetrics_SRCS := agent/host/hostparse.c
+tests/unit/test_prober_SRCS   := $(addprefix agent/probe/,prober.c echo.c responder.c \
+	mesh.c stamp.c reach.c icmp.c tcpinfo.c pinger.c)
 tests/unit/test_msg_SRCS      := $(agent_PARTS)
-tests/unit/test_uplink_SRCS   := agent/uplink.c
-tests/unit/test_facade_msg_SRCS := agent/facade_msg.c
-tests/fuzz/fuzz_facade_SRCS := agent/facade_msg.c
-tests/fuzz/fuzz_sysbench_SRCS := agent/sysbench.c
-tests/fuzz/fuzz_tools_SRCS    := $(addprefix agent/,dbbench.c dbengine.c \
-	toolhint.c confine.c sysinfo.c)
+tests/unit/test_uplink_SRCS   := agent/link/uplink.c
+tests/unit/test_facade_msg_SRCS := agent/facade/facade_msg.c
+tests/fuzz/fuzz_facade_SRCS := agent/facade/facade_msg.c
+tests/fuzz/fuzz_sysbench_SRCS := agent/bench/sysbench.c
+tests/fuzz/fuzz_tools_SRCS    := $(agent_db_SRCS)
 tests/fuzz/fuzz_agent_msg_SRCS := $(agent_PARTS)
-tests/fuzz/fuzz_echo_SRCS     := agent/echo.c
-tests/fuzz/fuzz_spool_SRCS    := agent/spool.c
+tests/fuzz/fuzz_echo_SRCS     := agent/probe/echo.c
+tests/fuzz/fuzz_spool_SRCS    := agent/link/spool.c
 tests/fuzz/fuzz_raw_SRCS      := coordinator/measure/raw.c
-tests/fuzz/fuzz_sysinfo_SRCS  := agent/sysinfo.c
-tests/fuzz/fuzz_pinger_SRCS   := agent/pinger.c
+tests/fuzz/fuzz_sysinfo_SRCS  := agent/host/sysinfo.c
+tests/fuzz/fuzz_pinger_SRCS   := agent/probe/pinger.c
 tests/unit/test_auth_SRCS := coordinator/auth.c coordinator/ca.c coordinator/remote/ssh_key.c \
 	coordinator/events.c coordinator/store/db_events.c coordinator/store/store.c \
 	coordinator/store/store_db.c coordinator/store/store_migrate.c coordinator/store/db_backup.c
@@ -116,10 +113,10 @@ tests/unit/test_db_eval_SRCS := coordinator/store/db_eval.c coordinator/measure/
 	$(tests/unit/test_store_SRCS)
 tests/unit/test_mesh_plan_SRCS := coordinator/measure/mesh_plan.c
 tests/prop/prop_mesh_plan_SRCS := coordinator/measure/mesh_plan.c
-tests/unit/test_icmp_SRCS      := agent/icmp.c agent/stamp.c
-tests/fuzz/fuzz_icmp_SRCS      := agent/icmp.c agent/stamp.c
-tests/unit/test_reach_SRCS     := agent/reach.c agent/icmp.c agent/stamp.c \
-	agent/tcpinfo.c agent/pinger.c
+tests/unit/test_icmp_SRCS      := agent/probe/icmp.c agent/probe/stamp.c
+tests/fuzz/fuzz_icmp_SRCS      := agent/probe/icmp.c agent/probe/stamp.c
+tests/unit/test_reach_SRCS     := $(addprefix agent/probe/,reach.c icmp.c stamp.c \
+	tcpinfo.c pinger.c)
 sched_rule_SRCS := coordinator/measure/sched_rule.c coordinator/measure/sched_time.c \
 	coordinator/measure/bench_plan.c
 tests/prop/prop_sched_SRCS := $(sched_rule_SRCS)

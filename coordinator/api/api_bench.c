@@ -258,7 +258,7 @@ read_ask(struct httpd_req *req, struct bench_ask *ask, const char **vms,
 	return true;
 }
 
-/* Methods of an rtt (agent/reach.h), or NULL: all, one after the other. */
+/* Methods of an rtt (agent/probe/reach.h), or NULL: all, one by one. */
 static bool
 read_methods(const struct json_at *at, json_t **out, struct mw_err *err)
 {

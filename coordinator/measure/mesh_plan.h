@@ -9,7 +9,7 @@
  * samples of its own inherits those of a pair of its zones.
  *
  * Cost: a probe and its answer are 100 bytes each on the wire (IPv4, UDP,
- * frame of agent/echo.h).
+ * frame of agent/probe/echo.h).
  */
 #ifndef MW_COORDINATOR_MESH_PLAN_H
 #define MW_COORDINATOR_MESH_PLAN_H

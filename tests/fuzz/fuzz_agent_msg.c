@@ -2,8 +2,8 @@
  * fuzz_agent_msg.c - messages of the coordinator as the agent reads them, and
  * the configuration that enrolment brings.
  */
-#include "agent/identity.h"
-#include "agent/msg.h"
+#include "agent/link/identity.h"
+#include "agent/link/msg.h"
 
 #include <stdlib.h>
 

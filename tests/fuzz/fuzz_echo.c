@@ -2,7 +2,7 @@
  * fuzz_echo.c - UDP frames: nothing without the key passes; what we seal is
  * read back; the gate stays within its memory.
  */
-#include "agent/echo.h"
+#include "agent/probe/echo.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
  * fuzz_facade.c - bodies and hosts of the drop-in for CB-Milkyway, output of
  * sysbench and getent, allow lists. The first byte chooses the parser.
  */
-#include "agent/facade_msg.h"
+#include "agent/facade/facade_msg.h"
 #include "common/pure/alloc.h"
 
 #include <stdlib.h>

@@ -2,7 +2,7 @@
  * fuzz_hostmetrics.c - texts of /proc and cgroups, minutes in beats, and
  * records on disk. What is accepted is valid and comes back as it was.
  */
-#include "agent/hostparse.h"
+#include "agent/host/hostparse.h"
 #include "common/hostjson.h"
 
 #include <stdlib.h>

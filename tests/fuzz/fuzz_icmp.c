@@ -2,7 +2,7 @@
  * fuzz_icmp.c - what an ICMP socket delivers: what is taken for ours is, byte
  * for byte where it matters, what we build.
  */
-#include "agent/icmp.h"
+#include "agent/probe/icmp.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /*
  * fuzz_pinger.c - lines of milkyway-ping.
  */
-#include "agent/pinger.h"
+#include "agent/probe/pinger.h"
 
 #include <stdlib.h>
 

@@ -2,7 +2,7 @@
  * fuzz_spool.c - a spool file of arbitrary bytes: it opens, every record can
  * be read, a new one is kept.
  */
-#include "agent/spool.h"
+#include "agent/link/spool.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
  * fuzz_sysbench.c - output of sysbench, both dialects, all kinds. Whatever is
  * accepted gives a finite value.
  */
-#include "agent/sysbench.h"
+#include "agent/bench/sysbench.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /*
  * fuzz_sysinfo.c - texts of /proc and of the cgroup.
  */
-#include "agent/sysinfo.h"
+#include "agent/host/sysinfo.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

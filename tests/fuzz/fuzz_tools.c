@@ -1,7 +1,7 @@
 /*
  * fuzz_tools.c - /etc/os-release of any machine; what the databases say.
  */
-#include "agent/dbbench.h"
+#include "agent/bench/dbbench.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -9,9 +9,9 @@
 
 #include <cmocka.h>
 
-#include "agent/confine.h"
-#include "agent/dbbench.h"
-#include "agent/sweep.h"
+#include "agent/host/confine.h"
+#include "agent/bench/dbbench.h"
+#include "agent/bench/sweep.h"
 #include "common/file.h"
 #include "common/pure/lane.h"
 

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "agent/echo.h"
+#include "agent/probe/echo.h"
 #include "common/pure/alloc.h"
 #include "common/tls.h"
 

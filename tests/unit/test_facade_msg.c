@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "agent/facade_msg.h"
+#include "agent/facade/facade_msg.h"
 
 #include <stdlib.h>
 #include <string.h>

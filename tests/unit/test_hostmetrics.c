@@ -8,9 +8,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "agent/hostmetrics.h"
-#include "agent/hostparse.h"
-#include "agent/hostserve.h"
+#include "agent/host/hostmetrics.h"
+#include "agent/host/hostparse.h"
+#include "agent/host/hostserve.h"
 #include "common/file.h"
 #include "common/pure/str.h"
 

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "agent/icmp.h"
+#include "agent/probe/icmp.h"
 
 #include <string.h>
 

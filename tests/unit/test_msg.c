@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "agent/msg.h"
+#include "agent/link/msg.h"
 #include "common/pure/result.h"
 
 #include <stdio.h>

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "agent/pinger.h"
+#include "agent/probe/pinger.h"
 
 #include <string.h>
 

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "agent/prober.h"
+#include "agent/probe/prober.h"
 #include "common/clock.h"
 #include "common/pure/str.h"
 

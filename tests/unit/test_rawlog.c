@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "agent/rawlog.h"
-#include "agent/sysenv.h"
+#include "agent/bench/rawlog.h"
+#include "agent/host/sysenv.h"
 #include "common/pure/alloc.h"
 #include "common/pure/rng.h"
 #include "coordinator/measure/raw.h"

@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "agent/icmp.h"
-#include "agent/reach.h"
+#include "agent/probe/icmp.h"
+#include "agent/probe/reach.h"
 #include "common/clock.h"
 
 #include <arpa/inet.h>

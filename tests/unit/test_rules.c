@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "agent/rules.h"
+#include "agent/bench/rules.h"
 #include "common/pure/str.h"
 
 #include <math.h>

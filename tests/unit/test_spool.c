@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "agent/spool.h"
+#include "agent/link/spool.h"
 
 #include <fcntl.h>
 #include <stdio.h>

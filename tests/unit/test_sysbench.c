@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "agent/sysbench.h"
+#include "agent/bench/sysbench.h"
 #include "tests/unit/sysbench_golden.h"
 
 #include <math.h>

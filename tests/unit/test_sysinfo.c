@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "agent/sysinfo.h"
+#include "agent/host/sysinfo.h"
 #include "common/file.h"
 
 #include <math.h>

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "agent/uplink.h"
+#include "agent/link/uplink.h"
 
 static void
 full_jitter_between_one_second_and_sixty(void **state)
