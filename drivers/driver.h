@@ -37,12 +37,17 @@ struct drv_conf {
 	const char *endpoint; /* twin: unix socket path; static: hosts file */
 	const char *credential; /* reference, never the secret itself */
 	const char *prices; /* JSON file {spec: cost per hour}, or NULL */
+	const char *ca_file; /* PEM to trust instead of the system's; NULL */
 };
 
 /* How busy a connection is. */
 struct drv_load {
 	size_t queued, in_flight; /* calls to the cloud */
 	double rate_per_s; /* that it may make now; 0: no limit */
+	/* Our address and the endpoint's in the newest call that came through;
+	 * "": none did, or there are no addresses. */
+	char local_ip[46], peer_ip[46];
+	bool proxied; /* what stands there is a proxy's */
 };
 
 typedef void (*drv_done_fn)(struct csp_answer *take_answer, void *arg);

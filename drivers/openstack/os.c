@@ -19,6 +19,8 @@
 #define RATE 5.0
 
 static void send_now(struct os_call *c);
+static void rearm(struct drv_conn *conn);
+static void on_patience(void *arg);
 static void on_answer(const struct http_answer *h, void *arg);
 
 /* By status and the name of the error object; Neutron: its type. */
@@ -69,6 +71,8 @@ conn_unref(struct drv_conn *conn)
 	os_names_free(&conn->flavors);
 	os_names_free(&conn->images);
 	os_names_free(&conn->floating);
+	os_seen_free(conn->seen);
+	loop_timer_free(conn->patience);
 	for (int i = 0; i < OS_SERVICES; i++)
 		free(conn->url[i]);
 	arena_free(conn->catalog);
@@ -236,6 +240,7 @@ send_now(struct os_call *c)
 		return;
 	}
 	c->mutated = c->mutated || req.mutates;
+	c->token_no = conn->token_no;
 	url = xasprintf("%s%s", base, c->path);
 	req.url = url;
 	http_submit(conn->lane, &req, on_answer, c);
@@ -287,17 +292,33 @@ take_error(struct os_call *c, json_t *root)
 		a->request_id ? a->request_id : ""));
 }
 
-/* Refused for its token: nothing was executed; once more with a new one. */
+/* Waits for a token, but not beyond its deadline. */
+static void
+wait_for_token(struct os_call *c)
+{
+	TAILQ_INSERT_TAIL(&c->conn->waiting, c, link);
+	rearm(c->conn);
+	os_auth(c->conn);
+}
+
+/* Refused for its token: nothing was executed; once more with a new one, which
+ * another call may have asked for meanwhile. */
 static bool
 replay(struct os_call *c)
 {
-	os_auth_forget(c->conn);
-	if (c->replayed || c->conn->closed)
+	struct drv_conn *conn = c->conn;
+
+	if (c->token_no == conn->token_no)
+		os_auth_forget(conn);
+	if (c->replayed || conn->closed)
 		return false;
 	c->replayed = true;
-	c->conn->cred_stale = true;
-	TAILQ_INSERT_TAIL(&c->conn->waiting, c, link);
-	os_auth(c->conn);
+	if (conn->token) {
+		send_now(c);
+		return true;
+	}
+	conn->cred_stale = true;
+	wait_for_token(c);
 	return true;
 }
 
@@ -323,6 +344,8 @@ on_answer(const struct http_answer *h, void *arg)
 		loop_reap(c->conn->env.loop, call_end, c);
 		return;
 	}
+	if (h->status != 401)
+		c->replayed = false; /* the next request of the plan may be */
 	if (h->body_len > 0)
 		j = json_parse(h->body, h->body_len, HTTP_BODY_MAX, &err);
 	if (good && (j || h->body_len == 0)) {
@@ -340,6 +363,42 @@ on_answer(const struct http_answer *h, void *arg)
 
 /* ---- the driver ---------------------------------------------------------- */
 
+/* The deadline that comes first, of those that wait. */
+static void
+rearm(struct drv_conn *conn)
+{
+	int64_t first = INT64_MAX;
+	const struct os_call *c;
+
+	TAILQ_FOREACH(c, &conn->waiting, link)
+	{
+		if (c->deadline_ns < first)
+			first = c->deadline_ns;
+	}
+	first -= clock_mono_ns();
+	if (TAILQ_EMPTY(&conn->waiting))
+		loop_timer_clear(conn->patience);
+	else
+		loop_timer_set(conn->patience, first > 0 ? first : 0);
+}
+
+static void
+on_patience(void *arg)
+{
+	struct drv_conn *conn = arg;
+	struct os_call *c = TAILQ_FIRST(&conn->waiting), *next;
+
+	for (; c; c = next) {
+		next = TAILQ_NEXT(c, link);
+		if (c->deadline_ns > clock_mono_ns())
+			continue;
+		TAILQ_REMOVE(&conn->waiting, c, link);
+		os_fail(c, CSP_DEFINITE, CSP_R_UNSENT,
+		    "Keystone gave no token in time");
+	}
+	rearm(conn);
+}
+
 void
 os_ready(struct drv_conn *conn, const struct mw_err *err,
     enum csp_reason reason)
@@ -348,7 +407,7 @@ os_ready(struct drv_conn *conn, const struct mw_err *err,
 
 	while ((c = TAILQ_FIRST(&conn->waiting))) {
 		TAILQ_REMOVE(&conn->waiting, c, link);
-		if (conn->token && !conn->closed && c->replayed && c->path)
+		if (conn->token && !conn->closed && c->path)
 			send_now(c); /* the request that was refused */
 		else if (conn->token && !conn->closed)
 			c->start(c, NULL);
@@ -358,6 +417,7 @@ os_ready(struct drv_conn *conn, const struct mw_err *err,
 			    conn->closed ? "the connection is closed"
 					 : err->msg);
 	}
+	loop_timer_clear(conn->patience);
 	conn->asking = false;
 	conn_unref(conn);
 }
@@ -383,13 +443,15 @@ static void
 call_go(struct os_call *c)
 {
 	struct drv_conn *conn = c->conn;
+	int64_t now = clock_mono_ns();
 
-	if (conn->token && clock_mono_ns() < conn->token_until_ns) {
-		c->start(c, NULL);
-	} else {
-		TAILQ_INSERT_TAIL(&conn->waiting, c, link);
-		os_auth(conn);
+	if (!conn->token || now >= conn->token_end_ns) {
+		wait_for_token(c);
+		return;
 	}
+	if (now >= conn->token_until_ns)
+		os_auth(conn); /* this call needs not wait for it */
+	c->start(c, NULL);
 }
 
 void
@@ -406,6 +468,8 @@ os_submit(struct drv_conn *conn, struct csp_req *take_req, drv_done_fn done,
 
 	c->done = done;
 	c->arg = arg;
+	if (c->req->csp_id)
+		os_seen_put(conn->seen, c->req->csp_id, NULL);
 	call_go(c);
 }
 
@@ -417,6 +481,7 @@ os_open(const struct drv_env *env, const struct drv_conf *conf,
 	struct http_lane_conf lane = { .name = conf->id,
 		.allow_plain = str_starts(url, "http://127.") ||
 		    str_starts(url, "http://localhost"),
+		.ca_file = conf->ca_file,
 		.rate_per_s = RATE };
 	struct drv_conn *conn;
 	size_t n = strlen(url);
@@ -443,6 +508,8 @@ os_open(const struct drv_env *env, const struct drv_conf *conf,
 	conn->catalog = arena_new();
 	conn->ended_ns = clock_mono_ns(); /* what ran before us may have */
 	TAILQ_INIT(&conn->waiting);
+	conn->patience = loop_timer_new(env->loop, on_patience, conn);
+	conn->seen = os_seen_new();
 	*out = conn;
 	return true;
 }

@@ -1,7 +1,7 @@
 /*
  * os_auth.c - Keystone v3: a token by password or application credential, and
- * the catalogue that comes with it. The token is renewed before it ends and
- * whenever a service refuses it.
+ * the catalogue that comes with it. The token is renewed before it ends, beside
+ * the calls that still use it, and whenever a service refuses it.
  */
 #include "drivers/openstack/os_int.h"
 
@@ -13,7 +13,8 @@
 #include <openssl/crypto.h>
 #include <string.h>
 
-#define EARLY_NS (120 * NS_PER_S) /* renewed so long before its end */
+#define LIFE_NS (3600 * NS_PER_S) /* unless the token says */
+#define LIFE_MIN_NS (10 * NS_PER_S)
 #define AUTH_MS 60000
 #define REGIONS_MAX 256
 
@@ -129,6 +130,7 @@ ask_token(struct drv_conn *conn)
 	req.url = url;
 	req.body = body;
 	req.body_len = strlen(body);
+	conn->token_asked_ns = clock_mono_ns();
 	http_submit(conn->lane, &req, on_token, conn);
 	OPENSSL_cleanse(body, strlen(body));
 	free(body);
@@ -244,19 +246,44 @@ take_catalog(struct drv_conn *conn, const json_t *catalog)
 	}
 }
 
-/* How long the token is good, on our own clock; an hour if unreadable. */
-static int64_t
-life_ns(const json_t *token)
+/* By the token's own two times, as our clock may differ; renewed when four
+ * fifths are over. A token that ends earlier is found out by a 401. */
+static void
+take_life(struct drv_conn *conn, const json_t *token)
 {
-	const char *until =
+	const char *issued =
+	    json_string_value(json_object_get(token, "issued_at"));
+	const char *ends =
 	    json_string_value(json_object_get(token, "expires_at"));
-	int64_t at = 0, left = 3600 * NS_PER_S;
+	int64_t from = 0, to = 0, life = LIFE_NS;
 
-	if (until && when_parse(until, &at))
-		left = at - clock_wall_ns();
-	if (left < EARLY_NS + 60 * NS_PER_S)
-		left = EARLY_NS + 60 * NS_PER_S; /* short ones end by 401 */
-	return left - EARLY_NS;
+	if (issued && ends && when_parse(issued, &from) &&
+	    when_parse(ends, &to))
+		life = to - from;
+	if (life < LIFE_MIN_NS)
+		life = LIFE_MIN_NS;
+	conn->token_until_ns = conn->token_asked_ns + life / 5 * 4;
+	conn->token_end_ns = conn->token_asked_ns + life;
+}
+
+/* A token that is still good serves while Keystone is in trouble. */
+static void
+no_answer(struct drv_conn *conn, const char *why, const char *what)
+{
+	if (conn->token && clock_mono_ns() >= conn->token_end_ns)
+		os_auth_forget(conn);
+	failed(conn, CSP_R_UNSENT, why, what);
+}
+
+static void
+no_contact(struct drv_conn *conn, const char *what)
+{
+	bool tls = strstr(what, "SSL") || strstr(what, "certificate");
+
+	no_answer(conn,
+	    tls ? "Keystone's certificate is not accepted: "
+		: "Keystone does not answer: ",
+	    what);
 }
 
 static void
@@ -281,25 +308,26 @@ on_token(const struct http_answer *h, void *arg)
 	const json_t *token;
 	json_t *j = NULL;
 
-	os_auth_forget(conn);
 	if (h->end != HTTP_ANSWERED) {
-		failed(conn, CSP_R_UNSENT,
-		    "Keystone does not answer: ", h->error);
+		no_contact(conn, h->error);
 		return;
 	}
 	j = json_parse(h->body, h->body_len, HTTP_BODY_MAX, &err);
 	token = json_object_get(j, "token");
 	if (h->status == 401 || h->status == 403 || h->status == 404) {
 		conn->cred_stale = true;
+		os_auth_forget(conn);
 		refused(conn, h);
 	} else if (h->status != 201 || !json_is_object(token) ||
 	    !h->header[0]) {
-		failed(conn, CSP_R_UNSENT, "Keystone gives no token",
+		no_answer(conn, "Keystone gives no token",
 		    h->status >= 500 ? " (it fails itself)" : "");
 	} else {
+		os_auth_forget(conn);
 		take_catalog(conn, json_object_get(token, "catalog"));
 		conn->token = xstrdup(h->header);
-		conn->token_until_ns = clock_mono_ns() + life_ns(token);
+		conn->token_no++;
+		take_life(conn, token);
 		os_ready(conn, &err, CSP_R_NONE);
 	}
 	json_decref(j);

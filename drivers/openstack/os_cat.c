@@ -36,6 +36,20 @@ on_servers_ok(struct os_call *c, json_t *root)
 	os_get(c, OS_NETWORK, "/networks?router:external=true", on_external);
 }
 
+static void
+no_region(struct os_call *c)
+{
+	const struct drv_conn *conn = c->conn;
+	const char *there = "";
+
+	for (size_t i = 0; i < conn->nregions && strlen(there) < 300; i++)
+		there = arena_printf(c->arena, "%s%s%s", there, i ? ", " : "",
+		    conn->regions[i].id);
+	os_fail(c, CSP_DEFINITE, CSP_R_INVALID,
+	    arena_printf(c->arena, "the cloud has no region %s, but %s",
+		conn->region, there[0] ? there : "none at all"));
+}
+
 void
 os_verify(struct os_call *c, json_t *root)
 {
@@ -46,9 +60,7 @@ os_verify(struct os_call *c, json_t *root)
 	for (size_t i = 0; i < conn->nregions && !known; i++)
 		known = str_eq(conn->regions[i].id, conn->region);
 	if (!known)
-		os_fail(c, CSP_DEFINITE, CSP_R_INVALID,
-		    arena_printf(c->arena, "the cloud has no region %s",
-			conn->region));
+		no_region(c);
 	else
 		os_get(c, OS_COMPUTE, "/servers?limit=1", on_servers_ok);
 }

@@ -48,6 +48,7 @@ struct os_call {
 	char *body;
 	unsigned steps, pages, walks;
 	bool mutated, replayed;
+	unsigned token_no; /* of the token it was sent with */
 	int64_t deadline_ns;
 	/* what a plan has found so far, in the arena */
 	const char *name, *flavor, *image, *net, *subnet, *router, *external,
@@ -60,13 +61,17 @@ struct os_name { /* a name that was looked up */
 	struct os_name *next;
 };
 
+struct os_seen; /* os_seen.c */
+
 struct drv_conn {
 	struct drv_env env;
 	struct http_lane *lane;
 	char *id, *region, *auth_url, *credential, *prices;
 	struct cred *cred;
 	char *token;
-	int64_t token_until_ns; /* monotonic */
+	unsigned token_no; /* counts tokens */
+	/* monotonic: asked for; renewed from then on; over */
+	int64_t token_asked_ns, token_until_ns, token_end_ns;
 	char *url[OS_SERVICES];
 	struct csp_region *regions; /* of the catalogue, in its arena */
 	size_t nregions;
@@ -74,12 +79,15 @@ struct drv_conn {
 	struct os_name *flavors, *images;
 	/* servers whose address is on its way, or that are ending */
 	struct os_name *floating;
+	struct os_seen *seen;
 	int64_t ended_ns; /* the last terminate; monotonic */
 	bool asking, closed, cred_stale;
 	/* is there a network with a way out? */
 	bool external_known, has_external;
 	size_t ncalls;
+	/* for a token; each until its own deadline */
 	TAILQ_HEAD(, os_call) waiting;
+	struct loop_timer *patience;
 };
 
 /* os.c: requests. path is without the service's prefix; body is stolen. */
@@ -107,9 +115,18 @@ const char *os_first_id(struct os_call *c, json_t *root, const char *key);
 /* os_auth.c: a token; calls that wait go on with it, or end. */
 void os_auth(struct drv_conn *conn);
 void os_auth_forget(struct drv_conn *conn); /* 401 */
-/* Calls go on, or end with err. */
+/* Calls that wait go on, or end with err if there is no token. */
 void os_ready(struct drv_conn *conn, const struct mw_err *err,
     enum csp_reason reason);
+
+/* os_seen.c: servers that this connection knows to be of a deployment, or was
+ * asked to deal with (deployment NULL). Forgotten a while after the last time. */
+struct os_seen *os_seen_new(void);
+void os_seen_free(struct os_seen *s);
+void os_seen_put(struct os_seen *s, const char *id, const char *deployment);
+/* Is it known, and of that deployment (NULL: any)? */
+bool os_seen_fits(const struct os_seen *s, const char *id,
+    const char *deployment);
 
 /* os_names.c */
 const char *os_name_get(struct os_name *list, const char *name);

@@ -122,6 +122,15 @@ has_tags(const struct csp_req *q, const struct csp_vm *vm)
 	return true;
 }
 
+static void
+note_seen(struct os_call *c, const struct csp_vm *vm)
+{
+	const char *of = csp_tag_get(vm->tags, vm->ntags, "mw-deployment");
+
+	if (of)
+		os_seen_put(c->conn->seen, vm->csp_id, of);
+}
+
 static bool
 listed(const struct csp_answer *a, const char *id)
 {
@@ -189,6 +198,7 @@ on_page(struct os_call *c, json_t *root)
 		    (c->pages > 1 && listed(a, vm.csp_id)))
 			continue;
 		float_if_needed(c, &vm);
+		note_seen(c, &vm);
 		all[a->nvms++] = vm;
 	}
 	if (json_array_size(list) > 0 && has_next(root)) {
@@ -203,11 +213,14 @@ on_page(struct os_call *c, json_t *root)
 
 /* A list of what changed shows deleted servers, too: proof that they are gone,
  * which a server that is missing in a list is not. Their metadata is gone, so
- * they are told without tags, those with names like ours. */
+ * only those are told, without tags, that were seen with the tag before, or
+ * that this connection was asked to deal with. */
 static void
 on_changes(struct os_call *c, json_t *root)
 {
 	const json_t *list = json_object_get(root, "servers");
+	const char *of =
+	    csp_tag_get(c->req->tags, c->req->ntags, "mw-deployment");
 	struct csp_answer *a = c->answer;
 	struct csp_vm *all, vm = { 0 };
 	size_t i;
@@ -221,7 +234,7 @@ on_changes(struct os_call *c, json_t *root)
 	json_array_foreach(list, i, s)
 	{
 		if (!take_vm(c, s, &vm) || !str_eq(vm.native, "DELETED") ||
-		    !vm.name || !str_starts(vm.name, "mw") ||
+		    !os_seen_fits(c->conn->seen, vm.csp_id, of) ||
 		    listed(a, vm.csp_id))
 			continue;
 		os_name_drop(&c->conn->floating, vm.csp_id);
@@ -266,6 +279,7 @@ on_vm(struct os_call *c, json_t *root)
 		return;
 	}
 	float_if_needed(c, vm);
+	note_seen(c, vm);
 	c->answer->csp_id = vm->csp_id;
 	c->answer->vms = vm;
 	c->answer->nvms = 1;
@@ -352,11 +366,16 @@ look_up_image(struct os_call *c)
 static void
 on_created(struct os_call *c, json_t *root)
 {
-	c->answer->csp_id = os_text(c, json_object_get(root, "server"), "id");
-	if (c->answer->csp_id)
-		os_ok(c);
-	else
+	const char *id = os_text(c, json_object_get(root, "server"), "id");
+
+	c->answer->csp_id = id;
+	if (!id) {
 		os_unreadable(c, "the answer names no server");
+		return;
+	}
+	os_seen_put(c->conn->seen, id,
+	    csp_tag_get(c->req->tags, c->req->ntags, "mw-deployment"));
+	os_ok(c);
 }
 
 static void

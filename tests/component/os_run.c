@@ -1,7 +1,8 @@
 /*
- * os_run.c - one call of the OpenStack driver, told as JSON.
+ * os_run.c - calls of the OpenStack driver through one connection; the answer
+ * of the last one is told as JSON.
  *
- *   os_run ENDPOINT REGION OP [NAME=VALUE...]
+ *   os_run ENDPOINT REGION OP [NAME=VALUE...] [then OP [NAME=VALUE...]]...
  *
  * Names are those of struct csp_req; tag.KEY=VALUE adds a tag, rule=PROTO,
  * FROM,TO,CIDR a rule. The credential is that of the environment (OS_*).
@@ -165,6 +166,48 @@ tell(const struct csp_answer *a)
 	json_decref(j);
 }
 
+/* One OP with its values; the answer is r's. False: what was asked is wrong. */
+static bool
+one(struct run *r, const struct driver *d, struct drv_conn *conn, int argc,
+    char **argv)
+{
+	struct csp_tag tags[MANY];
+	struct csp_rule rules[MANY];
+	struct csp_req *q;
+	enum csp_op op = 0;
+
+	while (op < CSP_OP_COUNT && !str_eq(csp_op_name(op), argv[0]))
+		op++;
+	if (op == CSP_OP_COUNT)
+		return false;
+	q = csp_req_new(op, "conn");
+	for (int i = 1; i < argc; i++) {
+		if (!set(q, tags, rules, argv[i])) {
+			csp_req_free(q);
+			return false;
+		}
+	}
+	csp_answer_free(r->answer);
+	r->answer = NULL;
+	d->submit(conn, q, on_answer, r);
+	loop_run(r->loop);
+	return true;
+}
+
+static bool
+all(struct run *r, const struct driver *d, struct drv_conn *conn, int argc,
+    char **argv)
+{
+	for (int from = 0, to; from < argc; from = to + 1) {
+		to = from;
+		while (to < argc && !str_eq(argv[to], "then"))
+			to++;
+		if (to == from || !one(r, d, conn, to - from, argv + from))
+			return false;
+	}
+	return r->answer != NULL;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -174,28 +217,16 @@ main(int argc, char **argv)
 		.csp = "openstack",
 		.credential = "env:" };
 	const struct driver *d = driver_find("openstack");
-	struct csp_tag tags[MANY];
-	struct csp_rule rules[MANY];
 	struct run r = { 0 };
-	struct csp_req *q;
 	struct drv_conn *conn;
 	struct drv_env env;
-	enum csp_op op = 0;
+	bool done;
 
 	if (argc < 4)
 		return 2;
 	log_init("os_run", LOG_ERROR);
 	conf.endpoint = argv[1];
 	conf.region = argv[2];
-	while (op < CSP_OP_COUNT && !str_eq(csp_op_name(op), argv[3]))
-		op++;
-	if (op == CSP_OP_COUNT)
-		return 2;
-	q = csp_req_new(op, conf.id);
-	for (int i = 4; i < argc; i++) {
-		if (!set(q, tags, rules, argv[i]))
-			return 2;
-	}
 	r.loop = loop_new();
 	env =
 	    (struct drv_env){ .loop = r.loop, .http = http_new(r.loop, &err) };
@@ -203,12 +234,12 @@ main(int argc, char **argv)
 		fprintf(stderr, "%s\n", err.msg);
 		return 1;
 	}
-	d->submit(conn, q, on_answer, &r);
-	loop_run(r.loop);
-	tell(r.answer);
+	done = all(&r, d, conn, argc - 3, argv + 3);
+	if (done)
+		tell(r.answer);
 	csp_answer_free(r.answer);
 	d->close(conn);
 	http_free(env.http);
 	loop_free(r.loop);
-	return 0;
+	return done ? 0 : 2;
 }

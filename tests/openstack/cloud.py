@@ -11,6 +11,8 @@ import urllib.request
 KEYSTONE, NOVA = "http://127.0.0.1:5000/v3", "http://127.0.0.1:8774/v2.1"
 NEUTRON, GLANCE = "http://127.0.0.1:9696/v2.0", "http://127.0.0.1:9292/v2"
 DOMAIN = {"name": "Default"}
+# The tenant's user, password and project: another one than "demo" lets two runs share a cloud.
+TENANT = os.environ.get("MW_OS_TENANT", "demo")
 
 
 def ask(method, url, body=None, token=None, raw=None):
@@ -85,12 +87,23 @@ def admin():
 
 
 def tenant():
-    return Tenant("demo", "demo", "demo")
+    return Tenant(TENANT, TENANT, TENANT)
+
+
+def prepare_tenant(a):
+    if a.get(KEYSTONE + "/projects?name=" + TENANT, "projects"):
+        return
+    _, p = a("POST", KEYSTONE + "/projects", {"project": {"name": TENANT, "domain_id": "default"}})
+    _, u = a("POST", KEYSTONE + "/users", {"user": {"name": TENANT, "password": TENANT, "domain_id": "default"}})
+    role = a.get(KEYSTONE + "/roles?name=member", "roles")[0]["id"]
+    a("PUT", KEYSTONE + "/projects/%s/users/%s/roles/%s" % (p["project"]["id"], u["user"]["id"], role))
 
 
 def prepare():
-    """What an administrator gives: flavors, one image, one external network."""
+    """What an administrator gives: a project, flavors, one image, one external network, a second region."""
     a = admin()
+    prepare_tenant(a)
+    prepare_region(a, "RegionTwo")
     have = {f["name"] for f in a.get(NOVA + "/flavors/detail", "flavors")}
     for i, (name, ram, cpus) in enumerate((("m1.tiny", 512, 1), ("m1.small", 2048, 1), ("m1.medium", 4096, 2),
                                            ("m1.huge", 65536, 2))):
@@ -107,6 +120,17 @@ def prepare():
             "provider:physical_network": "public"}})
         a("POST", NEUTRON + "/subnets", {"subnet": {"network_id": j["network"]["id"], "cidr": "203.0.113.0/24",
                                                     "ip_version": 4, "enable_dhcp": False}})
+
+
+def prepare_region(a, name):
+    """The same services once more, told by another name of this machine."""
+    if name in [r["id"] for r in a.get(KEYSTONE + "/regions", "regions")]:
+        return
+    a("POST", KEYSTONE + "/regions", {"region": {"id": name}})
+    for e in a.get(KEYSTONE + "/endpoints?interface=public", "endpoints"):
+        a("POST", KEYSTONE + "/endpoints", {"endpoint": dict(
+            service_id=e["service_id"], interface="public", region_id=name,
+            url=e["url"].replace("127.0.0.1", "localhost"))})
 
 
 def processes(word):

@@ -11,6 +11,7 @@ import time
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, HERE)
+os.environ["MW_OS_TENANT"] = "recorder"  # whose lists hold nothing of other runs
 import cloud
 from proxy import Proxy
 
@@ -57,6 +58,7 @@ STEPS = [
     ("terminate", None, ["vm_terminate", "csp_id=$create"]),
     ("wait", None, [None]),
     ("list-deleted", None, ["vm_list", TAGS[0]]),
+    ("list-ended-by-us", None, ["vm_terminate", "csp_id=$create", "then", "vm_list", TAGS[0]]),
     ("get-gone", None, ["vm_get", "csp_id=$create"]),
     ("terminate-gone", None, ["vm_terminate", "csp_id=$create"]),
     ("sg-delete", None, ["sg_delete", "name=mw-recorded"]),
@@ -67,8 +69,9 @@ STEPS = [
 
 
 def environment(name=""):
-    return dict(os.environ, OS_USERNAME="demo", OS_PASSWORD="wrong" if name == "password-wrong" else "demo",
-                OS_PROJECT_NAME="demo", OS_USER_DOMAIN_NAME="Default", OS_PROJECT_DOMAIN_NAME="Default")
+    return dict(os.environ, OS_USERNAME=cloud.TENANT, OS_PROJECT_NAME=cloud.TENANT,
+                OS_PASSWORD="wrong" if name == "password-wrong" else cloud.TENANT,
+                OS_USER_DOMAIN_NAME="Default", OS_PROJECT_DOMAIN_NAME="Default")
 
 
 def call(build, url, region, args, name=""):
