@@ -40,7 +40,12 @@ twin_cloud := $(twin_world) twin/fault.c twin/replay.c twin/cloud.c \
 	twin/cloud_json.c twin/cloud_machine.c twin/cloud_parse.c twin/cloud_vm.c
 tests/unit/test_world_SRCS := $(twin_world)
 tests/fuzz/fuzz_world_SRCS := $(twin_world)
-tests/unit/test_cloud_SRCS := $(twin_cloud)
+tests/unit/test_cloud_SRCS := $(twin_cloud) tests/unit/rig_cloud.c
+tests/unit/test_cloud_fault_SRCS := $(tests/unit/test_cloud_SRCS)
+tests/unit/test_httpd_SRCS := tests/unit/rig_httpd.c
+tests/unit/test_httpd_late_SRCS := tests/unit/rig_httpd.c
+tests/unit/test_lifecycle_SRCS := tests/unit/rig_lifecycle.c
+tests/unit/test_lifecycle_plan_SRCS := tests/unit/rig_lifecycle.c
 tests/unit/test_wan_SRCS := twin/wan_heap.c twin/wan_flow.c twin/wan_model.c \
 	twin/calibrate.c twin/netdev.c
 tests/unit/test_vm_key_SRCS := twin/vm_key.c
@@ -86,6 +91,7 @@ tests/unit/test_bench_SRCS := coordinator/measure/bench.c coordinator/measure/be
 tests/unit/test_mcis_file_SRCS := coordinator/mcis_file.c
 tests/unit/test_conn_stats_SRCS := coordinator/conn_stats.c
 tests/unit/test_conns_place_SRCS := coordinator/conns_place.c
+tests/unit/test_ssh_from_SRCS := coordinator/ssh_from.c
 tests/unit/test_metrics_text_SRCS := coordinator/measure/metrics_text.c
 tests/unit/test_db_host_SRCS := coordinator/store/db_host.c coordinator/store/store.c coordinator/store/store_db.c \
 	coordinator/store/store_migrate.c coordinator/store/db_backup.c
