@@ -15,23 +15,23 @@
 #include "coordinator/api/api_place.h"
 #include "coordinator/auth.h"
 #include "coordinator/backup.h"
-#include "coordinator/measure/bench.h"
 #include "coordinator/ca.h"
 #include "coordinator/conns.h"
 #include "coordinator/env_real.h"
-#include "coordinator/place/drift.h"
-#include "coordinator/quota.h"
 #include "coordinator/events.h"
-#include "coordinator/measure/host.h"
 #include "coordinator/link.h"
+#include "coordinator/measure/bench.h"
+#include "coordinator/measure/host.h"
 #include "coordinator/measure/mesh.h"
 #include "coordinator/measure/metrics.h"
-#include "coordinator/prereq.h"
-#include "coordinator/remote/remote.h"
-#include "coordinator/rescue.h"
 #include "coordinator/measure/retain.h"
 #include "coordinator/measure/sched.h"
 #include "coordinator/measure/snap.h"
+#include "coordinator/place/drift.h"
+#include "coordinator/prereq.h"
+#include "coordinator/quota.h"
+#include "coordinator/remote/remote.h"
+#include "coordinator/rescue.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -48,6 +48,8 @@
 
 static bool identity(struct db *db, void *arg, struct mw_err *err);
 static bool build(struct coord *c, struct mw_err *err);
+static bool claim(struct coord *c, struct mw_err *err);
+static bool open_store(struct coord *c, struct mw_err *err);
 static void turn(struct coord *c);
 
 struct coord *
@@ -77,14 +79,11 @@ coord_free(struct coord *c)
 	if (c->env)
 		env_real_stop(c->env);
 	prereq_stop(c->prereq);
-	if (c->remote)
-		remote_free(c->remote);
+	remote_free(c->remote);
 	c->remote = NULL;
-	if (c->pool)
-		worker_pool_free(c->pool);
+	worker_pool_free(c->pool);
 	c->pool = NULL; /* completions of the store ask for it */
-	if (c->conns)
-		conns_free(c->conns);
+	conns_free(c->conns);
 	c->conns = NULL;
 	turn(c);
 	store_close(c->store);
@@ -101,55 +100,32 @@ coord_free(struct coord *c)
 	quotas_free(c->quotas);
 	bench_free(c->bench);
 	agents_free(c->agents);
-	if (c->env)
-		env_real_free(c->env);
+	env_real_free(c->env);
 	prereq_free(c->prereq);
-	if (c->actions)
-		actions_free(c->actions);
+	actions_free(c->actions);
 	events_free(c->events);
 	ca_free(c->ca);
 	auth_free(c->auth);
-	if (c->loop)
-		loop_free(c->loop);
+	loop_free(c->loop);
 	if (c->lock_fd >= 0)
 		close(c->lock_fd);
 	free(c);
 }
 
+/* Each finds those that were made before it. */
 static bool
 build(struct coord *c, struct mw_err *err)
 {
-	struct remote_conf rc = { 0 };
-	uint8_t id[8];
-	struct str hex = STR_INIT;
-	char *db;
+	struct remote_conf rc = {
+		.agent_dir = c->conf.agent_dir,
+		.ssh_max = c->conf.ssh_max,
+		.ssh_kex_max = c->conf.ssh_kex_max,
+	};
 
-	if (!file_mkdirs(c->conf.state_dir, 0700, err) ||
-	    !coord_lock_dir(c->conf.state_dir, &c->lock_fd, err))
+	if (!claim(c, err) || !open_store(c, err))
 		return false;
-	if (restore_unfinished(c->conf.state_dir)) {
-		err_set(err, MW_CONFLICT, 0,
-		    "a restore into %s did not come to its end",
-		    c->conf.state_dir);
-		return err_hint(err, "milkyway restore FILE --replace, again");
-	}
-	clock_random(id, sizeof id);
-	str_add_hex(&hex, id, sizeof id);
-	str_copy(c->start_id, sizeof c->start_id, str_cstr(&hex));
-	str_free(&hex);
-	c->loop = loop_new();
-	db = xasprintf("%s/milkyway.db", c->conf.state_dir);
-	if (rescue_check(db, err))
-		c->store = store_open(c->loop, db, err);
-	free(db);
-	if (!c->store || !store_run_now(c->store, identity, c, err))
-		return false;
-	c->pool = worker_pool_new(c->loop, POOL_THREADS, POOL_QUEUE);
 	rc.loop = c->loop;
-	rc.pool = c->pool;
-	rc.agent_dir = c->conf.agent_dir;
-	rc.ssh_max = c->conf.ssh_max;
-	rc.ssh_kex_max = c->conf.ssh_kex_max;
+	rc.pool = c->pool = worker_pool_new(c->loop, POOL_THREADS, POOL_QUEUE);
 	if (!(c->auth = auth_new(c, err)) ||
 	    !(c->events = events_new(c, err)) ||
 	    !(c->ca = ca_open(c->conf.state_dir, c->deployment, err)) ||
@@ -179,6 +155,38 @@ build(struct coord *c, struct mw_err *err)
 	log_info("coord", NULL, "ready\tdeployment=%s link_port=%d",
 	    c->deployment, (int)link_port(c->link));
 	return true;
+}
+
+/* The directory is ours, and whole. */
+static bool
+claim(struct coord *c, struct mw_err *err)
+{
+	if (!file_mkdirs(c->conf.state_dir, 0700, err) ||
+	    !coord_lock_dir(c->conf.state_dir, &c->lock_fd, err))
+		return false;
+	if (!restore_unfinished(c->conf.state_dir))
+		return true;
+	err_set(err, MW_CONFLICT, 0,
+	    "a restore into %s did not come to its end", c->conf.state_dir);
+	return err_hint(err, "milkyway restore FILE --replace, again");
+}
+
+static bool
+open_store(struct coord *c, struct mw_err *err)
+{
+	uint8_t id[8];
+	struct str hex = STR_INIT;
+	char *db = xasprintf("%s/milkyway.db", c->conf.state_dir);
+
+	clock_random(id, sizeof id);
+	str_add_hex(&hex, id, sizeof id);
+	str_copy(c->start_id, sizeof c->start_id, str_cstr(&hex));
+	str_free(&hex);
+	c->loop = loop_new();
+	if (rescue_check(db, err))
+		c->store = store_open(c->loop, db, err);
+	free(db);
+	return c->store && store_run_now(c->store, identity, c, err);
 }
 
 /* Two coordinators on one database would pay for two of everything. */
