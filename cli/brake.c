@@ -59,7 +59,8 @@ same(const struct brake_conn *a, const struct brake_conn *x)
 {
 	return str_eq(a->driver, x->driver) && str_eq(a->csp, x->csp) &&
 	    str_eq(a->region, x->region) && str_eq(a->endpoint, x->endpoint) &&
-	    str_eq(a->credential, x->credential);
+	    str_eq(a->credential, x->credential) &&
+	    str_eq(a->ca_file, x->ca_file);
 }
 
 static void
@@ -73,6 +74,7 @@ conn_free(struct brake_conn *c)
 	free(c->region);
 	free(c->endpoint);
 	free(c->credential);
+	free(c->ca_file);
 	free(c);
 }
 
@@ -87,6 +89,7 @@ conn_add(struct brake *b, struct brake_conn *c)
 		.region = c->region,
 		.endpoint = c->endpoint,
 		.credential = c->credential,
+		.ca_file = c->ca_file,
 	};
 
 	for (size_t i = 0; i < b->nconns; i++) {
@@ -114,8 +117,8 @@ read_conn(struct brake *b, const struct json_at *at, size_t i,
 	/* As the API shows and takes them; what is only shown is ignored. */
 	static const char *const known[] = { "id", "driver", "csp", "region",
 		"endpoint", "credential", "display", "lat", "lon", "verified",
-		"verifiedReason", "prices", NULL };
-	const char *id, *driver, *csp, *region, *endpoint, *credential;
+		"verifiedReason", "prices", "caFile", "sshFrom", NULL };
+	const char *id, *driver, *csp, *region, *endpoint, *credential, *ca;
 	struct brake_conn *c;
 
 	if (!json_no_others(at, known, err) ||
@@ -124,7 +127,8 @@ read_conn(struct brake *b, const struct json_at *at, size_t i,
 	    !json_get_str(at, "csp", false, 64, &csp, err) ||
 	    !json_get_str(at, "region", false, 64, &region, err) ||
 	    !json_get_str(at, "endpoint", false, 1024, &endpoint, err) ||
-	    !json_get_str(at, "credential", false, 1024, &credential, err))
+	    !json_get_str(at, "credential", false, 1024, &credential, err) ||
+	    !json_get_str(at, "caFile", false, 1024, &ca, err))
 		return false;
 	if (csp && !region) {
 		err_set(err, MW_INVALID, 0, "a cloud without region");
@@ -137,6 +141,7 @@ read_conn(struct brake *b, const struct json_at *at, size_t i,
 	c->region = xstrdup(region);
 	c->endpoint = xstrdup(endpoint);
 	c->credential = xstrdup(credential);
+	c->ca_file = xstrdup(ca);
 	conn_add(b, c);
 	return true;
 }
@@ -397,6 +402,7 @@ on_regions(struct csp_answer *take_a, void *arg)
 		x->region = xstrdup(r->id);
 		x->endpoint = xstrdup(c->endpoint);
 		x->credential = xstrdup(c->credential);
+		x->ca_file = xstrdup(c->ca_file);
 		conn_add(c->b, x);
 	}
 	csp_answer_free(take_a);

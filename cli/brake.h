@@ -16,7 +16,7 @@
 
 struct brake_conn {
 	struct brake *b;
-	char *id, *driver, *csp, *region, *endpoint, *credential;
+	char *id, *driver, *csp, *region, *endpoint, *credential, *ca_file;
 	const struct driver *drv;
 	struct drv_conn *dc; /* NULL: not opened, or it could not be */
 	struct mw_err err; /* of the newest list; MW_OK: it worked */

@@ -91,7 +91,8 @@ read_secret(struct mw_err *err)
 /* ---- add ----------------------------------------------------------------- */
 
 struct add {
-	const char *driver, *region, *endpoint, *csp, *credential, *prices;
+	const char *driver, *region, *endpoint, *csp, *credential, *prices,
+	    *ca_file, *ssh_from;
 	bool from_stdin, all;
 };
 
@@ -119,6 +120,9 @@ add_body(const struct add *a, const char *name, struct mw_err *err)
 	}
 	put_path(body, "endpoint", a->endpoint);
 	put_path(body, "prices", a->prices);
+	put_path(body, "caFile", a->ca_file);
+	if (a->ssh_from)
+		json_put_str(body, "sshFrom", a->ssh_from);
 	if (a->credential)
 		json_put_str(body, "credential", a->credential);
 	if (!a->from_stdin)
@@ -146,6 +150,8 @@ run_add(struct cli *c, int argc, char **argv)
 		{ "credential", 0, OPT_STR, &a.credential },
 		{ "credential-stdin", 0, OPT_FLAG, &a.from_stdin },
 		{ "prices", 0, OPT_STR, &a.prices },
+		{ "ca-file", 0, OPT_STR, &a.ca_file },
+		{ "ssh-from", 0, OPT_STR, &a.ssh_from },
 		{ "all-regions", 0, OPT_FLAG, &a.all },
 	};
 	const struct cli_cmd *cmd = cli_cmd(cmds_conn, "connection add");
@@ -249,8 +255,8 @@ run_show(struct cli *c, int argc, char **argv)
 {
 	static const char *const heads[] = { "FIELD", "VALUE", NULL };
 	static const char *const fields[] = { "id", "driver", "csp", "region",
-		"display", "endpoint", "credential", "prices", "verifiedReason",
-		NULL };
+		"display", "endpoint", "credential", "prices", "caFile",
+		"sshFrom", "verifiedReason", NULL };
 	struct mw_err err = MW_ERR_INIT;
 	struct cli_table *t;
 	json_t *a = NULL;
@@ -307,6 +313,11 @@ run_check(struct cli *c, int argc, char **argv)
 	} else if (ok) {
 		printf("%s works: the cloud took the credential in %lld ms\n",
 		    js(a, "connection"), (long long)ji(a, "tookMs", 0));
+		if (js(a, "sshFrom")[0])
+			printf("its VMs let SSH in from %s\n",
+			    str_eq(js(a, "sshFrom"), "0.0.0.0/0")
+				? "anywhere"
+				: js(a, "sshFrom"));
 	} else {
 		fprintf(stderr, "milkyway: %s does not work: %s\n",
 		    js(a, "connection"), js(a, "detail"));
@@ -424,7 +435,10 @@ const struct cli_cmd cmds_conn[] = {
 	    "  --csp C             name of the cloud (the driver's)\n"
 	    "  --credential-stdin  the secret, from standard input; kept sealed\n"
 	    "  --credential REF    or where it is: env:, file:PATH, exec:PROGRAM\n"
-	    "  --prices FILE       {\"t3.micro\": 0.0104}: USD an hour\n\n"
+	    "  --prices FILE       {\"t3.micro\": 0.0104}: USD an hour\n"
+	    "  --ca-file FILE      PEM to trust instead of the machine's: a private CA\n"
+	    "  --ssh-from CIDR     from where its VMs let SSH in, e.g. 203.0.113.7/32; auto\n"
+	    "                      (from the address that reaches the cloud), or any\n\n"
 	    "  milkyway connection add aws-us --driver aws --region us-east-1 \\\n"
 	    "      --credential-stdin <keys.json\n"
 	    "  milkyway connection add lab --driver openstack --region RegionOne \\\n"
@@ -433,7 +447,8 @@ const struct cli_cmd cmds_conn[] = {
 	    "ClientId=AKIA... All fields: docs/connections.md\n" },
 	{ "connection check", "NAME", "does it work now? if not, why",
 	    run_check,
-	    "Reads the credential anew and asks the cloud. Exit status 9 if it fails.\n\n"
+	    "Reads the credential anew and asks the cloud. Says from where its VMs would let\n"
+	    "SSH in. Exit status 9 if it fails.\n\n"
 	    "  milkyway connection check aws-us\n" },
 	{ "connection list", "", "clouds and regions that can be used",
 	    run_list, "" },

@@ -12,6 +12,7 @@
 #include "coordinator/conns_file.h"
 #include "coordinator/conns_int.h"
 #include "coordinator/coord.h"
+#include "coordinator/prereq.h"
 #include "drivers/seal.h"
 
 #include <stdlib.h>
@@ -39,6 +40,11 @@ conns_new(struct coord *c, struct mw_err *err)
 	struct conns *cs = xcalloc(1, sizeof *cs);
 
 	cs->c = c;
+	if (!ssh_from_check(c->conf.ssh_from, err)) {
+		err_wrap(err, "cloud.ssh_from");
+		free(cs);
+		return NULL;
+	}
 	cs->http = http_new(c->loop, err);
 	cs->env.loop = c->loop;
 	cs->env.http = cs->http;
@@ -185,8 +191,57 @@ conns_submit(struct conns *cs, struct csp_req *take_req, drv_done_fn done,
 		refuse(cs, take_req, "there is no such connection", done, arg);
 	else if (!conn_open(cs, cn, &err))
 		refuse(cs, take_req, err.msg, done, arg);
-	else
+	else {
+		conn_look(cs, cn);
 		conn_submit(cn, take_req, done, arg);
+	}
+}
+
+void
+conn_look(struct conns *cs, const struct conn *cn)
+{
+	struct conn *kept = conns_find(cs, cn->row.id);
+	struct drv_load load = { 0 };
+
+	if (!kept || !cn->dc || !cn->drv->load)
+		return;
+	cn->drv->load(cn->dc, &load);
+	if (!load.local_ip[0] ||
+	    (str_eq(kept->ends.local, load.local_ip) &&
+		str_eq(kept->ends.peer, load.peer_ip)))
+		return;
+	str_copy(kept->ends.local, sizeof kept->ends.local, load.local_ip);
+	str_copy(kept->ends.peer, sizeof kept->ends.peer, load.peer_ip);
+	kept->ends.proxied = load.proxied;
+	if (cs->c->prereq)
+		prereq_moved(cs->c->prereq, kept->row.id);
+}
+
+static const char *
+ssh_setting(const struct conns *cs, const struct conn *cn)
+{
+	return cn->row.ssh_from ? cn->row.ssh_from : cs->c->conf.ssh_from;
+}
+
+bool
+conns_ssh_auto(const struct conns *cs, const char *id)
+{
+	const struct conn *cn = conns_find(cs, id);
+
+	return cn && ssh_from_is_auto(ssh_setting(cs, cn));
+}
+
+enum ssh_from
+conns_ssh_from(struct conns *cs, const char *id, char out[SSH_FROM_LEN],
+    struct mw_err *err)
+{
+	struct conn *cn = conns_find(cs, id);
+
+	out[0] = '\0';
+	if (!cn || !(conns_caps(cs, id).flags & CSP_CAP_NET))
+		return SSH_FROM_KNOWN;
+	conn_look(cs, cn);
+	return ssh_from_decide(ssh_setting(cs, cn), &cn->ends, out, err);
 }
 
 void
@@ -241,6 +296,7 @@ conn_open(struct conns *cs, struct conn *cn, struct mw_err *err)
 		.endpoint = cn->row.endpoint,
 		.credential = cn->row.credential,
 		.prices = cn->row.prices,
+		.ca_file = cn->row.ca_file,
 	};
 
 	if (cn->dc)
@@ -268,6 +324,8 @@ conn_new(const struct conn_row *row)
 	cn->row.credential = xstrdup(row->credential);
 	cn->row.verified_reason = xstrdup(row->verified_reason);
 	cn->row.prices = xstrdup(row->prices);
+	cn->row.ca_file = xstrdup(row->ca_file);
+	cn->row.ssh_from = xstrdup(row->ssh_from);
 	cn->stats = conn_stats_new();
 	return cn;
 }
@@ -289,6 +347,8 @@ conn_free(struct conn *cn)
 	free(cn->row.credential);
 	free(cn->row.verified_reason);
 	free(cn->row.prices);
+	free(cn->row.ca_file);
+	free(cn->row.ssh_from);
 	conn_stats_unref(cn->stats);
 	free(cn);
 }
@@ -347,8 +407,11 @@ conns_put(struct conns *cs, struct conn *take_cn)
 		conn_stats_unref(take_cn->stats);
 		take_cn->stats = conn_stats_ref(cs->v[i]->stats);
 		keep_driver(cs->v[i], take_cn);
+		take_cn->ends = cs->v[i]->ends;
 		conn_free(cs->v[i]);
 		cs->v[i] = take_cn;
+		if (cs->c->prereq) /* its rules may be others */
+			prereq_moved(cs->c->prereq, take_cn->row.id);
 		return;
 	}
 	VEC_GROW(cs->v, cs->n, cs->cap);
@@ -390,7 +453,8 @@ keep_driver(struct conn *old, struct conn *cn)
 	    !str_eq(old->row.region, cn->row.region) ||
 	    !str_eq(old->row.endpoint, cn->row.endpoint) ||
 	    !str_eq(old->row.credential, cn->row.credential) ||
-	    !str_eq(old->row.prices, cn->row.prices))
+	    !str_eq(old->row.prices, cn->row.prices) ||
+	    !str_eq(old->row.ca_file, cn->row.ca_file))
 		return;
 	if (cn->dc)
 		cn->drv->close(cn->dc);

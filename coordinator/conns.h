@@ -10,6 +10,7 @@
 #ifndef MW_COORDINATOR_CONNS_H
 #define MW_COORDINATOR_CONNS_H
 
+#include "coordinator/ssh_from.h"
 #include "coordinator/store/store.h"
 #include "drivers/driver.h"
 
@@ -25,6 +26,8 @@ struct conn_row {
 	bool verified;
 	char *verified_reason; /* why not, or NULL */
 	char *prices; /* path of a file {spec: cost per hour}, or NULL */
+	char *ca_file; /* path: trusted instead of the system's, or NULL */
+	char *ssh_from; /* ssh_from.h, or NULL: as cloud.ssh_from says */
 };
 
 struct spec_row {
@@ -76,5 +79,11 @@ bool conns_login_key(struct conns *cs, const char *connection,
 /* Capabilities and bounds of the connection's driver (its defaults until it
  * was opened); all zero for an unknown connection. */
 struct csp_caps conns_caps(struct conns *cs, const char *id);
+/* From where VMs of that connection let SSH in, by its setting and the newest
+ * call to its cloud. KNOWN with an empty text where there are no groups. */
+enum ssh_from conns_ssh_from(struct conns *cs, const char *id,
+    char out[SSH_FROM_LEN], struct mw_err *err);
+/* Is it left to us? */
+bool conns_ssh_auto(const struct conns *cs, const char *id);
 
 #endif

@@ -151,6 +151,18 @@ end_later(void *p)
 	end(p);
 }
 
+/* The address that reached the cloud just now decides. */
+static void
+see_ends(struct check *k)
+{
+	struct conns_check *r = &k->result;
+
+	if (!k->own.cs)
+		return;
+	conn_look(k->own.cs, k->own.cn);
+	conns_ssh_from(k->own.cs, r->connection, r->ssh_from, &r->err);
+}
+
 static void
 on_answer(struct csp_answer *take_a, void *arg)
 {
@@ -159,6 +171,8 @@ on_answer(struct csp_answer *take_a, void *arg)
 	k->result.answer = take_a;
 	if (!k->told)
 		conns_check_words(take_a, &k->result.err);
+	if (!k->told && k->result.err.code == MW_OK)
+		see_ends(k);
 	end(k);
 	csp_answer_free(take_a);
 }

@@ -37,6 +37,7 @@ text_of(const struct conns *cs)
 		json_put_str(o, "region", r->region);
 		json_put_str(o, "endpoint", r->endpoint);
 		json_put_str(o, "credential", r->credential);
+		json_put_str(o, "caFile", r->ca_file);
 		json_array_append_new(a, o);
 	}
 	json_put_str(j, "deployment", cs->c->deployment);

@@ -95,7 +95,7 @@ conns_import(struct conns *cs, const struct conn_row *row,
 
 void
 conns_regions(struct conns *cs, const char *driver, const char *endpoint,
-    const char *credential,
+    const char *credential, const char *ca_file,
     void (*each)(void *arg, const struct csp_region *region),
     void (*done)(void *arg, const struct mw_err *err), void *arg)
 {
@@ -104,6 +104,7 @@ conns_regions(struct conns *cs, const char *driver, const char *endpoint,
 		.driver = (char *)(uintptr_t)driver,
 		.endpoint = (char *)(uintptr_t)endpoint,
 		.credential = (char *)(uintptr_t)credential,
+		.ca_file = (char *)(uintptr_t)ca_file,
 	};
 	struct listing *l = xcalloc(1, sizeof *l);
 

@@ -21,7 +21,7 @@ void conns_import(struct conns *cs, const struct conn_row *row,
 /* What an endpoint offers: each(arg, region) for every region, borrowed, then
  * done(arg, err). */
 void conns_regions(struct conns *cs, const char *driver, const char *endpoint,
-    const char *credential,
+    const char *credential, const char *ca_file,
     void (*each)(void *arg, const struct csp_region *region),
     void (*done)(void *arg, const struct mw_err *err), void *arg);
 

@@ -14,6 +14,7 @@ struct conn {
 	struct conn_row row;
 	struct conn_stats *stats; /* conn_stats.h; a reference */
 	bool renewed; /* another secret: the old driver goes */
+	struct ssh_ends ends; /* of the newest call */
 	const struct driver *drv;
 	struct drv_conn *dc; /* NULL: not opened yet */
 	struct spec_row *specs; /* by name */
@@ -54,6 +55,9 @@ bool conn_open(struct conns *cs, struct conn *cn,
  */
 void conn_submit(struct conn *cn, struct csp_req *take_req, drv_done_fn done,
     void *arg);
+/* Notes from which address the cloud is reached now: of cn's driver, for the
+ * connection of its id. When it is another one, groups follow. */
+void conn_look(struct conns *cs, const struct conn *cn);
 void conn_add_spec(struct conn *cn, const struct csp_spec *s);
 void conn_add_image(struct conn *cn, const struct csp_image *im);
 void conn_sort(struct conn *cn); /* after the last conn_add_spec */

@@ -27,7 +27,7 @@ struct coord_conf {
 	char *log_level;
 	bool cred_exec; /* exec: credentials are run */
 	char *cred_dir; /* file: credentials lie here */
-	char *ssh_from; /* CIDR from which VMs let SSH in; "" = anywhere */
+	char *ssh_from; /* from where VMs let SSH in: ssh_from.h */
 	int64_t late_apply_s, list_visible_s; /* -1: the driver's */
 	int64_t cloud_rate; /* calls/s of a connection, 0: the driver's */
 	int64_t ssh_max, ssh_kex_max;

@@ -55,9 +55,9 @@ static const struct conf_key keys[] = {
 	    "agents beat so often; three missed beats make one silent" },
 	{ "log.level", CONF_STR, AT(log_level), 0, 0, "info",
 	    "debug, info, warn or error" },
-	{ "cloud.ssh_from", CONF_STR, AT(ssh_from), 0, 0, "",
-	    "network (CIDR) from which new VMs let SSH in, e.g. "
-	    "203.0.113.7/32; empty: from anywhere" },
+	{ "cloud.ssh_from", CONF_STR, AT(ssh_from), 0, 0, "auto",
+	    "from where VMs let SSH in: a network, e.g. 203.0.113.7/32; auto: "
+	    "from the address that reaches their cloud; any: everywhere" },
 	{ "cloud.late_apply_s", CONF_INT, AT(late_apply_s), -1, 86400, "-1",
 	    "a cloud may still carry out a request whose answer was lost for "
 	    "so long; -1: what its driver assumes" },

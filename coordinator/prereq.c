@@ -11,7 +11,6 @@
 #include "common/pure/str.h"
 #include "coordinator/ca.h"
 #include "coordinator/conns.h"
-#include "lifecycle/lifecycle.h"
 
 #include <string.h>
 
@@ -19,6 +18,15 @@ struct row_job {
 	struct store_job job;
 	struct prereq *p;
 	struct prereq_row row;
+};
+
+/* A create that is refused on the next turn of the loop. */
+struct no {
+	struct prereq *p;
+	struct csp_req *req;
+	prereq_ready_fn ready;
+	void *arg;
+	char why[320];
 };
 
 /* An answer of our own, for the next turn of the loop. */
@@ -29,6 +37,7 @@ struct refusal {
 
 static void pump(struct thing *t);
 static void on_ensured(struct csp_answer *a, void *arg);
+static void on_seen(struct csp_answer *a, void *arg);
 
 static const struct {
 	enum csp_op ensure;
@@ -97,8 +106,9 @@ on_load(void *arg, const struct prereq_row *row)
 	    thing_new(arg, row, row->ending ? THING_ENDING : THING_DOUBTED);
 
 	/* what the process before this one asked for may be on its way */
-	t->unsure = true;
+	t->unsure = row->asked;
 	t->unsure_ns = clock_mono_ns();
+	t->loaded = true;
 }
 
 static bool
@@ -128,10 +138,13 @@ row_done(struct store_job *job, bool ok, const struct mw_err *err)
 		log_error("prereq", j->row.connection,
 		    "a row was refused: %s\taction=again", err->msg);
 	if (t && t->state == THING_SAVING && !j->p->stopped) {
+		t->row.asked = t->row.asked || ok;
 		t->state = !ok      ? THING_NEW
 		    : t->row.ending ? THING_ENDING
 				    : THING_DOUBTED;
 		pump(t);
+		if (t->state == THING_DOUBTED && t->stale)
+			prereq_ask(t, t->network);
 		prereq_ending(j->p);
 	}
 	free(j);
@@ -150,68 +163,41 @@ save(struct thing *t)
 	store_submit(t->p->c->store, &j->job);
 }
 
-static struct lc_mcis *
-mcis_of(const struct prereq *p, const char *key_id)
-{
-	struct lc_mcis *m = lc_mcis_first(p->c->lc);
-
-	while (m && !str_eq(m->row.key_id, key_id))
-		m = m->next;
-	return m;
-}
-
-static void
-add_rule(struct csp_req *q, struct csp_rule *r, const char *proto, int64_t port,
-    const char *cidr)
-{
-	r[q->nrules++] = (struct csp_rule){ proto, port, port,
-		arena_strdup(q->arena, cidr) };
-}
-
 static bool
-is_member(const struct lc_slot *s)
+sure_run(struct db *db, struct store_job *job, struct mw_err *err)
 {
-	return s->inst.public_ip[0] &&
-	    (s->inst.phase == LC_P_CREATING || s->inst.phase == LC_P_RUNNING);
+	return db_prereq_sure(db, &container_of(job, struct row_job, job)->row,
+	    err);
 }
 
-/* SSH from us; the echo port from the other members, or from everywhere if
- * they are more than a group of rules can hold. */
 static void
-fill_rules(const struct prereq *p, struct csp_req *q, const char *key_id)
+sure_done(struct store_job *job, bool ok, const struct mw_err *err)
 {
-	struct csp_rule *r = arena_array(q->arena, MEMBERS_MAX + 2, sizeof *r);
-	const struct lc_mcis *m = mcis_of(p, key_id);
-	const char *from = p->c->conf.ssh_from;
-	size_t members = 0;
+	struct row_job *j = container_of(job, struct row_job, job);
 
-	q->rules = r;
-	add_rule(q, r, "tcp", 22, from && from[0] ? from : "0.0.0.0/0");
-	for (const struct lc_slot *s = m ? m->slots : NULL; s; s = s->next)
-		members += is_member(s);
-	if (members > MEMBERS_MAX) {
-		add_rule(q, r, "udp", ECHO_PORT, "0.0.0.0/0");
-		return;
-	}
-	for (const struct lc_slot *s = m ? m->slots : NULL; s; s = s->next) {
-		if (is_member(s))
-			add_rule(q, r, "udp", ECHO_PORT,
-			    arena_printf(q->arena, "%s/32", s->inst.public_ip));
-	}
+	if (!ok)
+		log_warn("prereq", j->row.connection, "a row stays asked: %s",
+		    err->msg);
+	free(j);
 }
 
-/* FNV-1a over what the rules say. */
-static uint64_t
-rules_hash(const struct csp_req *q)
+/* An answer came that proves what became of the request, and no other request
+ * is owed one: a process after this one need not wait for any. */
+static void
+settle(struct thing *t)
 {
-	uint64_t h = 14695981039346656037u;
+	int64_t late = prereq_late_ns(t), now = clock_mono_ns();
+	struct row_job *j;
 
-	for (size_t i = 0; i < q->nrules; i++) {
-		for (const char *c = q->rules[i].cidr; *c; c++)
-			h = (h ^ (uint8_t)*c) * 1099511628211u;
-		h = (h ^ (uint64_t)q->rules[i].from) * 1099511628211u;
-	}
-	return h;
+	if ((t->unsure && now - t->unsure_ns < late) || !t->row.asked)
+		return;
+	t->unsure = t->row.asked = false;
+	t->row.sure_ns = clock_wall_ns();
+	j = xcalloc(1, sizeof *j);
+	j->row = t->row;
+	j->job.run = sure_run;
+	j->job.done = sure_done;
+	store_submit(t->p->c->store, &j->job);
 }
 
 /* False: there is no key to show, e.g. because the disk is full. */
@@ -243,14 +229,15 @@ refuse_now(void *p)
 /* An answer of our own, on the next turn: nothing was sent, so that who needs
  * the thing asks again. */
 static void
-refuse(struct thing *t, struct csp_req *take_req, const char *why)
+refuse(struct thing *t, struct csp_req *take_req, enum csp_reason reason,
+    const char *why)
 {
 	struct refusal *r = xcalloc(1, sizeof *r);
 
 	r->thing = t;
 	r->answer = csp_answer_new(take_req);
 	r->answer->cls = CSP_DEFINITE;
-	r->answer->reason = CSP_R_UNSENT;
+	r->answer->reason = reason;
 	r->answer->message = arena_strdup(r->answer->arena, why);
 	csp_req_free(take_req);
 	loop_reap(t->p->c->loop, refuse_now, r);
@@ -275,25 +262,92 @@ prereq_req(const struct thing *t, enum csp_op op)
 	return q;
 }
 
+/* A network without knowing from where its VMs let SSH in would be for nothing.
+ * False: the cloud is asked something first, so that our address is seen, or
+ * the network is refused. */
+static bool
+may_be_reached(struct thing *t)
+{
+	struct prereq *p = t->p;
+	struct mw_err err = MW_ERR_INIT;
+	char from[SSH_FROM_LEN];
+	enum ssh_from how;
+
+	how = conns_ssh_from(p->c->conns, t->row.connection, from, &err);
+	if (how == SSH_FROM_HIDDEN)
+		refuse(t, prereq_req(t, CSP_NET_ENSURE), CSP_R_INVALID,
+		    err.msg);
+	else if (how == SSH_FROM_UNSEEN)
+		conns_submit(p->c->conns,
+		    csp_req_new(CSP_REGIONS, t->row.connection), on_seen, t);
+	return how == SSH_FROM_KNOWN;
+}
+
 static void
-ask(struct thing *t, const char *network)
+ask_now(struct thing *t)
 {
 	struct csp_req *q = prereq_req(t, kinds[t->row.kind].ensure);
 	struct mw_err err = MW_ERR_INIT;
 
-	t->state = THING_ASKED;
 	t->stale = false;
 	if (t->row.kind == PREREQ_SG) {
-		str_copy(t->network, sizeof t->network, network);
 		q->network = arena_strdup(q->arena, t->network);
-		fill_rules(t->p, q, t->row.key_id);
-		t->rules = rules_hash(q);
+		if (!prereq_fill_rules(t, q, &err)) {
+			refuse(t, q, CSP_R_INVALID, err.msg);
+			return;
+		}
+		t->rules = prereq_rules_hash(q);
 	}
 	if (t->row.kind == PREREQ_KEY &&
 	    !fill_key(t->p, q, t->row.key_id, &err))
-		refuse(t, q, err.msg);
+		refuse(t, q, CSP_R_UNSENT, err.msg);
 	else
 		conns_submit(t->p->c->conns, q, on_ensured, t);
+}
+
+/* Once its row says that an answer is owed. */
+void
+prereq_ask(struct thing *t, const char *network)
+{
+	if (t->row.kind == PREREQ_SG && network != t->network)
+		str_copy(t->network, sizeof t->network, network);
+	if (!t->row.asked) {
+		save(t);
+		return;
+	}
+	t->state = THING_ASKED;
+	if (t->row.kind != PREREQ_NET || may_be_reached(t))
+		ask_now(t);
+}
+
+static void
+on_seen(struct csp_answer *a, void *arg)
+{
+	struct thing *t = arg;
+	struct mw_err err = MW_ERR_INIT;
+	char from[SSH_FROM_LEN];
+
+	if (t->p->stopped) {
+		csp_answer_free(a);
+		return;
+	}
+	if (a->cls == CSP_OK &&
+	    conns_ssh_from(t->p->c->conns, t->row.connection, from, &err) ==
+		SSH_FROM_KNOWN) {
+		csp_answer_free(a);
+		ask_now(t);
+		return;
+	}
+	if (a->cls == CSP_OK) {
+		a->reason = CSP_R_INVALID;
+		a->message = arena_strdup(a->arena,
+		    err.code != MW_OK ? err.msg
+				      : "no address of ours was seen");
+	} else {
+		a->reason = CSP_R_UNSENT;
+	}
+	a->cls = CSP_DEFINITE; /* nothing was asked for */
+	on_ensured(a, t);
 }
 
 /* Ends the needs that wait for this thing. */
@@ -339,6 +393,8 @@ on_ensured(struct csp_answer *a, void *arg)
 	if (a->cls == CSP_AMBIGUOUS) {
 		t->unsure = true;
 		t->unsure_ns = clock_mono_ns();
+	} else {
+		settle(t);
 	}
 	if (t->row.ending) {
 		t->state = THING_ENDING;
@@ -404,7 +460,7 @@ advance(struct prereq *p, struct need *n)
 		if (t->state == THING_DOUBTED && asked_elsewhere(t))
 			return asked_elsewhere(t);
 		if (t->state == THING_DOUBTED)
-			ask(t, network ? network : "");
+			prereq_ask(t, network ? network : "");
 		if (t->state != THING_KNOWN)
 			return t;
 		if (k == PREREQ_NET)
@@ -448,16 +504,56 @@ pump(struct thing *t)
 	}
 }
 
+static void
+no_now(void *arg)
+{
+	struct no *no = arg;
+	struct csp_answer *a = csp_answer_new(no->req);
+
+	a->cls = CSP_DEFINITE;
+	a->reason = CSP_R_INVALID;
+	if (no->p->stopped)
+		csp_req_free(no->req);
+	else
+		no->ready(no->req, a, no->why, no->arg);
+	csp_answer_free(a);
+	free(no);
+}
+
+/* Nobody could log in to that VM: it is not made. */
+static bool
+out_of_reach(struct prereq *p, struct csp_req *take_create,
+    prereq_ready_fn ready, void *arg)
+{
+	struct mw_err err = MW_ERR_INIT;
+	char from[SSH_FROM_LEN];
+	struct no *no;
+
+	if (conns_ssh_from(p->c->conns, take_create->connection, from, &err) !=
+	    SSH_FROM_HIDDEN)
+		return false;
+	no = xcalloc(1, sizeof *no);
+	no->p = p;
+	no->req = take_create;
+	no->ready = ready;
+	no->arg = arg;
+	str_copy(no->why, sizeof no->why, err.msg);
+	loop_reap(p->c->loop, no_now, no);
+	return true;
+}
+
 void
 prereq_need(struct prereq *p, struct csp_req *take_create,
     prereq_ready_fn ready, void *arg)
 {
 	struct need *n, **at = &p->needs;
 
-	if (!take_create->key_name || !mcis_of(p, take_create->key_name)) {
+	if (!take_create->key_name || !prereq_mcis(p, take_create->key_name)) {
 		ready(take_create, NULL, NULL, arg);
 		return;
 	}
+	if (out_of_reach(p, take_create, ready, arg))
+		return;
 	n = xcalloc(1, sizeof *n);
 	n->req = take_create;
 	n->ready = ready;
@@ -482,47 +578,6 @@ prereq_doubt(struct prereq *p)
 	}
 }
 
-void
-prereq_members(struct prereq *p, const char *key_id)
-{
-	for (struct thing *t = p->things; t; t = t->next) {
-		if (t->row.kind != PREREQ_SG || t->row.ending ||
-		    !str_eq(t->row.key_id, key_id) || t->stale)
-			continue;
-		t->stale = true;
-		t->stale_tries = 0;
-		prereq_wake(p, clock_mono_ns() + RULES_NS);
-	}
-}
-
-static bool
-rules_changed(const struct thing *t)
-{
-	struct csp_req *q = prereq_req(t, CSP_SG_ENSURE);
-	bool changed;
-
-	fill_rules(t->p, q, t->row.key_id);
-	changed = rules_hash(q) != t->rules;
-	csp_req_free(q);
-	return changed;
-}
-
-/* Rules that changed, as far as nobody is asking just now. */
-static void
-refresh_rules(struct prereq *p)
-{
-	for (struct thing *t = p->things; t; t = t->next) {
-		if (!t->stale || t->row.ending)
-			continue;
-		if (t->state != THING_KNOWN)
-			prereq_wake(p, clock_mono_ns() + RULES_NS);
-		else if (rules_changed(t))
-			ask(t, t->network);
-		else
-			t->stale = false;
-	}
-}
-
 /* ---- life of the module -------------------------------------------------- */
 
 void
@@ -544,7 +599,7 @@ on_timer(void *arg)
 	p->wake_ns = 0;
 	if (p->stopped)
 		return;
-	refresh_rules(p);
+	prereq_refresh(p);
 	prereq_ending(p);
 }
 

@@ -7,9 +7,11 @@
  * deployment and the MCIS's key, so asking again makes no second one. When the
  * MCIS is forgotten its things are marked as ending in the same transaction;
  * they are deleted in order (group and key, then network), again and again
- * until the cloud says they are gone, also over restarts. A group lets in SSH
- * from the coordinator and the echo port from the MCIS's other VMs, and
- * follows when their addresses change.
+ * until the cloud says they are gone, also over restarts. A row also tells
+ * whether an answer is owed: only then a process that starts has to wait for
+ * what may land late. A group lets in SSH from the coordinator and the echo
+ * port from the MCIS's other VMs, and follows when addresses change; nothing
+ * is made as long as it is not known from where SSH would come.
  *
  * Everything runs on the loop.
  */
@@ -47,6 +49,9 @@ void prereq_doubt(struct prereq *p);
 void prereq_end(struct prereq *p, const char *key_id);
 /* Addresses of this MCIS's VMs changed. */
 void prereq_members(struct prereq *p, const char *key_id);
+/* We reach the clouds of that connection from another address, or it says
+ * otherwise from where SSH comes. */
+void prereq_moved(struct prereq *p, const char *connection);
 
 /* Things that may be in that cloud: its connection must stay. */
 size_t prereq_count(const struct prereq *p, const char *connection);

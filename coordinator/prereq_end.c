@@ -105,15 +105,36 @@ backoff_ns(const struct thing *t)
 	    (int64_t)(clock_random_u64() % (uint64_t)(top / 2 + 1));
 }
 
+int64_t
+prereq_late_ns(const struct thing *t)
+{
+	return conns_caps(t->p->c->conns, t->row.connection).late_apply_max_s *
+	    NS_PER_S;
+}
+
+/* "Nothing is there" counts after so long: when no request can land any more,
+ * and what a process before us made a moment ago must be visible. */
+static int64_t
+still_ns(const struct thing *t)
+{
+	int64_t shown =
+	    conns_caps(t->p->c->conns, t->row.connection).list_visible_max_s *
+	    NS_PER_S;
+	int64_t mono = clock_mono_ns() - t->unsure_ns, wall;
+
+	if (t->unsure)
+		return prereq_late_ns(t) - mono;
+	if (!t->loaded || !t->row.sure_ns)
+		return 0;
+	wall = clock_wall_ns() - t->row.sure_ns;
+	return shown - (wall > mono ? wall : mono);
+}
+
 static void
 on_deleted(struct csp_answer *a, void *arg)
 {
 	struct thing *t = arg;
 	struct prereq *p = t->p;
-	int64_t late =
-	    conns_caps(p->c->conns, t->row.connection).late_apply_max_s *
-	    NS_PER_S;
-	int64_t quiet = t->unsure ? clock_mono_ns() - t->unsure_ns : late;
 	int64_t wait;
 
 	if (p->stopped) {
@@ -122,10 +143,11 @@ on_deleted(struct csp_answer *a, void *arg)
 	}
 	if (a->cls == CSP_OK || a->cls == CSP_NOT_FOUND) {
 		t->error[0] = '\0';
-		if (quiet >= late)
+		wait = still_ns(t);
+		if (wait <= 0)
 			forget(t);
 		else
-			again(t, late - quiet);
+			again(t, wait);
 		csp_answer_free(a);
 		return;
 	}

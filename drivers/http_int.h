@@ -73,6 +73,8 @@ struct http_lane {
 	struct loop_timer *timer; /* next token */
 	bool starved;
 	TAILQ_ENTRY(http_lane) starved_link;
+	char local_ip[46], peer_ip[46]; /* of the newest connection, or "" */
+	bool proxied;
 };
 
 void http_call_start(struct http_call *c);

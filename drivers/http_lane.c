@@ -119,6 +119,11 @@ http_lane_load(const struct http_lane *lane, struct drv_load *add)
 	add->queued += lane->nqueue;
 	add->in_flight += lane->in_flight;
 	add->rate_per_s += lane->rate;
+	if (add->local_ip[0] || !lane->local_ip[0])
+		return;
+	str_copy(add->local_ip, sizeof add->local_ip, lane->local_ip);
+	str_copy(add->peer_ip, sizeof add->peer_ip, lane->peer_ip);
+	add->proxied = lane->proxied;
 }
 
 static void

@@ -32,7 +32,7 @@ struct place {
 struct intake {
 	struct coord *c;
 	char action[24];
-	char *driver, *endpoint, *credential, *prices;
+	char *driver, *endpoint, *credential, *ca_file, *prices, *ssh_from;
 	json_t *secret; /* of the request, until it is sealed; or NULL */
 	bool renewed; /* it was sealed */
 	bool listed; /* the endpoint named the regions: they exist */
@@ -69,7 +69,9 @@ static bool read_endpoint(struct intake *in, const struct json_at *at,
     struct mw_err *err);
 static bool read_secret(struct intake *in, const struct json_at *at,
     struct mw_err *err);
-static bool read_prices(struct intake *in, const struct json_at *at,
+static bool read_file_of(const struct json_at *at, const char *key, char **out,
+    struct mw_err *err);
+static bool read_ssh_from(struct intake *in, const struct json_at *at,
     struct mw_err *err);
 static bool intake_seal(struct intake *in, const char *name,
     struct mw_err *err);
@@ -206,7 +208,7 @@ static void
 post_discover(struct httpd_req *req, void *ctx)
 {
 	static const char *const known[] = { "driver", "endpoint", "credential",
-		"secret", "prices", "name", NULL };
+		"secret", "prices", "caFile", "sshFrom", "name", NULL };
 	const char *name = NULL;
 	struct mw_err err = MW_ERR_INIT;
 	struct intake *in = xcalloc(1, sizeof *in);
@@ -226,7 +228,7 @@ post_discover(struct httpd_req *req, void *ctx)
 	}
 	intake_start(in, req);
 	conns_regions(in->c->conns, in->driver, in->endpoint, in->credential,
-	    on_region, on_regions, in);
+	    in->ca_file, on_region, on_regions, in);
 }
 
 /* Of the connections: a cloud has more, but we can use these. */
@@ -305,6 +307,8 @@ api_conn_json(const struct conn_row *r)
 	json_put_num(j, "lon", r->has_location ? r->lon : NAN);
 	json_put_str(j, "endpoint", r->endpoint);
 	json_put_str(j, "prices", r->prices);
+	json_put_str(j, "caFile", r->ca_file);
+	json_put_str(j, "sshFrom", r->ssh_from);
 	json_put_bool(j, "verified", r->verified);
 	json_put_str(j, "verifiedReason", r->verified_reason);
 	return j;
@@ -351,7 +355,10 @@ read_endpoint(struct intake *in, const struct json_at *at, struct mw_err *err)
 	in->driver = xstrdup(driver);
 	in->endpoint = xstrdup(endpoint);
 	in->credential = xstrdup(credential);
-	return read_secret(in, at, err) && read_prices(in, at, err);
+	return read_secret(in, at, err) &&
+	    read_file_of(at, "prices", &in->prices, err) &&
+	    read_file_of(at, "caFile", &in->ca_file, err) &&
+	    read_ssh_from(in, at, err);
 }
 
 static bool
@@ -374,19 +381,34 @@ read_secret(struct intake *in, const struct json_at *at, struct mw_err *err)
 
 /* A file that cannot be read would be found out much later. */
 static bool
-read_prices(struct intake *in, const struct json_at *at, struct mw_err *err)
+read_file_of(const struct json_at *at, const char *key, char **out,
+    struct mw_err *err)
 {
 	const char *path;
 
-	if (!json_get_str(at, "prices", false, 1024, &path, err))
+	if (!json_get_str(at, key, false, 1024, &path, err))
 		return false;
 	if (path && (path[0] != '/' || access(path, R_OK) < 0)) {
 		err_set(err, MW_INVALID, 0,
-		    "prices is a whole path of a file that the coordinator may "
-		    "read");
-		return err_pointer(err, "/prices");
+		    "%s is a whole path of a file that the coordinator may "
+		    "read",
+		    key);
+		return err_pointer(err, "/%s", key);
 	}
-	in->prices = xstrdup(path);
+	*out = xstrdup(path);
+	return true;
+}
+
+static bool
+read_ssh_from(struct intake *in, const struct json_at *at, struct mw_err *err)
+{
+	const char *from;
+
+	if (!json_get_str(at, "sshFrom", false, 64, &from, err))
+		return false;
+	if (!ssh_from_check(from, err))
+		return err_pointer(err, "/sshFrom");
+	in->ssh_from = xstrdup(from);
 	return true;
 }
 
@@ -407,7 +429,8 @@ static bool
 read_conn(struct httpd_req *req, struct intake *in, struct mw_err *err)
 {
 	static const char *const known[] = { "driver", "csp", "region",
-		"endpoint", "credential", "secret", "prices", NULL };
+		"endpoint", "credential", "secret", "prices", "caFile",
+		"sshFrom", NULL };
 	const char *id = httpd_param(req, "id"), *csp, *region;
 	struct json_at at;
 	json_t *body;
@@ -442,6 +465,8 @@ intake_free(struct intake *in)
 	free(in->endpoint);
 	free(in->credential);
 	free(in->prices);
+	free(in->ca_file);
+	free(in->ssh_from);
 	free(in);
 }
 
@@ -488,6 +513,8 @@ import_one(struct intake *in, size_t i)
 		.endpoint = in->endpoint,
 		.credential = in->credential,
 		.prices = in->prices,
+		.ca_file = in->ca_file,
+		.ssh_from = in->ssh_from,
 	};
 	struct csp_region known = {
 		.id = p->region,

@@ -85,6 +85,7 @@ check_json(const struct conns_check *r)
 	json_put_str(j, "reason", a && !ok ? csp_reason_name(a->reason) : NULL);
 	json_put_str(j, "code", a ? a->code : NULL);
 	json_put_str(j, "requestId", a ? a->request_id : NULL);
+	json_put_str(j, "sshFrom", r->ssh_from[0] ? r->ssh_from : NULL);
 	return j;
 }
 

@@ -228,7 +228,29 @@ wish(struct coord *c, const struct lc_wish *w, bool scale, unsigned flags,
 	return err_set(err, MW_NOT_FOUND, 0, "no MCIS %s", w->name);
 }
 
-/* First the plan, to see whether it may be paid. */
+/* Nothing is made that nobody could log in to. */
+static bool
+within_reach(struct coord *c, const struct lc_wish *w, const struct lc_reply *r,
+    struct mw_err *err)
+{
+	char from[SSH_FROM_LEN];
+	bool makes = false;
+
+	for (size_t i = 0; i < r->n; i++)
+		makes = makes || str_eq(r->items[i].change, "create") ||
+		    str_eq(r->items[i].change, "replace") ||
+		    str_eq(r->items[i].change, "retry");
+	for (size_t i = 0; makes && i < w->ngroups; i++) {
+		const char *conn = w->groups[i].spec.connection;
+
+		if (conns_ssh_from(c->conns, conn, from, err) ==
+		    SSH_FROM_HIDDEN)
+			return err_pointer(err, "/groups/%zu/connection", i);
+	}
+	return true;
+}
+
+/* First the plan, to see whether it may be paid, and reached. */
 static bool
 within_quota(struct coord *c, const struct httpd_req *req,
     const struct lc_wish *w, bool scale, unsigned flags,
@@ -241,7 +263,8 @@ within_quota(struct coord *c, const struct httpd_req *req,
 	if (!api_query_bool(req, "allowUnknownPrices", &unknown, err) ||
 	    !wish(c, w, scale, flags | LC_DRY_RUN, who, &r, err))
 		return false;
-	ok = quotas_check(c, w, m, &r, unknown, err);
+	ok = within_reach(c, w, &r, err) &&
+	    quotas_check(c, w, m, &r, unknown, err);
 	lc_reply_free(&r);
 	return ok;
 }

@@ -9,13 +9,16 @@ bool
 db_prereq_load(struct db *db, db_prereq_fn each, void *arg, struct mw_err *err)
 {
 	sqlite3_stmt *st = db_stmt(db,
-	    "SELECT kind, conn, key_id, zone, ending FROM prereq "
+	    "SELECT kind, conn, key_id, zone, ending, asked, sure "
+	    "FROM prereq "
 	    "ORDER BY conn, key_id, kind, zone");
 
 	while (db_row(db, st, err)) {
 		struct prereq_row row = {
 			.kind = (enum prereq_kind)sqlite3_column_int(st, 0),
 			.ending = sqlite3_column_int(st, 4) != 0,
+			.asked = sqlite3_column_int(st, 5) != 0,
+			.sure_ns = sqlite3_column_int64(st, 6),
 		};
 
 		str_copy(row.connection, sizeof row.connection, db_text(st, 1));
@@ -30,11 +33,24 @@ bool
 db_prereq_put(struct db *db, const struct prereq_row *row, struct mw_err *err)
 {
 	sqlite3_stmt *st = db_stmt(db,
-	    "INSERT OR IGNORE INTO prereq(kind, conn, key_id, zone, ending) "
-	    "VALUES(?, ?, ?, ?, 0)");
+	    "INSERT INTO prereq(kind, conn, key_id, zone, ending, asked) "
+	    "VALUES(?, ?, ?, ?, 0, 1) "
+	    "ON CONFLICT(conn, key_id, kind, zone) DO UPDATE SET asked = 1");
 
 	db_bind(st, "isss", (int64_t)row->kind, row->connection, row->key_id,
 	    row->zone);
+	return db_exec(db, st, err);
+}
+
+bool
+db_prereq_sure(struct db *db, const struct prereq_row *row, struct mw_err *err)
+{
+	sqlite3_stmt *st = db_stmt(db,
+	    "UPDATE prereq SET asked = 0, sure = ? WHERE kind = ? AND conn = ? "
+	    "AND key_id = ? AND zone = ?");
+
+	db_bind(st, "iisss", row->sure_ns, (int64_t)row->kind, row->connection,
+	    row->key_id, row->zone);
 	return db_exec(db, st, err);
 }
 

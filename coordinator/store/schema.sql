@@ -36,7 +36,9 @@ CREATE TABLE conn(
 	display TEXT, endpoint TEXT, credential TEXT,
 	lat REAL, lon REAL,		-- NULL: unknown
 	verified INT NOT NULL, verified_reason TEXT,
-	prices TEXT			-- file {spec: cost per hour}
+	prices TEXT,			-- file {spec: cost per hour}
+	ca_file TEXT,			-- trusted instead of the system's
+	ssh_from TEXT			-- NULL: as the setting says
 ) WITHOUT ROWID;
 CREATE TABLE spec(
 	conn TEXT NOT NULL REFERENCES conn(id) ON DELETE CASCADE,
@@ -277,6 +279,8 @@ CREATE TABLE orphan(
 CREATE TABLE prereq(
 	kind INT NOT NULL, conn TEXT NOT NULL, key_id TEXT NOT NULL,
 	zone TEXT NOT NULL, ending INT NOT NULL,
+	asked INT NOT NULL DEFAULT 1,	-- 0: no answer is owed to us
+	sure INT NOT NULL DEFAULT 0,	-- since then
 	PRIMARY KEY(conn, key_id, kind, zone)
 ) WITHOUT ROWID;
 
