@@ -55,6 +55,11 @@ orphans_online(struct cli *c)
 		table_add(t, "%.19s", js(o, "lastSeenAt"));
 	}
 	table_print(t, c);
+	if (*js(a, "warning"))
+		fprintf(stderr, "%s\n", js(a, "warning"));
+	json_array_foreach(ja(a, "notListed"), i, o)
+	    fprintf(stderr, "milkyway: %s could not be listed: %s\n",
+		js(o, "connection"), js(o, "error"));
 	if (open)
 		fprintf(stderr,
 		    "quarantine: billed, and this database did not make them "

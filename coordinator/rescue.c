@@ -1,7 +1,8 @@
 /*
  * rescue.c - see rescue.h. Every route of the API is there and answers 503
- * with the way out; /healthz says "rescue". No store, no clouds: the token of
- * the state directory's file is the only one that counts.
+ * with the way out; /healthz says "rescue", /v1/orphans what there is in the
+ * clouds. No store: the token of the state directory's file is the only one
+ * that counts.
  */
 #include "coordinator/rescue.h"
 
@@ -11,6 +12,7 @@
 #include "common/pure/str.h"
 #include "common/tls.h"
 #include "coordinator/api/api.h"
+#include "coordinator/rescue_list.h"
 #include "coordinator/store/store_db.h"
 
 #include <errno.h>
@@ -32,6 +34,7 @@ struct rescue {
 	const struct coord_conf *conf;
 	struct loop *loop;
 	struct httpd *httpd;
+	struct rescue_list *list;
 	struct str token;
 	char *text, *hint;
 };
@@ -148,6 +151,14 @@ get_doctor(struct httpd_req *req, void *ctx)
 }
 
 static void
+get_orphans(struct httpd_req *req, void *ctx)
+{
+	const struct rescue *r = ctx;
+
+	rescue_list_answer(r->list, req);
+}
+
+static void
 refuse(struct httpd_req *req, void *ctx)
 {
 	const struct rescue *r = ctx;
@@ -205,7 +216,7 @@ serve(struct rescue *r, struct mw_err *err)
 		const char *path;
 		void (*handler)(struct httpd_req *req, void *ctx);
 	} own[] = { { "/healthz", get_healthz }, { "/readyz", get_readyz },
-		{ "/v1/doctor", get_doctor } };
+		{ "/v1/doctor", get_doctor }, { "/v1/orphans", get_orphans } };
 	static const char *const local[] = { "127.0.0.1", "localhost", NULL };
 	size_t n;
 	struct httpd_route *routes = api_routes_join(&n);
@@ -230,11 +241,14 @@ serve(struct rescue *r, struct mw_err *err)
 		conf.address = "127.0.0.1";
 	r->loop = loop_new();
 	r->httpd = httpd_new(r->loop, &conf, err);
+	r->list = rescue_list_new(r->loop, r->conf->state_dir, r->hint);
 	if (r->httpd) {
 		loop_on_signal(r->loop, on_signal, r);
 		loop_run(r->loop);
-		httpd_free(r->httpd);
 	}
+	rescue_list_free(r->list);
+	if (r->httpd)
+		httpd_free(r->httpd);
 	loop_free(r->loop);
 	free(routes);
 	return r->httpd != NULL;
@@ -252,7 +266,7 @@ rescue_run(const struct coord_conf *conf, const struct mw_err *why)
 	    why->msg);
 	r.hint = xasprintf("stop milkywayd, then: milkyway restore FILE "
 			   "--replace --dir %s. What is billed now: milkyway "
-			   "orphans --offline --connections "
+			   "orphans, or orphans --offline --connections "
 			   "%s/connections.json",
 	    conf->state_dir, conf->state_dir);
 	log_error("rescue", NULL, "%s\tway_out=%s", r.text, r.hint);

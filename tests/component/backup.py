@@ -113,7 +113,45 @@ def damage(name, data):
     return data[:8192] + bytes(b ^ 0x5a for b in data[8192:40960]) + data[40960:]  # flipped bits
 
 
+def listed(p, name, vms):
+    status, j = p.api("GET", "/v1/orphans")
+    got = sorted(v["cspResourceId"] for v in j.get("items", []))
+    check("%s: every VM that exists is listed, once" % name, status == 200 and got == sorted(vms) and
+          j["deployment"] == p.deployment and j["notListed"] == [], (status, j))
+    rc, out, err = p.cli("orphans")
+    check("%s: and in words" % name, rc == 0 and all(v in out for v in vms) and "rescue mode" in err, out + err)
+
+
+def not_listed(p):
+    """Neither a list without the file, nor a wait for one."""
+    path = p.dir + "/connections.json"
+    text = open(path).read()
+    j = json.loads(text)
+    broken = {"id": "no", "driver": "twin", "endpoint": p.dir + "/none.sock", "csp": "aws", "region": "r"}
+    for what, content in (("no file", None), ("a broken file", "{"),
+                          ("a cloud is away", json.dumps(dict(j, connections=j["connections"] + [broken])))):
+        if content:
+            with open(path, "w") as f:
+                f.write(content)
+        else:
+            os.unlink(path)
+        status, a = p.api("GET", "/v1/orphans")
+        if what == "a cloud is away":
+            ok = status == 200 and a["items"] and [x["connection"] for x in a["notListed"]] == ["no"]
+        else:
+            ok = status >= 400 and "cannot be listed" in a["detail"] and "restore" in a["hint"]
+        check("rescue mode, %s: that is told" % what, ok, (status, a))
+    with open(path, "w") as f:
+        f.write(json.dumps({"connections": j["connections"]}))
+    status, a = p.api("GET", "/v1/orphans")
+    check("a deployment that nobody names is not guessed", status == 200 and a["deployment"] is None and
+          "all" in a["warning"] and {v["cspResourceId"] for v in a["items"]} >= alive(p), (status, a))
+    with open(path, "w") as f:
+        f.write(text)
+
+
 def rescue(p, b):
+    p.deployment = p.get("/v1/version")["deployment"]
     p.coordinator.terminate()
     p.coordinator.wait()
     good = open(p.dir + "/milkyway.db", "rb").read()
@@ -131,8 +169,11 @@ def rescue(p, b):
             check("%s: %s %s names the way out" % (name, method, path), status == 503 and "restore" in j["hint"] and
                   "orphans --offline" in j["hint"], (status, j))
         check("%s: strangers get nothing" % name, p.api("GET", "/v1/ns", Authorization="Bearer x")[0] == 401)
+        listed(p, name, vms)
         rc, out, err = p.cli("doctor")
         check("%s: the doctor knows" % name, rc == 4 and "damaged" in out, out + err)
+        if name == "flipped bits":
+            not_listed(p)
         p.coordinator.terminate()
         check("%s: it ends when asked" % name, p.coordinator.wait(20) == 0)
         check("%s: the file is as it was, no VM was ended" % name,
