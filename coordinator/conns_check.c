@@ -32,9 +32,9 @@ static const struct {
 	    "the endpoint's name is not known: is the region right? does this "
 	    "machine have DNS (getent hosts NAME)?" },
 	{ -1, "certificate",
-	    "the endpoint's TLS certificate is not trusted here: a proxy in "
-	    "between? install its CA in this machine's trust store; TLS is "
-	    "never switched off" },
+	    "the endpoint's TLS certificate is not trusted here: name a "
+	    "private CA with --ca-file (or is a proxy in between?), and the "
+	    "endpoint as the certificate does; TLS is never switched off" },
 	{ -1, "SSL",
 	    "TLS with the endpoint failed: is it an https address? is a proxy "
 	    "in between?" },
