@@ -58,6 +58,7 @@ static const os_step_fn plans[CSP_OP_COUNT] = {
 	[CSP_NET_DELETE] = os_net_delete,
 	[CSP_SG_DELETE] = os_sg_delete,
 	[CSP_KEY_DELETE] = os_key_delete,
+	[CSP_PART_LIST] = os_part_list,
 };
 
 /* ---- the end of a call --------------------------------------------------- */

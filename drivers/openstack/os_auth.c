@@ -16,6 +16,7 @@
 #define LIFE_NS (3600 * NS_PER_S) /* unless the token says */
 #define LIFE_MIN_NS (10 * NS_PER_S)
 #define AUTH_MS 60000
+#define AUTH_LEFT_MS 100 /* what is left to tell why there is none */
 #define REGIONS_MAX 256
 
 static void on_token(const struct http_answer *h, void *arg);
@@ -102,6 +103,24 @@ auth_body(const struct cred *c)
 	    project);
 }
 
+/* As long as one of those that wait for it has time. */
+static int64_t
+patience_ms(const struct drv_conn *conn)
+{
+	int64_t last = 0, ms;
+	const struct os_call *c;
+
+	TAILQ_FOREACH(c, &conn->waiting, link)
+	{
+		if (c->deadline_ns > last)
+			last = c->deadline_ns;
+	}
+	ms = (last - clock_mono_ns()) / NS_PER_MS - AUTH_LEFT_MS;
+	if (TAILQ_EMPTY(&conn->waiting) || ms > AUTH_MS)
+		return AUTH_MS;
+	return ms > AUTH_LEFT_MS ? ms : AUTH_LEFT_MS;
+}
+
 static void
 ask_token(struct drv_conn *conn)
 {
@@ -113,7 +132,7 @@ ask_token(struct drv_conn *conn)
 		.method = "POST",
 		.headers = headers,
 		.want_header = "x-subject-token",
-		.deadline_ms = AUTH_MS,
+		.deadline_ms = patience_ms(conn),
 	};
 
 	if (!j) {

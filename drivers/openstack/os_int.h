@@ -145,6 +145,7 @@ void os_sg_ensure(struct os_call *c, json_t *root);
 void os_sg_delete(struct os_call *c, json_t *root);
 void os_key_ensure(struct os_call *c, json_t *root);
 void os_key_delete(struct os_call *c, json_t *root);
+void os_part_list(struct os_call *c, json_t *root);
 void os_vm_create(struct os_call *c, json_t *root);
 void os_vm_get(struct os_call *c, json_t *root);
 void os_vm_list(struct os_call *c, json_t *root);

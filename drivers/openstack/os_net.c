@@ -283,5 +283,7 @@ void
 os_net_delete(struct os_call *c, json_t *root)
 {
 	set_name(c);
+	if (c->req->csp_id) /* of a connection with another name */
+		c->name = c->req->csp_id;
 	delete_next_ip(c, root);
 }

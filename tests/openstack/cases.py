@@ -3,6 +3,7 @@ and the command line: cases.py BUILD_DIR [CASE...]. Run by cloud.sh in the
 network namespace of that cloud; see README.md."""
 import json
 import os
+import subprocess
 import sys
 import time
 
@@ -34,9 +35,9 @@ def password(p, name="password", **more):
                                        ProjectName=cloud.TENANT), **more))
 
 
-def connect(p, name, credential, endpoint=cloud.KEYSTONE, region="RegionOne", csp="openstack"):
+def connect(p, name, credential, endpoint=cloud.KEYSTONE, region="RegionOne", csp="openstack", **more):
     return p.act("PUT", "/v1/connections/" + name, dict(driver="openstack", endpoint=endpoint, csp=csp,
-                                                        region=region, credential=credential))
+                                                        region=region, credential=credential, **more))
 
 
 def wish(p, name, *groups):
@@ -177,6 +178,126 @@ def token(p, t):
         gone(p, "tok", t, LATE + 120)  # what the process before asked for may come late
 
 
+def expiry(p, t):
+    life, rounds = 45, 0
+    with cloud.ShortTokens(life), Proxy() as proxy:
+        start = time.monotonic()
+        status, j = connect(p, "os-short", password(p), endpoint=proxy.url)
+        check("a connection whose tokens live %d s" % life, j.get("state") == "done", (status, j))
+        told(p, "create", 0, "mcis", "create", "-f", wish(p, "short", ("x", 2, "os-short")))
+        while time.monotonic() - start < 4 * life:
+            for verb in ("suspend", "resume", "reboot"):
+                told(p, verb, 0, "mcis", verb, "short")
+            rounds += 1
+        told(p, "scale up", 0, "mcis", "scale", "short", "x=4")
+        check("four VMs, none twice", len(t.servers()) == 4, t.servers())
+        tokens, lived = proxy.count("POST", "/auth/tokens"), time.monotonic() - start
+        print("# %d rounds, %d tokens in %.0f s" % (rounds, tokens, lived))
+        check("tokens are renewed before they end, and no more often",
+              lived / life <= tokens <= lived / (life * 0.8) + 3, (tokens, lived))
+        refused = [e["path"] for e in proxy.exchanges if e["status"] == 401]
+        check("no request was refused", not refused, refused)
+        failed = [e for e in p.events() if "fail" in e["type"].lower() and e.get("mcis") == "short"]
+        check("nothing failed", not failed, failed)
+        gone(p, "short", t)
+
+
+def keystone(p, t):
+    with Proxy() as proxy:
+        status, j = connect(p, "os-503", password(p), endpoint=proxy.url)
+        check("a connection", j.get("state") == "done", (status, j))
+        proxy.fail(4)
+        status, j = connect(p, "os-503", password(p, "again"), endpoint=proxy.url)
+        check("Keystone answers 503 four times: asked again", j.get("state") == "done" and not proxy.failing, (status, j))
+        told(p, "create", 0, "mcis", "create", "-f", wish(p, "ks", ("x", 2, "os-503")))
+        with cloud.NoKeystone():
+            rc, out, err = p.cli("mcis", "suspend", "ks", "--no-wait")
+            check("suspend without a Keystone is accepted", rc == 0, (rc, out, err))
+            time.sleep(15)
+            check("and not given up", not [x for x in vms(p, "ks") if x["status"] == "Failed"], vms(p, "ks"))
+        check("and done when it is back", until(lambda: {x["status"] for x in vms(p, "ks")} == {"Suspended"}, 180),
+              vms(p, "ks"))
+        before = sum(e["method"] == "POST" and e["path"].endswith("/servers") and e["status"] == 202
+                     for e in proxy.exchanges)
+        with cloud.NoKeystone():
+            rc, out, err = p.cli("mcis", "scale", "ks", "x=4", "--no-wait")
+            check("scale without a Keystone is accepted", rc == 0, (rc, out, err))
+            time.sleep(15)
+        check("four VMs when it is back", until(lambda: [x["status"] for x in vms(p, "ks")].count("Running") == 2,
+                                                SETTLE + 180) and len(vms(p, "ks")) == 4, vms(p, "ks"))
+        check("each exists once", sorted(s["id"] for s in t.servers()) ==
+              sorted(x["cspResourceId"] for x in vms(p, "ks")), t.servers())
+        made = sum(e["method"] == "POST" and e["path"].endswith("/servers") and e["status"] == 202
+                   for e in proxy.exchanges) - before
+        check("and was made once", made == 2, made)
+        gone(p, "ks", t)
+
+
+def openssl(p, *args):
+    subprocess.run(["openssl", *args], cwd=p.dir, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def authority(p, name):
+    """A private CA: NAME.pem, NAME.key."""
+    openssl(p, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+            "-subj", "/CN=" + name, "-keyout", name + ".key", "-out", name + ".pem")
+    return "%s/%s.pem" % (p.dir, name)
+
+
+def certificate(p, ca, host):
+    """Files of a certificate of that CA for that host, and its key."""
+    openssl(p, "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=" + host,
+            "-addext", "subjectAltName=DNS:" + host, "-keyout", "front.key", "-out", "front.csr")
+    openssl(p, "x509", "-req", "-in", "front.csr", "-CA", ca + ".pem", "-CAkey", ca + ".key", "-CAcreateserial",
+            "-copy_extensions", "copy", "-days", "2", "-out", "front.pem")
+    return p.dir + "/front.pem", p.dir + "/front.key"
+
+
+def tls(p, t):
+    ca, other = authority(p, "lab-ca"), authority(p, "other-ca")
+    with Proxy("localhost", certificate(p, "lab-ca", "localhost")) as proxy:
+        by_number = proxy.url.replace("localhost", "127.0.0.1")
+        for what, url, more, words in (
+                ("a CA that the machine does not know", proxy.url, {}, "certificate"),
+                ("another CA", proxy.url, {"caFile": other}, "certificate"),
+                ("another host's name", by_number, {"caFile": ca}, "127.0.0.1"),
+                ("a CA file that is not there", proxy.url, {"caFile": p.dir + "/none.pem"}, "caFile"),
+                ("a CA file without a certificate", proxy.url, {"caFile": p.dir + "/front.key"}, "certificate")):
+            status, j = connect(p, "bad", password(p), endpoint=url, **more)
+            check(what + " is refused", j.get("state") != "done" and words in json.dumps(j), (status, j))
+            print("# %s: %s" % (what, json.dumps(j.get("error") or j.get("detail") or j)[:300]))
+        check("without a request", not proxy.exchanges, proxy.exchanges)
+        status, j = connect(p, "os-tls", password(p), endpoint=proxy.url, caFile=ca)
+        check("its own CA is accepted", j.get("state") == "done", (status, j))
+        told(p, "create", 0, "mcis", "create", "-f", wish(p, "tls", ("x", 2, "os-tls")))
+        p.restart()
+        check("the CA is known after a restart", until(lambda: {x["status"] for x in vms(p, "tls")} == {"Running"}, 60),
+              vms(p, "tls"))
+        told(p, "check", 0, "connection", "check", "os-tls")
+        services = {e["path"].split("/")[1] for e in proxy.exchanges}
+        check("all services by TLS", services == {"identity", "compute", "network", "image"}, services)
+        gone(p, "tls", t, LATE + 120)
+
+
+def regions(p, t):
+    with Proxy() as proxy:
+        status, j = connect(p, "nowhere", password(p), endpoint=proxy.url, region="Atlantis")
+        text = json.dumps(j)
+        check("an unknown region is refused, with those there are",
+              j.get("state") != "done" and "RegionOne" in text and "RegionTwo" in text, (status, j))
+        proxy.exchanges = []
+        status, j = connect(p, "os-two", password(p), endpoint=proxy.url, region="RegionTwo")
+        check("a connection to the second region", j.get("state") == "done", (status, j))
+        told(p, "create", 0, "mcis", "create", "-f", wish(p, "two", ("x", 1, "os-two")))
+        there = {e["path"].split("/")[1] for e in proxy.exchanges} - {"identity"}
+        check("only its endpoints are asked", there == {"two-compute", "two-network", "two-image"}, there)
+        gone(p, "two", t)
+        status, j = p.act("POST", "/v1/connections/discover", dict(driver="openstack", endpoint=proxy.url,
+                                                                   credential=password(p)))
+        found = {c["region"] for c in p.get("/v1/connections")["items"] if c["id"].startswith("openstack-")}
+        check("every region is found", j.get("state") == "done" and found == {"RegionOne", "RegionTwo"}, (status, j, found))
+
+
 def wrong(p, t):
     for what, credential, region, words in (
             ("a wrong password", password(p, "w1", Password="no"), "RegionOne", ("401", "req-")),
@@ -226,7 +347,7 @@ def killed(p, t):
     print("# nothing is left after %.0f s" % (time.monotonic() - start))
 
 
-CASES = [connection, life, wrong, busy, token, quota, killed, scheduler]
+CASES = [connection, life, wrong, regions, tls, busy, token, expiry, keystone, quota, killed, scheduler]
 
 
 def main():

@@ -4,10 +4,12 @@ external network, an application credential; lists what is left."""
 import json
 import os
 import signal
+import subprocess
 import time
 import urllib.error
 import urllib.request
 
+HERE = os.path.dirname(os.path.realpath(__file__))
 KEYSTONE, NOVA = "http://127.0.0.1:5000/v3", "http://127.0.0.1:8774/v2.1"
 NEUTRON, GLANCE = "http://127.0.0.1:9696/v2.0", "http://127.0.0.1:9292/v2"
 DOMAIN = {"name": "Default"}
@@ -134,13 +136,13 @@ def prepare_region(a, name):
 
 
 def processes(word):
-    """Processes of the cloud whose command line has that word: those in our
+    """Services of the cloud whose command line has that word: those in our
     network, so never others of this machine."""
     mine, found = os.readlink("/proc/self/ns/net"), []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
             argv = open("/proc/%s/cmdline" % pid, "rb").read().split(b"\0")
-            if os.readlink("/proc/%s/ns/net" % pid) == mine and argv[0] == b"python3" and \
+            if os.readlink("/proc/%s/ns/net" % pid) == mine and argv[0] in (b"python3", b"uwsgi") and \
                     any(word.encode() in a for a in argv):
                 found.append(int(pid))
         except OSError:
@@ -162,6 +164,46 @@ class Stopped:
     def __exit__(self, *_):
         for pid in self.pids:
             os.kill(pid, signal.SIGCONT)
+
+
+def stop_keystone():
+    """At once; services that have a token to check then answer 503."""
+    pids = processes("keystone-wsgi-public")
+    assert pids, "there is no keystone"
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    while processes("keystone-wsgi-public"):
+        time.sleep(0.05)
+
+
+def start_keystone(token_life_s=3600):
+    subprocess.run(["bash", os.path.join(HERE, "cloud.sh"), "in", "env", "OS_TOKEN__EXPIRATION=%d" % token_life_s,
+                    "/stack/start.sh", "keystone"], check=True, stdout=subprocess.DEVNULL)
+
+
+class NoKeystone:
+    """Keystone is not there."""
+
+    def __enter__(self):
+        stop_keystone()
+
+    def __exit__(self, *_):
+        start_keystone()
+
+
+class ShortTokens:
+    """Tokens that Keystone gives live so long only."""
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+
+    def __enter__(self):
+        stop_keystone()
+        start_keystone(self.seconds)
+
+    def __exit__(self, *_):
+        stop_keystone()
+        start_keystone()
 
 
 def sweep(seconds=60):

@@ -1,7 +1,8 @@
 #!/bin/bash
 # The conformance cases of the drivers on this OpenStack; run by cloud.sh.
 set -uo pipefail
-export MW_CASES_CREDENTIAL=env: OS_USERNAME=demo OS_PASSWORD=demo OS_PROJECT_NAME=demo
+export MW_OS_TENANT=conformance
+export MW_CASES_CREDENTIAL=env: OS_USERNAME=conformance OS_PASSWORD=conformance OS_PROJECT_NAME=conformance
 export OS_USER_DOMAIN_NAME=Default OS_PROJECT_DOMAIN_NAME=Default
 cd "$(dirname "$0")" || exit 1
 python3 cloud.py || exit 1
