@@ -4,6 +4,7 @@
  */
 #include "common/backupfile.h"
 
+#include "common/digest.h"
 #include "common/file.h"
 #include "common/json.h"
 #include "common/pure/alloc.h"
@@ -135,7 +136,6 @@ pump(int in, int out, int64_t n, char hex[65], bool *wrote)
 {
 	unsigned char buf[65536], digest[32];
 	EVP_MD_CTX *md = EVP_MD_CTX_new();
-	struct str text = STR_INIT;
 	bool ok = true;
 
 	if (!md || EVP_DigestInit_ex(md, EVP_sha256(), NULL) != 1)
@@ -154,9 +154,7 @@ pump(int in, int out, int64_t n, char hex[65], bool *wrote)
 	if (EVP_DigestFinal_ex(md, digest, NULL) != 1)
 		abort();
 	EVP_MD_CTX_free(md);
-	str_add_hex(&text, digest, sizeof digest);
-	str_copy(hex, 65, str_cstr(&text));
-	str_free(&text);
+	digest_hex(digest, sizeof digest, hex);
 	return ok;
 }
 

@@ -4,10 +4,10 @@
  */
 #include "common/bundle.h"
 
+#include "common/digest.h"
 #include "common/pure/str.h"
 #include "common/pure/when.h"
 
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,16 +28,8 @@ bundle_is(const json_t *j)
 void
 bundle_hash(const void *bytes, size_t n, char out[BUNDLE_HASH_LEN])
 {
-	unsigned char md[32];
-	unsigned len = 0;
-	struct str s = STR_INIT;
-
-	if (EVP_Digest(bytes, n, md, &len, EVP_sha256(), NULL) != 1)
-		abort();
-	str_add(&s, "sha256:");
-	str_add_hex(&s, md, sizeof md);
-	str_copy(out, BUNDLE_HASH_LEN, str_cstr(&s));
-	str_free(&s);
+	str_copy(out, BUNDLE_HASH_LEN, "sha256:");
+	digest_sha256_hex(bytes, n, out + strlen(out));
 }
 
 void

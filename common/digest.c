@@ -6,6 +6,7 @@
 
 #include "common/pure/alloc.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/pem.h>
@@ -17,9 +18,18 @@ static void add_base64(struct str *out, const void *p, size_t n,
 static void hmac(const EVP_MD *md, const void *key, size_t key_len,
     const void *p, size_t n, uint8_t *out);
 
+/* Idempotent and thread-safe. No configuration file of OpenSSL is read. */
+static void
+init(void)
+{
+	if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1)
+		abort();
+}
+
 void
 digest_sha256(const void *p, size_t n, uint8_t out[DIGEST_LEN])
 {
+	init();
 	if (EVP_Digest(p, n, out, NULL, EVP_sha256(), NULL) != 1)
 		abort();
 }
@@ -63,7 +73,9 @@ static void
 hmac(const EVP_MD *md, const void *key, size_t key_len, const void *p, size_t n,
     uint8_t *out)
 {
-	if (!HMAC(md, key, (int)key_len, p, n, out, NULL))
+	init();
+	/* A NULL key means "the same as last time" to HMAC(). */
+	if (!HMAC(md, key ? key : "", (int)key_len, p, n, out, NULL))
 		abort();
 }
 

@@ -6,22 +6,19 @@
 #include "common/tls.h"
 
 #include "common/clock.h"
+#include "common/digest.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <openssl/bio.h>
 #include <openssl/crypto.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <openssl/obj_mac.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #define CA_LIFETIME_S (INT64_C(10) * 365 * 86400)
 #define BACKDATE_S 3600 /* clocks of new VMs are often behind */
@@ -139,7 +136,6 @@ static bool
 set_serial(X509 *cert, char serial_hex[33])
 {
 	uint8_t bytes[SERIAL_BYTES];
-	struct str hex = STR_INIT;
 	BIGNUM *bn;
 	bool ok;
 
@@ -150,9 +146,7 @@ set_serial(X509 *cert, char serial_hex[33])
 	ok = bn != NULL &&
 	    BN_to_ASN1_INTEGER(bn, X509_get_serialNumber(cert)) != NULL;
 	BN_free(bn);
-	str_add_hex(&hex, bytes, sizeof bytes);
-	str_copy(serial_hex, 33, str_cstr(&hex));
-	str_free(&hex);
+	digest_hex(bytes, sizeof bytes, serial_hex);
 	return ok;
 }
 
@@ -423,16 +417,13 @@ serial_of(X509 *cert, char serial_hex[33])
 {
 	BIGNUM *bn = ASN1_INTEGER_to_BN(X509_get0_serialNumber(cert), NULL);
 	uint8_t bytes[SERIAL_BYTES];
-	struct str hex = STR_INIT;
 	bool ok = bn != NULL &&
 	    BN_bn2binpad(bn, bytes, sizeof bytes) == (int)sizeof bytes;
 
 	BN_free(bn);
 	if (!ok)
 		return false;
-	str_add_hex(&hex, bytes, sizeof bytes);
-	str_copy(serial_hex, 33, str_cstr(&hex));
-	str_free(&hex);
+	digest_hex(bytes, sizeof bytes, serial_hex);
 	return true;
 }
 
@@ -498,69 +489,6 @@ tls_cert_expiry(const char *cert_pem, int64_t *wall_ns, struct mw_err *err)
 		tls_err(err, MW_INVALID, "certificate");
 	X509_free(cert);
 	return ok;
-}
-
-void
-tls_sha256(const void *p, size_t n, uint8_t out[32])
-{
-	init();
-	if (EVP_Digest(p, n, out, NULL, EVP_sha256(), NULL) != 1)
-		abort();
-}
-
-void
-tls_hmac_sha256(const void *key, size_t key_len, const void *p, size_t n,
-    uint8_t out[32])
-{
-	static const uint8_t empty;
-
-	init();
-	/* A NULL key means "the same as last time" to HMAC(). */
-	if (HMAC(EVP_sha256(), key != NULL ? key : &empty, (int)key_len, p, n,
-		out, NULL) == NULL)
-		abort();
-}
-
-bool
-tls_sha256_file(const char *path, char hex[65], int64_t *size,
-    struct mw_err *err)
-{
-	unsigned char buf[65536], digest[32];
-	struct str text = STR_INIT;
-	EVP_MD_CTX *md;
-	int64_t total = 0;
-	ssize_t n = 0;
-	int fd;
-
-	init();
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return err_set(err,
-		    errno == ENOENT ? MW_NOT_FOUND : MW_INTERNAL, errno,
-		    "open %s: %s", path, strerror(errno));
-	md = EVP_MD_CTX_new();
-	if (md == NULL || EVP_DigestInit_ex(md, EVP_sha256(), NULL) != 1)
-		abort();
-	while (
-	    (n = read(fd, buf, sizeof buf)) > 0 || (n < 0 && errno == EINTR)) {
-		if (n < 0)
-			continue;
-		if (EVP_DigestUpdate(md, buf, (size_t)n) != 1)
-			abort();
-		total += n;
-	}
-	if (n < 0)
-		err_set(err, MW_INTERNAL, errno, "read %s: %s", path,
-		    strerror(errno));
-	close(fd);
-	if (EVP_DigestFinal_ex(md, digest, NULL) != 1)
-		abort();
-	EVP_MD_CTX_free(md);
-	str_add_hex(&text, digest, sizeof digest);
-	str_copy(hex, 65, str_cstr(&text));
-	str_free(&text);
-	*size = total;
-	return n == 0;
 }
 
 bool

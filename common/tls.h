@@ -34,12 +34,6 @@ bool tls_peer_uri(SSL *ssl, char *uri, size_t size, char serial_hex[33],
     struct mw_err *err) mw_must_check;
 bool tls_cert_expiry(const char *cert_pem, int64_t *wall_ns,
     struct mw_err *err) mw_must_check;
-void tls_sha256(const void *p, size_t n, uint8_t out[32]);
-void tls_hmac_sha256(const void *key, size_t key_len, const void *p, size_t n,
-    uint8_t out[32]);
-/* Streaming digest, for files. */
-bool tls_sha256_file(const char *path, char hex[65], int64_t *size,
-    struct mw_err *err) mw_must_check;
 bool tls_equal(const void *a, const void *b, size_t n); /* constant time */
 /* Text of the newest OpenSSL error. */
 void tls_err(struct mw_err *err, enum mw_code code, const char *what);

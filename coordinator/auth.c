@@ -5,6 +5,7 @@
 #include "coordinator/auth.h"
 
 #include "common/clock.h"
+#include "common/digest.h"
 #include "common/file.h"
 #include "common/log.h"
 #include "common/pure/alloc.h"
@@ -225,7 +226,7 @@ add(struct auth *a, const char *text, const char *label, enum auth_role role,
 	struct put_args args = { &t, label };
 
 	memcpy(t.id, text + 3, ID_LEN);
-	tls_sha256(text, TOKEN_LEN, t.hash);
+	digest_sha256(text, TOKEN_LEN, t.hash);
 	if (!store_run_now(a->c->store, put, &args, err))
 		return false;
 	VEC_GROW(a->tokens, a->n, a->cap);
@@ -240,7 +241,7 @@ find(struct auth *a, const char *text)
 
 	if (strlen(text) != TOKEN_LEN || !str_starts(text, "mw_"))
 		return NULL;
-	tls_sha256(text, TOKEN_LEN, hash);
+	digest_sha256(text, TOKEN_LEN, hash);
 	for (size_t i = 0; i < a->n; i++) {
 		struct token *t = a->tokens[i];
 

@@ -5,6 +5,7 @@
 #include "coordinator/coord.h"
 
 #include "common/clock.h"
+#include "common/digest.h"
 #include "common/file.h"
 #include "common/log.h"
 #include "common/pure/alloc.h"
@@ -175,13 +176,10 @@ static bool
 open_store(struct coord *c, struct mw_err *err)
 {
 	uint8_t id[8];
-	struct str hex = STR_INIT;
 	char *db = xasprintf("%s/milkyway.db", c->conf.state_dir);
 
 	clock_random(id, sizeof id);
-	str_add_hex(&hex, id, sizeof id);
-	str_copy(c->start_id, sizeof c->start_id, str_cstr(&hex));
-	str_free(&hex);
+	digest_hex(id, sizeof id, c->start_id);
 	c->loop = loop_new();
 	if (rescue_check(db, err))
 		c->store = store_open(c->loop, db, err);

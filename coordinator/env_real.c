@@ -6,6 +6,7 @@
 #include "coordinator/env_real.h"
 
 #include "common/clock.h"
+#include "common/digest.h"
 #include "common/log.h"
 #include "common/pure/alloc.h"
 #include "common/pure/str.h"
@@ -17,7 +18,6 @@
 #include "coordinator/env_int.h"
 #include "coordinator/events.h"
 
-#include <openssl/evp.h>
 #include <string.h>
 
 struct txn_job {
@@ -85,8 +85,7 @@ static void
 env_sha256(void *ctx, const void *p, size_t n, uint8_t out[32])
 {
 	(void)ctx;
-	if (EVP_Digest(p, n, out, NULL, EVP_sha256(), NULL) != 1)
-		abort();
+	digest_sha256(p, n, out);
 }
 
 static bool

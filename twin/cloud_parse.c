@@ -4,10 +4,10 @@
  */
 #include "twin/cloud.h"
 
+#include "common/digest.h"
 #include "common/pure/alloc.h"
 #include "common/pure/ids.h"
 #include "common/pure/str.h"
-#include "common/tls.h"
 
 #include <string.h>
 
@@ -161,7 +161,7 @@ cloud_create_parse(const struct world *w, size_t cloud, json_t *body,
 		return false;
 	}
 	text = json_text(body, false); /* sorted keys: one text per meaning */
-	tls_sha256(text, strlen(text), out->body_hash);
+	digest_sha256(text, strlen(text), out->body_hash);
 	free(text);
 	return true;
 }

@@ -4,6 +4,7 @@
  */
 #include "agent/bench/rawlog.h"
 
+#include "common/digest.h"
 #include "common/pure/alloc.h"
 
 #include <assert.h>
@@ -99,9 +100,6 @@ void
 rawlog_end(struct rawlog *l, struct result_raw *out, bool *truncated)
 {
 	unsigned char md[32];
-	struct str hash = STR_INIT;
-	char *b64;
-	size_t n;
 
 	memset(out, 0, sizeof *out);
 	*truncated = l->truncated;
@@ -115,16 +113,9 @@ rawlog_end(struct rawlog *l, struct result_raw *out, bool *truncated)
 	}
 	if (EVP_DigestFinal_ex(l->sha, md, NULL) != 1)
 		abort();
-	str_add(&hash, "sha256:");
-	str_add_hex(&hash, md, sizeof md);
-	str_copy(out->hash, sizeof out->hash, str_cstr(&hash));
-	str_free(&hash);
-	n = (l->packed.len + 2) / 3 * 4;
-	b64 = xmalloc(n + 1);
-	EVP_EncodeBlock((unsigned char *)b64, (unsigned char *)l->packed.p,
-	    (int)l->packed.len);
-	str_addn(&l->base64, b64, n);
-	free(b64);
+	str_copy(out->hash, sizeof out->hash, "sha256:");
+	digest_hex(md, sizeof md, out->hash + strlen(out->hash));
+	digest_add_base64(&l->base64, l->packed.p, l->packed.len);
 	out->bytes = l->bytes;
 	out->base64 = str_cstr(&l->base64);
 }

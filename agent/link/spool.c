@@ -7,6 +7,7 @@
 #include "agent/link/spool.h"
 
 #include "common/clock.h"
+#include "common/digest.h"
 #include "common/file.h"
 #include "common/pure/alloc.h"
 
@@ -104,7 +105,6 @@ static bool
 start_anew(struct spool *s, struct mw_err *err)
 {
 	uint8_t head[HEAD_BYTES];
-	struct str hex = STR_INIT;
 
 	clock_random(s->id, sizeof s->id);
 	memcpy(head, magic, sizeof magic);
@@ -112,9 +112,7 @@ start_anew(struct spool *s, struct mw_err *err)
 	if (ftruncate(s->fd, 0) != 0 ||
 	    !pwrite_all(s->fd, head, sizeof head, 0))
 		return disk_error(err, s, "cannot start it");
-	str_add_hex(&hex, s->id, sizeof s->id);
-	str_copy(s->id_hex, sizeof s->id_hex, str_cstr(&hex));
-	str_free(&hex);
+	digest_hex(s->id, sizeof s->id, s->id_hex);
 	s->size = HEAD_BYTES;
 	s->first = s->n = 0;
 	s->next_seq = 1;
@@ -153,7 +151,7 @@ scan(struct spool *s, const uint8_t *p, size_t n)
 static bool
 load(struct spool *s, struct mw_err *err)
 {
-	struct str all = STR_INIT, hex = STR_INIT;
+	struct str all = STR_INIT;
 	struct stat st;
 	bool ok = false;
 	size_t end;
@@ -172,8 +170,7 @@ load(struct spool *s, struct mw_err *err)
 		goto out;
 	}
 	memcpy(s->id, all.p + sizeof magic, sizeof s->id);
-	str_add_hex(&hex, s->id, sizeof s->id);
-	str_copy(s->id_hex, sizeof s->id_hex, str_cstr(&hex));
+	digest_hex(s->id, sizeof s->id, s->id_hex);
 	end = scan(s, (const uint8_t *)all.p, all.len);
 	s->torn = all.len - end;
 	if (s->n == 0) {
@@ -187,7 +184,6 @@ load(struct spool *s, struct mw_err *err)
 	s->size = (off_t)end;
 	ok = true;
 out:
-	str_free(&hex);
 	str_free(&all);
 	return ok;
 }

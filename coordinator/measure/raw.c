@@ -4,6 +4,7 @@
  */
 #include "coordinator/measure/raw.h"
 
+#include "common/digest.h"
 #include "common/pure/alloc.h"
 #include "common/pure/result.h"
 
@@ -14,16 +15,8 @@
 void
 raw_name(const void *bytes, size_t n, char name[RAW_NAME_LEN])
 {
-	unsigned char md[32];
-	unsigned len = 0;
-	struct str s = STR_INIT;
-
-	if (EVP_Digest(bytes, n, md, &len, EVP_sha256(), NULL) != 1)
-		abort();
-	str_add(&s, "sha256:");
-	str_add_hex(&s, md, sizeof md);
-	str_copy(name, RAW_NAME_LEN, str_cstr(&s));
-	str_free(&s);
+	str_copy(name, RAW_NAME_LEN, "sha256:");
+	digest_sha256_hex(bytes, n, name + strlen(name));
 }
 
 bool

@@ -7,10 +7,10 @@
 #include "coordinator/remote/remote_int.h"
 
 #include "common/clock.h"
+#include "common/digest.h"
 #include "common/json.h"
 #include "common/log.h"
 #include "common/pure/alloc.h"
-#include "common/tls.h"
 #include "coordinator/remote/install.sh.h"
 #include "coordinator/remote/install_msg.h"
 #include "coordinator/remote/uninstall.sh.h"
@@ -370,14 +370,13 @@ static const struct remote_op install_op = {
 static char *
 stamp_of(const char *agent_json, const char *ca_pem)
 {
-	struct str s = STR_INIT, hex = STR_INIT;
-	uint8_t sum[32];
+	struct str s = STR_INIT;
+	char *hex = xmalloc(DIGEST_HEX_LEN);
 
 	str_addf(&s, "%s\n%s", agent_json, ca_pem);
-	tls_sha256(s.p, s.len, sum);
-	str_add_hex(&hex, sum, sizeof sum);
+	digest_sha256_hex(s.p, s.len, hex);
 	str_free(&s);
-	return str_take(&hex);
+	return hex;
 }
 
 struct remote_job *

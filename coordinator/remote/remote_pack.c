@@ -6,9 +6,9 @@
  */
 #include "coordinator/remote/remote_int.h"
 
+#include "common/digest.h"
 #include "common/file.h"
 #include "common/pure/alloc.h"
-#include "common/tls.h"
 
 #include <errno.h>
 #include <string.h>
@@ -43,18 +43,6 @@ pack_elf_arch(const void *head, size_t n)
 			return machines[i].arch;
 	}
 	return NULL;
-}
-
-static void
-hex_sha(const struct str *s, char out[65])
-{
-	struct str hex = STR_INIT;
-	uint8_t sum[32];
-
-	tls_sha256(s->p, s->len, sum);
-	str_add_hex(&hex, sum, sizeof sum);
-	str_copy(out, 65, str_cstr(&hex));
-	str_free(&hex);
 }
 
 /* gzip of one or two texts, one behind the other. */
@@ -97,7 +85,7 @@ pack_lite(struct remote_pack *p, const char *path, struct mw_err *err)
 	bool ok = true;
 
 	if (file_read(path, BINARY_MAX, &lite, &missing)) {
-		hex_sha(&lite, p->lite_sha);
+		digest_sha256_hex(lite.p, lite.len, p->lite_sha);
 		ok = deflate_both(&lite, &none, &p->lite_gz, &p->lite_gz_len,
 		    err);
 	}
@@ -128,8 +116,8 @@ pack_run(struct worker_job *wj)
 	str_copy(p->arch, sizeof p->arch, arch);
 	p->agent_size = agent.len;
 	p->ping_size = ping.len;
-	hex_sha(&agent, p->agent_sha);
-	hex_sha(&ping, p->ping_sha);
+	digest_sha256_hex(agent.p, agent.len, p->agent_sha);
+	digest_sha256_hex(ping.p, ping.len, p->ping_sha);
 	if (deflate_both(&agent, &ping, &p->gz, &p->gz_len, &j->err) &&
 	    pack_lite(p, j->lite, &j->err)) {
 		j->pack = p;

@@ -5,6 +5,7 @@
 #include "coordinator/remote/ssh_key.h"
 
 #include "common/clock.h"
+#include "common/digest.h"
 #include "common/tls.h"
 
 #include <openssl/crypto.h>
@@ -204,7 +205,7 @@ ssh_key_fingerprint(const char *line, char out[SSH_FINGERPRINT_LEN],
 		len--; /* EVP_DecodeBlock counts the padding */
 	if (len <= 0)
 		return err_set(err, MW_INVALID, 0, "not a public key line");
-	tls_sha256(blob, (size_t)len, sum);
+	digest_sha256(blob, (size_t)len, sum);
 	str_add(&s, "SHA256:");
 	add_base64(&s, sum, sizeof sum, 0);
 	str_copy(out, SSH_FINGERPRINT_LEN - 1, str_cstr(&s)); /* without '=' */

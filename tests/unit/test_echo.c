@@ -9,8 +9,8 @@
 #include <cmocka.h>
 
 #include "agent/probe/echo.h"
+#include "common/digest.h"
 #include "common/pure/alloc.h"
-#include "common/tls.h"
 
 #include <string.h>
 
@@ -44,7 +44,7 @@ the_layout_is_as_documented(void **state)
 	    "\x01\x02\x03\x04\x05\x06\x07\x08\0\0\0\x02"
 	    "\0\0\0\0",
 	    32);
-	tls_hmac_sha256(key_bytes, 32, b, 56, md);
+	digest_hmac_sha256(key_bytes, 32, b, 56, md);
 	assert_memory_equal(b + 56, md, 16);
 	assert_true(echo_parse(b, sizeof b, &g));
 	assert_true(echo_authentic(k, b));
