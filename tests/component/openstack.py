@@ -78,7 +78,63 @@ def replay(build, rec):
         s.server_close()
 
 
+class Trouble(http.server.BaseHTTPRequestHandler):
+    """A Keystone that is silent, or fails; a Nova that refuses every token."""
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def tell(self, status, body=b"{}", **headers):
+        self.send_response(status)
+        for k, v in headers.items():
+            self.send_header(k.replace("_", "-"), v)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_POST(self):
+        s = self.server
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        s.tokens += 1
+        if s.trouble == "silent":
+            s.over.wait(60)
+            self.close_connection = True
+            return
+        if s.trouble == "failing" and s.tokens < 3:
+            self.tell(503)
+            return
+        catalog = [{"type": kind, "endpoints": [{"interface": "public", "region_id": "RegionOne",
+                                                 "url": "http://127.0.0.1:%d" % s.server_port}]}
+                   for kind in ("compute", "network", "image")]
+        self.tell(201, json.dumps({"token": {"catalog": catalog}}).encode(), X_Subject_Token="T%d" % s.tokens)
+
+    def do_GET(self):
+        s = self.server
+        s.asked += 1
+        self.tell(401 if s.trouble == "refusing" else 200, b'{"networks": []}')
+
+
+def trouble(build, kind, want, message, tokens, asked):
+    s = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Trouble)
+    s.daemon_threads, s.trouble, s.tokens, s.asked, s.over = True, kind, 0, 0, threading.Event()
+    threading.Thread(target=s.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    try:
+        made = call(build, "http://127.0.0.1:%d/v3" % s.server_port, None,
+                    ["verify", "deadline_ms=%d" % (1500 if kind == "silent" else 60000)])
+        check("%s: %s" % (kind, want), made["class"] + "/" + made["reason"] == want and
+              message in (made["message"] or "") and s.tokens == tokens and s.asked == asked,
+              (made, s.tokens, s.asked))
+    finally:
+        s.over.set()
+        s.shutdown()
+        s.server_close()
+
+
 def main(build):
+    trouble(build, "silent", "DEFINITE/UNSENT", "Keystone", 1, 0)  # within the call's own deadline
+    trouble(build, "failing", "OK/NONE", "", 3, 3)
+    trouble(build, "refusing", "DEFINITE/AUTH", "", 2, 2)  # one new token, one replay
     files = sorted(glob.glob(ROOT + "/tests/openstack/recorded/*.json"))
     check("there are recordings", len(files) > 30, files)
     for path in files:

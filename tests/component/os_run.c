@@ -79,6 +79,9 @@ set(struct csp_req *q, struct csp_tag *tags, struct csp_rule *rules, char *text)
 		q->tags = tags;
 		return true;
 	}
+	if (str_eq(text, "deadline_ms"))
+		return num_parse_i64(value, strlen(value), 1, 90000,
+		    &q->deadline_ms);
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		const char **at =
 		    (const char **)(void *)((char *)q + texts[i].at);
