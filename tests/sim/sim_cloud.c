@@ -72,9 +72,9 @@ do_list(struct sim *w, const struct csp_req *q, struct csp_answer *a,
 
 		if (v->conn != conn)
 			continue;
-		if (want)
-			v->hidden = 0;
-		else if (v->live)
+		if (want && want == v->slot)
+			v->hidden = 0; /* and shown, so its absence is over */
+		else if (!want && v->live)
 			maybe_hide(w, v);
 		if (!cloud_shown(w, v))
 			continue;

@@ -15,6 +15,7 @@
 #define SIM_VISIBLE_S 120
 #define SIM_BEYOND_S 1500
 #define SIM_HIDDEN_S 580 /* below SETTLE */
+#define SIM_OPENS_MAX 100 /* starts in a row that find no database */
 #define SIM_TOKEN_S 86400
 #define SIM_DEAD_LISTED_S 3600
 #define SIM_VMS 2048
@@ -93,7 +94,7 @@ struct sim {
 	bool up, stopping;
 	bool power; /* this death takes the page cache */
 	int64_t after_ns; /* next start; -1: random, -2: when asked */
-	int epoch;
+	int epoch, unopened; /* starts; in a row that found no database */
 	int64_t now, wall, points, crash_at, wake_at, calm_at, rest_by;
 	uint32_t p_full, p_eio, p_sync;
 	enum csp_op op; /* of the call that is looked at */

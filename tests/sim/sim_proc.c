@@ -208,8 +208,12 @@ sim_boot(struct sim *w)
 	if (!sim_store_open(w)) {
 		sim_say(w, "the store does not open");
 		w->dead = true;
+		if (++w->unopened == SIM_OPENS_MAX)
+			sim_violation(w, "I4_NEVER_OPENS", 0, "%d starts",
+			    SIM_OPENS_MAX);
 		return;
 	}
+	w->unopened = 0;
 	rows_compare(w);
 	lc_start(w->lc);
 	verbs_go_on(w);
