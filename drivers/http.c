@@ -142,6 +142,24 @@ http_call_end(struct http_call *c, enum http_end end)
 	loop_timer_set(h->deliver, 0);
 }
 
+/* Who talked to whom, as far as a connection came about. */
+static void
+note_ends(const struct http_call *c)
+{
+	struct http_lane *lane = c->lane;
+	const char *local = NULL, *peer = NULL;
+	long tunnel = 0;
+
+	curl_easy_getinfo(c->easy, CURLINFO_LOCAL_IP, &local);
+	curl_easy_getinfo(c->easy, CURLINFO_PRIMARY_IP, &peer);
+	curl_easy_getinfo(c->easy, CURLINFO_HTTP_CONNECTCODE, &tunnel);
+	if (!local || !local[0] || !peer || !peer[0])
+		return;
+	str_copy(lane->local_ip, sizeof lane->local_ip, local);
+	str_copy(lane->peer_ip, sizeof lane->peer_ip, peer);
+	lane->proxied = tunnel != 0;
+}
+
 static void
 stop_flight(struct http_call *c)
 {
@@ -151,6 +169,7 @@ stop_flight(struct http_call *c)
 		return;
 	curl_easy_getinfo(c->easy, CURLINFO_REQUEST_SIZE, &sent);
 	c->a.sent = c->a.sent || sent > 0;
+	note_ends(c);
 	curl_multi_remove_handle(c->http->multi, c->easy);
 	curl_easy_cleanup(c->easy);
 	c->easy = NULL;
@@ -302,6 +321,7 @@ http_call_start(struct http_call *c)
 	c->a.tries++;
 	c->a.status = 0;
 	c->a.retry_after_ms = 0;
+	c->a.has_date = false;
 	c->a.request_id[0] = '\0';
 	c->too_large = false;
 	str_reset(&c->body);
@@ -337,6 +357,7 @@ worth_a_retry(const struct http_call *c, CURLcode rc)
 		return false;
 	if (rc != CURLE_OK)
 		return rc != CURLE_PEER_FAILED_VERIFICATION &&
+		    rc != CURLE_SSL_CACERT_BADFILE &&
 		    rc != CURLE_UNSUPPORTED_PROTOCOL &&
 		    rc != CURLE_URL_MALFORMAT;
 	for (size_t i = 0; i < ARRAY_LEN(statuses); i++) {
@@ -528,23 +549,40 @@ header_value(const char *p, size_t n, const char *name, size_t *len)
 	return p + k;
 }
 
+/* Unix time of an HTTP date, -1 if it is none. */
+static int64_t
+parse_date(const char *v, size_t n)
+{
+	char date[64];
+
+	if (n >= sizeof date)
+		return -1;
+	memcpy(date, v, n);
+	date[n] = '\0';
+	return (int64_t)curl_getdate(date, NULL);
+}
+
 /* Seconds, or a date. */
 int64_t
 http_retry_after_ms(const char *v, size_t n, int64_t wall_ns)
 {
-	char date[64];
-	int64_t s;
-	time_t t;
+	int64_t s, t;
 
 	if (num_parse_i64(v, n, 0, 86400, &s))
 		return s * 1000;
-	if (n >= sizeof date)
-		return 0;
-	memcpy(date, v, n);
-	date[n] = '\0';
-	t = curl_getdate(date, NULL);
-	s = (int64_t)t - wall_ns / NS_PER_S;
+	t = parse_date(v, n);
+	s = t - wall_ns / NS_PER_S;
 	return t == -1 || s <= 0 ? 0 : (s > 86400 ? 86400 : s) * 1000;
+}
+
+static void
+take_date(struct http_call *c, const char *v, size_t n)
+{
+	int64_t t = parse_date(v, n);
+
+	c->a.has_date = t > 0;
+	if (t > 0)
+		c->a.clock_off_s = t - clock_wall_ns() / NS_PER_S;
 }
 
 static size_t
@@ -561,6 +599,9 @@ on_header(char *p, size_t size, size_t n, void *arg)
 	if (v)
 		c->a.retry_after_ms =
 		    http_retry_after_ms(v, len, clock_wall_ns());
+	v = header_value(p, n, "date", &len);
+	if (v)
+		take_date(c, v, len);
 	if (c->want_header && (v = header_value(p, n, c->want_header, &len)) &&
 	    len <= HEADER_MAX) {
 		str_reset(&c->header);

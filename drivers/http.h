@@ -72,6 +72,8 @@ struct http_answer {
 	bool sent;
 	unsigned tries;
 	int64_t retry_after_ms; /* of Retry-After; 0: none */
+	bool has_date; /* a Date came: */
+	int64_t clock_off_s; /* the server's clock less ours; +-1 s */
 	char request_id[80]; /* x-request-id, x-amzn-requestid, ... or "" */
 	const char *header; /* value of want_header, "" if there is none */
 	const char *body; /* NUL-terminated, never NULL */
@@ -98,6 +100,9 @@ void http_lane_throttled(struct http_lane *lane);
 struct drv_load;
 void http_lane_load(const struct http_lane *lane, struct drv_load *add);
 
+/* The rates that drivers ask for are times so much, for lanes that are made
+ * from now on: for endpoints that bear more than real clouds. */
+void http_rate_scale(struct http *h, double factor);
 /* Lanes that are made from now on make so many calls a second at most; 0:
  * what their drivers ask for. */
 void http_rate_max(struct http *h, double rate_per_s);

@@ -51,6 +51,7 @@ struct http {
 	struct loop *loop;
 	unsigned in_flight; /* of all lanes */
 	struct http_lanes starved; /* wait for a place among them */
+	double rate_scale; /* 0: 1 */
 	double rate_max; /* of each lane; 0: what its driver asks for */
 	CURLM *multi;
 	struct loop_timer *timer; /* libcurl's */

@@ -39,7 +39,8 @@ http_lane_new(struct http *h, const struct http_lane_conf *conf)
 	lane->unix_path = xstrdup(conf->unix_path);
 	lane->ca_file = xstrdup(conf->ca_file);
 	lane->allow_plain = conf->allow_plain;
-	lane->base_rate = conf->rate_per_s;
+	lane->base_rate =
+	    conf->rate_per_s * (h->rate_scale > 0 ? h->rate_scale : 1);
 	if (h->rate_max > 0 &&
 	    (lane->base_rate <= 0 || lane->base_rate > h->rate_max))
 		lane->base_rate = h->rate_max;
@@ -198,6 +199,12 @@ void
 http_rate_max(struct http *h, double rate_per_s)
 {
 	h->rate_max = rate_per_s;
+}
+
+void
+http_rate_scale(struct http *h, double factor)
+{
+	h->rate_scale = factor;
 }
 
 void

@@ -1,6 +1,7 @@
 /*
- * aws.c - the driver of AWS EC2: connection, credential, requests and their
- * errors. What is asked for is in aws_vm.c, aws_net.c and aws_cat.c.
+ * aws.c - the driver of AWS EC2: connection, credential and requests. What
+ * their answers mean is in aws_answer.c, what is asked for in aws_vm.c,
+ * aws_net.c, aws_sg.c, aws_cat.c and aws_verify.c.
  *
  * Class T: RunInstances carries ClientToken and tags. Bounds are assumptions
  * (tokens 24 h, late requests 300 s, lists 120 s behind), not promises of AWS.
@@ -23,58 +24,8 @@
 #define RATE 10.0
 #define RUN_RATE 2.0
 #define RUN_BURST 5.0
-#define LIST_RESTARTS 2
 
-static void send_now(struct aws_call *c);
-static void on_answer(const struct http_answer *h, void *arg);
 static void ask_cred(struct drv_conn *conn);
-
-/* What each code proves; the first fitting row decides. */
-static const struct classify_row codes[] = {
-	{ 0, "RequestLimitExceeded", CSP_THROTTLED, CSP_R_NONE },
-	{ 0, "Throttling*", CSP_THROTTLED, CSP_R_NONE },
-	{ 0, "EC2ThrottledException", CSP_THROTTLED, CSP_R_NONE },
-	{ 0, "InsufficientInstanceCapacity", CSP_DEFINITE, CSP_R_CAPACITY },
-	{ 0, "InsufficientHostCapacity", CSP_DEFINITE, CSP_R_CAPACITY },
-	{ 0, "Unsupported", CSP_DEFINITE, CSP_R_CAPACITY },
-	{ 0, "InstanceLimitExceeded", CSP_DEFINITE, CSP_R_QUOTA },
-	{ 0, "VcpuLimitExceeded", CSP_DEFINITE, CSP_R_QUOTA },
-	{ 0, "AddressLimitExceeded", CSP_DEFINITE, CSP_R_QUOTA },
-	{ 0, "VpcLimitExceeded", CSP_DEFINITE, CSP_R_QUOTA },
-	{ 0, "MaxSpotInstanceCountExceeded", CSP_DEFINITE, CSP_R_QUOTA },
-	{ 0, "InternetGatewayLimitExceeded", CSP_DEFINITE, CSP_R_QUOTA },
-	{ 0, "SecurityGroupLimitExceeded", CSP_DEFINITE, CSP_R_QUOTA },
-	{ 0, "IncorrectInstanceState", CSP_CONFLICT, CSP_R_BUSY },
-	{ 0, "IncorrectState", CSP_CONFLICT, CSP_R_BUSY },
-	{ 0, "DependencyViolation", CSP_CONFLICT, CSP_R_BUSY },
-	{ 0, "InvalidGroup.Duplicate", CSP_CONFLICT, CSP_R_EXISTS },
-	{ 0, "InvalidKeyPair.Duplicate", CSP_CONFLICT, CSP_R_EXISTS },
-	{ 0, "IdempotentParameterMismatch", CSP_AMBIGUOUS,
-	    CSP_R_TOKEN_MISMATCH },
-	{ 0, "IdempotentInstanceTerminated", CSP_DEFINITE, CSP_R_TOKEN_CLOSED },
-	{ 0, "AuthFailure", CSP_DEFINITE, CSP_R_AUTH },
-	{ 0, "InvalidClientTokenId", CSP_DEFINITE, CSP_R_AUTH },
-	{ 0, "SignatureDoesNotMatch", CSP_DEFINITE, CSP_R_AUTH },
-	{ 0, "ExpiredToken*", CSP_DEFINITE, CSP_R_AUTH },
-	{ 0, "MissingAuthenticationToken", CSP_DEFINITE, CSP_R_AUTH },
-	{ 0, "RequestExpired", CSP_DEFINITE, CSP_R_CLOCK },
-	{ 0, "UnauthorizedOperation", CSP_DEFINITE, CSP_R_DENIED },
-	{ 0, "AccessDenied*", CSP_DEFINITE, CSP_R_DENIED },
-	{ 0, "OptInRequired", CSP_DEFINITE, CSP_R_DENIED },
-	{ 0, "PendingVerification", CSP_DEFINITE, CSP_R_DENIED },
-	{ 0, "InvalidInstanceID.NotFound", CSP_NOT_FOUND, CSP_R_NONE },
-	{ 0, "InvalidAMIID*", CSP_DEFINITE, CSP_R_INVALID },
-	{ 0, "InvalidVpcID.NotFound", CSP_NOT_FOUND, CSP_R_NONE },
-	{ 0, "InvalidSubnetID.NotFound", CSP_NOT_FOUND, CSP_R_NONE },
-	{ 0, "InvalidInternetGatewayID.NotFound", CSP_NOT_FOUND, CSP_R_NONE },
-	{ 0, "InvalidGroup.NotFound", CSP_NOT_FOUND, CSP_R_NONE },
-	{ 0, "InvalidGroupId.Malformed", CSP_DEFINITE, CSP_R_INVALID },
-	{ 0, "InvalidKeyPair.NotFound", CSP_NOT_FOUND, CSP_R_NONE },
-	{ 400, "Invalid*", CSP_DEFINITE, CSP_R_INVALID },
-	{ 400, "Missing*", CSP_DEFINITE, CSP_R_INVALID },
-	{ 400, "UnknownParameter", CSP_DEFINITE, CSP_R_INVALID },
-	{ 400, "Malformed*", CSP_DEFINITE, CSP_R_INVALID },
-};
 
 static const struct cred_field fields[] = {
 	{ "ClientId", "AWS_ACCESS_KEY_ID", true },
@@ -101,6 +52,7 @@ static const aws_step_fn plans[CSP_OP_COUNT] = {
 	[CSP_NET_DELETE] = aws_net_delete,
 	[CSP_SG_DELETE] = aws_sg_delete,
 	[CSP_KEY_DELETE] = aws_key_delete,
+	[CSP_PART_LIST] = aws_part_list,
 };
 
 /* ---- the end of a call --------------------------------------------------- */
@@ -159,7 +111,7 @@ aws_ok(struct aws_call *c)
 	c->answer->cls = CSP_OK;
 	c->answer->reason = CSP_R_NONE;
 	c->answer->code = c->answer->message = NULL;
-	loop_reap(c->conn->env.loop, call_end, c);
+	aws_end(c);
 }
 
 void
@@ -169,6 +121,12 @@ aws_fail(struct aws_call *c, enum csp_class cls, enum csp_reason reason,
 	c->answer->cls = cls;
 	c->answer->reason = reason;
 	c->answer->message = arena_strdup(c->arena, message);
+	aws_end(c);
+}
+
+void
+aws_end(struct aws_call *c)
+{
 	loop_reap(c->conn->env.loop, call_end, c);
 }
 
@@ -178,6 +136,7 @@ void
 aws_begin(struct aws_call *c, const char *action)
 {
 	c->nparams = 0;
+	c->dry = false;
 	aws_add(c, "Action", action);
 	aws_add(c, "Version", VERSION);
 }
@@ -207,6 +166,13 @@ aws_addf(struct aws_call *c, const char *name, const char *fmt, ...)
 	va_end(ap);
 	aws_add(c, name, str_cstr(&s));
 	str_free(&s);
+}
+
+void
+aws_dry_run(struct aws_call *c)
+{
+	aws_add(c, "DryRun", "true");
+	c->dry = true;
 }
 
 void
@@ -267,7 +233,7 @@ aws_send_fine(struct aws_call *c, const char *const *fine, aws_step_fn next)
 		aws_fail(c, CSP_DEFINITE, CSP_R_INVALID,
 		    "the request is too large");
 	else
-		send_now(c);
+		aws_resend(c);
 }
 
 bool
@@ -285,11 +251,14 @@ aws_more(struct aws_call *c, const struct xml_node *root, aws_step_fn start)
 	return true;
 }
 
-/* Reads of EC2 have names that say so. */
+/* Reads of EC2 have names that say so, and a dry run changes nothing. */
 static bool
-is_read(const char *action)
+is_read(const struct aws_call *c)
 {
-	return str_starts(action, "Describe") || str_starts(action, "Get");
+	const char *action = c->params[0].value;
+
+	return str_starts(action, "Describe") || str_starts(action, "Get") ||
+	    c->dry;
 }
 
 /* A signature holds for one send: the time goes into it. */
@@ -316,8 +285,9 @@ sign(struct http_send *send, void *arg)
 	};
 	struct sign_out out;
 
+	c->clock_off_s = conn->clock_off_s;
 	sign_sigv4(c->arena, &r, &key, conn->region, "ec2",
-	    clock_wall_ns() / NS_PER_S, &out);
+	    clock_wall_ns() / NS_PER_S + conn->clock_off_s, &out);
 	for (size_t i = 0; i < out.nheaders; i++)
 		http_send_header(send, out.headers[i].name,
 		    out.headers[i].value);
@@ -341,8 +311,8 @@ add_form(struct str *out, const struct sign_pair *v, size_t n)
 	str_free(&q);
 }
 
-static void
-send_now(struct aws_call *c)
+void
+aws_resend(struct aws_call *c)
 {
 	static const char *const headers[] = { "Content-Type: " CONTENT,
 		"Accept: application/xml", NULL };
@@ -352,7 +322,7 @@ send_now(struct aws_call *c)
 		.method = "POST",
 		.url = c->conn->url,
 		.headers = headers,
-		.mutates = !is_read(action),
+		.mutates = !is_read(c),
 		.prepare = sign,
 		.deadline_ms = (c->deadline_ns - clock_mono_ns()) / NS_PER_MS,
 	};
@@ -371,146 +341,10 @@ send_now(struct aws_call *c)
 	req.body_len = strlen(c->body);
 	c->lane =
 	    str_eq(action, "RunInstances") ? c->conn->run_lane : c->conn->lane;
-	http_submit(c->lane, &req, on_answer, c);
-}
-
-/* ---- answers ------------------------------------------------------------- */
-
-static bool
-is_fine(const struct aws_call *c, const char *code)
-{
-	for (size_t i = 0; c->fine && code && c->fine[i]; i++) {
-		if (strcmp(c->fine[i], code) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* Ours may not be visible yet to RunInstances; it is asked again. */
-static bool
-not_visible_yet(const struct aws_call *c, const char *code)
-{
-	return c->req->op == CSP_VM_CREATE && code &&
-	    (str_eq(code, "InvalidGroup.NotFound") ||
-		str_eq(code, "InvalidSecurityGroupID.NotFound") ||
-		str_eq(code, "InvalidKeyPair.NotFound") ||
-		str_eq(code, "InvalidSubnetID.NotFound"));
-}
-
-/* A cursor that is refused midway: the list begins anew, twice. */
-static bool
-restart_list(struct aws_call *c, const char *code)
-{
-	if (!c->page || !code || !str_starts(code, "Invalid") ||
-	    c->restarts >= LIST_RESTARTS)
-		return false;
-	c->restarts++;
-	c->page = NULL;
-	c->pages = 0;
-	c->answer->nvms = c->answer->nspecs = 0;
-	plans[c->req->op](c, NULL);
-	return true;
-}
-
-/* Refused for its key: nothing was executed. The key may have been replaced,
- * so it is read again, once. */
-static bool
-replay(struct aws_call *c)
-{
-	struct drv_conn *conn = c->conn;
-
-	conn->stale = true;
-	if (c->replayed || conn->closed)
-		return false;
-	c->replayed = true;
-	c->page = NULL;
-	c->pages = 0;
-	c->answer->nvms = c->answer->nspecs = 0;
-	TAILQ_INSERT_TAIL(&conn->waiting, c, link);
-	ask_cred(conn);
-	return true;
-}
-
-/* One sentence: what cuts it must not lose the code and the request's id. */
-static const char *
-error_text(const struct aws_call *c, const char *text)
-{
-	const struct csp_answer *a = c->answer;
-	char *what = a->code
-	    ? arena_strdup(c->arena, a->code)
-	    : arena_printf(c->arena, "HTTP status %d", a->http_status);
-
-	if (a->request_id)
-		what = arena_printf(c->arena, "%s (request %s)", what,
-		    a->request_id);
-	return text[0] ? arena_printf(c->arena, "%s: %s", what, text) : what;
-}
-
-static void
-take_error(struct aws_call *c, const struct xml_node *root)
-{
-	struct csp_answer *a = c->answer;
-	const struct xml_node *code = xml_find(root, "Code");
-	const struct xml_node *text = xml_find(root, "Message");
-	const struct xml_node *id = xml_find(root, "RequestID");
-
-	if (!id)
-		id = xml_find(root, "RequestId");
-	if (id && id->text[0])
-		a->request_id = arena_strdup(c->arena, id->text);
-	if (code && is_fine(c, code->text)) {
-		c->next(c, root);
-		return;
-	}
-	if (code && restart_list(c, code->text))
-		return;
-	a->code = code ? arena_strdup(c->arena, code->text) : NULL;
-	classify_code(codes, ARRAY_LEN(codes), a->http_status, a->code, &a->cls,
-	    &a->reason);
-	if (not_visible_yet(c, a->code)) {
-		a->cls = CSP_CONFLICT;
-		a->reason = CSP_R_BUSY;
-	}
-	if (a->reason == CSP_R_AUTH && replay(c))
-		return;
-	if (a->reason == CSP_R_DENIED && aws_needed(c)) {
-		aws_fail(c, a->cls, a->reason,
-		    arena_printf(c->arena, "the credential may not ec2:%s (%s)",
-			aws_needed(c), a->code));
-		return;
-	}
-	aws_fail(c, a->cls, a->reason, error_text(c, text ? text->text : ""));
-}
-
-static void
-on_answer(const struct http_answer *h, void *arg)
-{
-	struct aws_call *c = arg;
-	struct mw_err err = MW_ERR_INIT;
-	const struct xml_node *root = NULL;
-	bool good = h->status >= 200 && h->status < 300;
-
-	if (!classify_transport(h, c->answer)) {
-		loop_reap(c->conn->env.loop, call_end, c);
-		return;
-	}
-	if (xml_parse(c->arena, h->body, h->body_len, &root, &err) && good) {
-		c->next(c, root);
-	} else if (good) {
-		classify_unparsable(c->answer, err.msg);
-		loop_reap(c->conn->env.loop, call_end, c);
-	} else {
-		take_error(c, root);
-	}
+	http_submit(c->lane, &req, aws_on_answer, c);
 }
 
 /* ---- the credential ------------------------------------------------------ */
-
-static void
-call_start(struct aws_call *c)
-{
-	plans[c->req->op](c, NULL);
-}
 
 static void
 on_cred(struct cred *take_cred, const struct mw_err *err, void *arg)
@@ -524,7 +358,7 @@ on_cred(struct cred *take_cred, const struct mw_err *err, void *arg)
 	while ((c = TAILQ_FIRST(&conn->waiting))) {
 		TAILQ_REMOVE(&conn->waiting, c, link);
 		if (conn->cred && !conn->closed)
-			call_start(c);
+			c->start(c, NULL);
 		else
 			aws_fail(c, CSP_DEFINITE,
 			    conn->closed ? CSP_R_UNSENT : CSP_R_AUTH,
@@ -543,6 +377,13 @@ ask_cred(struct drv_conn *conn)
 	conn->asking = true;
 	cred_get(conn->env.loop, conn->env.vault, conn->credential, fields,
 	    ARRAY_LEN(fields), on_cred, conn);
+}
+
+void
+aws_wait_cred(struct aws_call *c)
+{
+	TAILQ_INSERT_TAIL(&c->conn->waiting, c, link);
+	ask_cred(c->conn);
 }
 
 /* ---- the driver ---------------------------------------------------------- */
@@ -580,6 +421,7 @@ aws_open(const struct drv_env *env, const struct drv_conf *conf,
 	    : xasprintf("https://ec2.%s.amazonaws.com/", region);
 	struct http_lane_conf lane = { .name = conf->id,
 		.allow_plain = str_starts(url, "http://"),
+		.ca_file = conf->ca_file,
 		.rate_per_s = RATE };
 	struct drv_conn *conn;
 
@@ -630,27 +472,43 @@ aws_caps(const struct drv_conn *conn)
 }
 
 static void
-aws_submit(struct drv_conn *conn, struct csp_req *take_req, drv_done_fn done,
-    void *arg)
+submit(struct drv_conn *conn, struct csp_req *take_req, aws_step_fn start,
+    int64_t deadline_ns, drv_done_fn done, void *arg)
 {
 	struct aws_call *c = xcalloc(1, sizeof *c);
-	int64_t ms =
-	    take_req->deadline_ms ? take_req->deadline_ms : DEADLINE_MS;
 
 	c->conn = conn;
 	c->req = take_req;
 	c->answer = csp_answer_new(take_req);
 	c->arena = c->answer->arena;
+	c->start = start;
 	c->done = done;
 	c->arg = arg;
-	c->deadline_ns = clock_mono_ns() + ms * NS_PER_MS;
+	c->deadline_ns = deadline_ns;
 	conn->ncalls++;
-	if (conn->cred && !conn->stale) {
-		call_start(c);
-	} else {
-		TAILQ_INSERT_TAIL(&conn->waiting, c, link);
-		ask_cred(conn);
-	}
+	if (conn->cred && !conn->stale)
+		c->start(c, NULL);
+	else
+		aws_wait_cred(c);
+}
+
+static void
+aws_submit(struct drv_conn *conn, struct csp_req *take_req, drv_done_fn done,
+    void *arg)
+{
+	int64_t ms =
+	    take_req->deadline_ms ? take_req->deadline_ms : DEADLINE_MS;
+
+	submit(conn, take_req, plans[take_req->op],
+	    clock_mono_ns() + ms * NS_PER_MS, done, arg);
+}
+
+void
+aws_child(struct aws_call *parent, aws_step_fn start, drv_done_fn done,
+    void *arg)
+{
+	submit(parent->conn, csp_req_new(parent->req->op, parent->conn->id),
+	    start, parent->deadline_ns, done, arg);
 }
 
 static void

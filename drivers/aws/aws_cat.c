@@ -1,6 +1,5 @@
 /*
- * aws_cat.c - what EC2 offers: regions, types, images; and whether the
- * credential may do what we need.
+ * aws_cat.c - what EC2 offers: regions, types, images.
  */
 #include "drivers/aws/aws_int.h"
 
@@ -31,68 +30,6 @@ static const struct family {
 	{ "amazon-linux-2023", "137112412989", "al2023-ami-2023.*-x86_64",
 	    "ec2-user", "x86_64" },
 };
-
-/* ---- may we? ------------------------------------------------------------- */
-
-/* Calls that change nothing: reads, and others as a dry run. */
-static const struct {
-	const char *action;
-	const char *name, *value; /* a parameter it cannot do without */
-} needs[] = {
-	{ "DescribeRegions", NULL, NULL },
-	{ "DescribeInstances", NULL, NULL },
-	{ "DescribeInstanceTypes", "InstanceType.1", "t3.micro" },
-	{ "DescribeImages", "Owner.1", "self" },
-	{ "DescribeVpcs", NULL, NULL },
-	{ "DescribeSubnets", NULL, NULL },
-	{ "DescribeSecurityGroups", NULL, NULL },
-	{ "DescribeKeyPairs", NULL, NULL },
-	{ "DescribeInternetGateways", NULL, NULL },
-	{ "DescribeRouteTables", NULL, NULL },
-	{ "CreateVpc", "CidrBlock", "10.255.0.0/24" },
-	{ "CreateInternetGateway", NULL, NULL },
-};
-
-static void on_need(struct aws_call *c, const struct xml_node *root);
-
-static void
-ask_need(struct aws_call *c)
-{
-	static const char *const fine[] = { "DryRunOperation", NULL };
-
-	aws_begin(c, needs[c->at].action);
-	if (needs[c->at].name)
-		aws_add(c, needs[c->at].name, needs[c->at].value);
-	if (!str_starts(needs[c->at].action, "Describe"))
-		aws_add(c, "DryRun", "true");
-	aws_send_fine(c, fine, on_need);
-}
-
-static void
-on_need(struct aws_call *c, const struct xml_node *root)
-{
-	(void)root;
-	if (++c->at < ARRAY_LEN(needs))
-		ask_need(c);
-	else
-		aws_ok(c);
-}
-
-void
-aws_verify(struct aws_call *c, const struct xml_node *root)
-{
-	(void)root;
-	c->at = 0;
-	ask_need(c);
-}
-
-const char *
-aws_needed(const struct aws_call *c)
-{
-	return c->req->op == CSP_VERIFY && c->at < ARRAY_LEN(needs)
-	    ? needs[c->at].action
-	    : NULL;
-}
 
 /* ---- regions ------------------------------------------------------------- */
 
@@ -314,10 +251,28 @@ ask_images(struct aws_call *c, const struct family *f, size_t n,
 }
 
 void
+aws_ask_images(struct aws_call *c, aws_step_fn next)
+{
+	ask_images(c, families, ARRAY_LEN(families), next);
+}
+
+void
 aws_images(struct aws_call *c, const struct xml_node *root)
 {
 	(void)root;
-	ask_images(c, families, ARRAY_LEN(families), on_images);
+	aws_ask_images(c, on_images);
+}
+
+const char *
+aws_any_image(const struct xml_node *root)
+{
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		const struct xml_node *hit = newest(root, &families[i]);
+
+		if (hit && str_eq(families[i].arch, "x86_64"))
+			return xml_text(hit, "imageId");
+	}
+	return NULL;
 }
 
 static const struct family *

@@ -36,16 +36,22 @@ struct aws_call {
 	struct arena *arena; /* the answer's */
 	drv_done_fn done;
 	void *arg;
+	aws_step_fn start; /* the plan */
 	aws_step_fn next; /* takes the answer of the request in flight */
 	aws_step_fn then; /* after a detour */
-	/* Codes that are no error here, e.g. "InvalidPermission.Duplicate";
-	 * the step then gets the error document. NULL-terminated or NULL. */
+	/* Codes that are no error here, e.g. "InvalidPermission.Duplicate",
+	 * or "Invalid*" by prefix; the step then gets the error document. NULL-terminated or NULL. */
 	const char *const *fine;
 	struct sign_pair params[AWS_PARAMS_MAX];
 	size_t nparams;
 	bool full; /* more parameters than fit: our bug */
+	bool dry; /* the request being built is a dry run */
 	bool mutated; /* a request that changes something was sent */
 	bool replayed; /* with a credential that was read again */
+	bool reclocked; /* signed with the cloud's clock */
+	int64_t clock_off_s; /* of the last signature */
+	/* the cloud's clock less ours, if the last answer told */
+	int64_t told_off_s;
 	unsigned steps, pages, restarts;
 	struct http_lane *lane; /* of the last request */
 	char *body; /* of the request in flight */
@@ -70,6 +76,7 @@ struct drv_conn {
 	struct cred *cred;
 	struct aws_image *images;
 	bool asking, closed, stale; /* stale: the credential was refused */
+	int64_t clock_off_s; /* added to our clock for signatures */
 	size_t ncalls;
 	TAILQ_HEAD(, aws_call) waiting;
 };
@@ -94,6 +101,18 @@ void aws_send_fine(struct aws_call *c, const char *const *fine,
 void aws_ok(struct aws_call *c);
 void aws_fail(struct aws_call *c, enum csp_class cls, enum csp_reason reason,
     const char *message);
+/* It changes nothing, so that it may be sent again. After aws_begin(). */
+void aws_dry_run(struct aws_call *c);
+/* The last request once more: it was not executed. */
+void aws_resend(struct aws_call *c);
+/* Starts anew once the credential was read again. */
+void aws_wait_cred(struct aws_call *c);
+/* The answer is complete: done() on a later turn. */
+void aws_end(struct aws_call *c);
+void aws_on_answer(const struct http_answer *h, void *arg);
+/* A call of its own for a part of parent's plan, with its deadline. */
+void aws_child(struct aws_call *parent, aws_step_fn start, drv_done_fn done,
+    void *arg);
 /* Asks for the next page of the same list with the cursor in root, if there is
  * one: the request is rebuilt by start. False: that was the last. */
 bool aws_more(struct aws_call *c, const struct xml_node *root,
@@ -110,6 +129,7 @@ void aws_sg_ensure(struct aws_call *c, const struct xml_node *root);
 void aws_sg_delete(struct aws_call *c, const struct xml_node *root);
 void aws_key_ensure(struct aws_call *c, const struct xml_node *root);
 void aws_key_delete(struct aws_call *c, const struct xml_node *root);
+void aws_part_list(struct aws_call *c, const struct xml_node *root);
 void aws_vm_create(struct aws_call *c, const struct xml_node *root);
 void aws_vm_get(struct aws_call *c, const struct xml_node *root);
 void aws_vm_list(struct aws_call *c, const struct xml_node *root);
@@ -119,9 +139,11 @@ void aws_vm_reboot(struct aws_call *c, const struct xml_node *root);
 void aws_vm_terminate(struct aws_call *c, const struct xml_node *root);
 void aws_console(struct aws_call *c, const struct xml_node *root);
 
-/* The action that a verification is at, or NULL: it names the permission that
- * is missing. */
-const char *aws_needed(const struct aws_call *c);
+/* The newest image of the families that the answer to a DescribeImages of
+ * aws_ask_images() holds, or NULL. */
+const char *aws_any_image(const struct xml_node *root);
+/* All families: for aws_any_image(). */
+void aws_ask_images(struct aws_call *c, aws_step_fn next);
 /* Looks the image of the request up (c->image), then calls then(c, NULL). */
 void aws_find_image(struct aws_call *c, aws_step_fn then);
 
