@@ -1,5 +1,6 @@
 /*
- * brake.c - see brake.h. Owns the drivers' connections and what was seen.
+ * brake.c - see brake.h. Owns the drivers' connections and what was seen; of
+ * networks, groups and keys it is brake_part.c.
  *
  * A VM is taken for gone when the cloud says so, or when it is missed after a
  * terminate that was accepted: twice if it was seen deleting, else five times
@@ -33,9 +34,8 @@ on_tick(void *arg)
 	loop_timer_set(b->tick, TICK_NS);
 }
 
-/* Turns the loop until at most n calls are under way. */
-static bool
-drain(struct brake *b, size_t n)
+bool
+brake_drain(struct brake *b, size_t n)
 {
 	while (b->open > n && !cli_interrupted())
 		event_base_loop(loop_base(b->loop), EVLOOP_ONCE);
@@ -153,12 +153,14 @@ read_file(struct brake *b, const char *path, struct mw_err *err)
 	static const char *const keys[] = { "connections", "items",
 		"deployment", NULL };
 	struct json_at root, at;
-	const char *key;
+	const char *key, *deployment;
 	bool ok = false;
 
 	if (!j || !json_at_root(&root, j, err) ||
-	    !json_no_others(&root, keys, err))
+	    !json_no_others(&root, keys, err) ||
+	    !json_get_str(&root, "deployment", false, 64, &deployment, err))
 		goto out;
+	b->deployment = xstrdup(deployment);
 	key = json_object_get(j, "items") ? "items" : "connections";
 	if (!json_get_array(&root, key, true, 1, CONNS_MAX, &list, err))
 		goto out;
@@ -226,6 +228,7 @@ brake_free(struct brake *b)
 		json_decref(v->tags);
 		free(v);
 	}
+	brake_parts_free(b);
 	for (size_t i = 0; i < b->nconns; i++)
 		conn_free(b->conns[i]);
 	free(b->conns);
@@ -233,6 +236,7 @@ brake_free(struct brake *b)
 	loop_timer_free(b->tick);
 	loop_free(b->loop);
 	seal_free(b->seal);
+	free(b->deployment);
 	free(b);
 }
 
@@ -246,7 +250,7 @@ brake_stuck(const struct brake *b)
 
 		if (c->err.code == MW_OK)
 			continue;
-		if (c->dc && c->fails < FAILS_MAX)
+		if (c->dc && c->fails < FAILS_MAX && c->part_fails < FAILS_MAX)
 			return false;
 		any = true;
 	}
@@ -265,8 +269,8 @@ brake_blind(const struct brake *b)
 
 /* ---- looking ------------------------------------------------------------- */
 
-static void
-answer_err(const struct csp_answer *a, struct mw_err *err)
+void
+brake_answer_err(const struct csp_answer *a, struct mw_err *err)
 {
 	struct str s = STR_INIT;
 	const char *text = a->message ? a->message : "";
@@ -373,7 +377,7 @@ on_list(struct csp_answer *take_a, void *arg)
 			if (b->vms[i]->conn == c)
 				missed(c, b->vms[i]);
 	} else {
-		answer_err(take_a, &c->err);
+		brake_answer_err(take_a, &c->err);
 		c->fails++;
 	}
 	csp_answer_free(take_a);
@@ -386,7 +390,7 @@ on_regions(struct csp_answer *take_a, void *arg)
 
 	c->b->open--;
 	if (take_a->cls != CSP_OK) {
-		answer_err(take_a, &c->err);
+		brake_answer_err(take_a, &c->err);
 		c->fails++;
 	} else {
 		c->err = (struct mw_err)MW_ERR_INIT;
@@ -438,18 +442,18 @@ brake_list(struct brake *b, const char *only)
 		if (!c->expand || !c->dc || c->listed)
 			continue;
 		ask(c, only);
-		more = drain(b, OPEN_MAX - 1);
+		more = brake_drain(b, OPEN_MAX - 1);
 	}
-	more = more && drain(b, 0);
+	more = more && brake_drain(b, 0);
 	for (size_t i = 0; more && i < b->nconns; i++) {
 		struct brake_conn *c = b->conns[i];
 
 		if (c->expand || !c->dc)
 			continue;
 		ask(c, only);
-		more = drain(b, OPEN_MAX - 1);
+		more = brake_drain(b, OPEN_MAX - 1);
 	}
-	drain(b, 0);
+	brake_drain(b, 0);
 }
 
 /* ---- ending -------------------------------------------------------------- */
@@ -465,7 +469,7 @@ on_end(struct csp_answer *take_a, void *arg)
 	if (take_a->cls == CSP_OK || take_a->cls == CSP_NOT_FOUND) {
 		v->accepted = true;
 	} else {
-		answer_err(take_a, &err);
+		brake_answer_err(take_a, &err);
 		str_copy(v->said, sizeof v->said, err.msg);
 	}
 	csp_answer_free(take_a);
@@ -490,7 +494,7 @@ brake_end(struct brake *b)
 		q->csp_id = arena_strdup(q->arena, v->id);
 		b->open++;
 		v->conn->drv->submit(v->conn->dc, q, on_end, v);
-		more = drain(b, OPEN_MAX - 1);
+		more = brake_drain(b, OPEN_MAX - 1);
 	}
-	drain(b, 0);
+	brake_drain(b, 0);
 }

@@ -1,7 +1,8 @@
 /*
- * brake.h - the last brake on the bill: VMs by their tags, from credentials
- * alone. No coordinator, no database: a file of connections, the drivers, and
- * what the clouds say.
+ * brake.h - the last brake on the bill: VMs by their tags, and the networks,
+ * groups and keys that were made for them, from credentials alone. No
+ * coordinator, no database: a file of connections, the drivers, and what the
+ * clouds say.
  *
  * Everything here blocks on a loop of its own and ends early when the user
  * presses Ctrl-C (cli_interrupted()).
@@ -22,7 +23,7 @@ struct brake_conn {
 	struct mw_err err; /* of the newest list; MW_OK: it worked */
 	bool expand; /* names no region: stands for all of its endpoint */
 	bool listed; /* at least once */
-	unsigned fails; /* lists in a row */
+	unsigned fails, part_fails; /* lists in a row */
 };
 
 struct brake_vm {
@@ -40,6 +41,21 @@ struct brake_vm {
 	char said[160]; /* why the last terminate did not work, or "" */
 };
 
+/* A network, group or key. */
+struct brake_part {
+	struct brake_conn *conn;
+	enum csp_op remove;
+	char *id, *key;
+	char *deployment; /* "": a name of ours, but whose is not known */
+	bool seen, accepted, gone;
+	unsigned asked, absent;
+	int64_t ask_ns;
+	unsigned told; /* of the caller */
+	char said[160]; /* why the last delete did not work, or "" */
+};
+
+struct brake_names; /* brake_part.c */
+
 struct brake {
 	struct loop *loop;
 	struct http *http;
@@ -50,6 +66,10 @@ struct brake {
 	size_t nconns, conns_cap;
 	struct brake_vm **vms; /* by their first sight */
 	size_t nvms, vms_cap;
+	struct brake_part **parts; /* by their first sight */
+	size_t nparts, parts_cap;
+	char *deployment; /* that the file names, or NULL */
+	struct brake_names *names;
 	const char *only; /* deployment, or NULL: all */
 	size_t open; /* calls under way */
 };
@@ -63,6 +83,16 @@ void brake_free(struct brake *b); /* NULL is fine */
 void brake_list(struct brake *b, const char *only);
 /* Asks for the end of every VM that is due for it. */
 void brake_end(struct brake *b);
+/* The same for networks, groups and keys; after brake_list(). */
+void brake_parts(struct brake *b, const char *only);
+/* Asks for the end of every part that is due for it, where no VM is left:
+ * groups and keys, then networks. Only of one deployment. */
+void brake_parts_end(struct brake *b);
+const char *brake_part_kind(const struct brake_part *p); /* "network" */
+void brake_parts_free(struct brake *b);
+/* Turns the loop until at most n calls are under way; false: interrupted. */
+bool brake_drain(struct brake *b, size_t n);
+void brake_answer_err(const struct csp_answer *a, struct mw_err *err);
 /* Waits; false if the user pressed Ctrl-C. */
 bool brake_nap(struct brake *b, int64_t ns);
 /* Connections whose newest list failed. */

@@ -1,7 +1,8 @@
 /*
- * cmd_destroy.c - ends every VM of one deployment from credentials alone, and
- * waits until each was seen to be gone. Touches nothing that does not carry
- * exactly this deployment's tag. May be stopped and repeated at any time.
+ * cmd_destroy.c - ends every VM of one deployment, then its networks, groups
+ * and keys, from credentials alone, and waits until each was seen to be gone.
+ * Touches nothing that does not carry exactly this deployment's tag or a name
+ * that is computed from it. May be stopped and repeated at any time.
  */
 #include "cli/brake.h"
 #include "cli/cli.h"
@@ -20,7 +21,8 @@
 #define NAP_MAX_NS (5 * NS_PER_S)
 
 struct sum {
-	size_t found, gone, left;
+	size_t found, gone, left; /* VMs */
+	size_t parts, parts_gone, parts_left;
 };
 
 static struct sum
@@ -31,6 +33,10 @@ count(const struct brake *b)
 	for (size_t i = 0; i < b->nvms; i++)
 		s.gone += b->vms[i]->gone;
 	s.left = s.found - s.gone;
+	s.parts = b->nparts;
+	for (size_t i = 0; i < b->nparts; i++)
+		s.parts_gone += b->parts[i]->gone;
+	s.parts_left = s.parts - s.parts_gone;
 	return s;
 }
 
@@ -39,6 +45,14 @@ say_vm(const struct brake_vm *v, const char *what)
 {
 	fprintf(stderr, "  %-16s %s %s%s%s\n", what, v->conn->id, v->id,
 	    *v->name ? "  " : "", v->name);
+}
+
+static void
+say_part(const struct brake_part *p, const char *what)
+{
+	fprintf(stderr, "  %-16s %s %s  %s%s%s\n", what, p->conn->id, p->id,
+	    brake_part_kind(p), str_eq(p->id, p->key) ? "" : " of ",
+	    str_eq(p->id, p->key) ? "" : p->key);
 }
 
 /* What changed since the last look. */
@@ -54,6 +68,13 @@ say_changes(const struct brake *b)
 
 		if (now > v->told)
 			say_vm(v, words[v->told = now]);
+	}
+	for (size_t i = 0; i < b->nparts; i++) {
+		struct brake_part *p = b->parts[i];
+		unsigned now = p->gone ? 3 : 1;
+
+		if (now > p->told)
+			say_part(p, words[p->told = now]);
 	}
 }
 
@@ -74,6 +95,13 @@ warn_of_coordinator(const struct cli *c)
 	free(path);
 }
 
+static void
+look(struct brake *b, const char *deployment)
+{
+	brake_list(b, deployment);
+	brake_parts(b, deployment);
+}
+
 /* Rounds of: end what is left, wait, look. True if nothing is left. */
 static bool
 rounds(struct brake *b, const char *deployment, int64_t until,
@@ -81,10 +109,12 @@ rounds(struct brake *b, const char *deployment, int64_t until,
 {
 	int64_t nap = NAP_MIN_NS, quiet = 0;
 	bool done = false;
+	struct sum s;
 
 	while (!done && !cli_interrupted() && clock_mono_ns() < until) {
 		say_changes(b);
-		if (count(b).left == 0 && brake_blind(b) == 0) {
+		s = count(b);
+		if (s.left + s.parts_left == 0 && brake_blind(b) == 0) {
 			if (!quiet)
 				quiet = clock_mono_ns();
 			done = clock_mono_ns() - quiet >= settle_ns;
@@ -92,14 +122,15 @@ rounds(struct brake *b, const char *deployment, int64_t until,
 				break;
 		} else {
 			quiet = 0;
-			if (count(b).left == 0 && brake_stuck(b))
+			if (s.left + s.parts_left == 0 && brake_stuck(b))
 				break;
 		}
 		brake_end(b);
+		brake_parts_end(b);
 		if (!brake_nap(b, nap))
 			break;
 		nap = nap * 3 / 2 < NAP_MAX_NS ? nap * 3 / 2 : NAP_MAX_NS;
-		brake_list(b, deployment);
+		look(b, deployment);
 	}
 	return done;
 }
@@ -137,6 +168,14 @@ report(struct cli *c, const struct brake *b, const char *deployment,
 			    v->conn->id, v->id, v->native,
 			    v->said[0] ? ": " : "", v->said);
 	}
+	for (size_t i = 0; i < b->nparts; i++) {
+		const struct brake_part *p = b->parts[i];
+
+		if (!p->gone)
+			fprintf(stderr, "milkyway: left: %s %s (%s)%s%s\n",
+			    p->conn->id, p->id, brake_part_kind(p),
+			    p->said[0] ? ": " : "", p->said);
+	}
 	for (size_t i = 0; i < b->nconns; i++)
 		if (b->conns[i]->err.code != MW_OK)
 			fprintf(stderr,
@@ -148,37 +187,47 @@ report(struct cli *c, const struct brake *b, const char *deployment,
 		json_put_int(j, "found", (int64_t)s.found);
 		json_put_int(j, "gone", (int64_t)s.gone);
 		json_put_int(j, "left", (int64_t)s.left);
+		json_put_int(j, "partsFound", (int64_t)s.parts);
+		json_put_int(j, "partsGone", (int64_t)s.parts_gone);
+		json_put_int(j, "partsLeft", (int64_t)s.parts_left);
 		json_put_int(j, "notListed", (int64_t)blind);
 		cli_print_json(j);
 		json_decref(j);
 	} else {
-		printf("deployment %s: %zu found, %zu gone, %zu left, "
-		       "%zu connections not listed\n",
-		    deployment, s.found, s.gone, s.left, blind);
+		printf("deployment %s: %zu VMs found, %zu gone, %zu left; "
+		       "%zu networks, groups and keys found, %zu gone, %zu "
+		       "left; %zu connections not listed\n",
+		    deployment, s.found, s.gone, s.left, s.parts, s.parts_gone,
+		    s.parts_left, blind);
 	}
-	if (!s.left && !blind && !settled && settle_s)
+	if (!s.left && !s.parts_left && !blind && !settled && settle_s)
 		fprintf(stderr,
 		    "a create that was under way may land up to %lld s later: "
 		    "look again then, or use --settle\n",
 		    (long long)settle_s);
 	if (cli_interrupted())
 		return EXIT_INTERRUPTED;
-	if (s.left)
+	if (s.left || s.parts_left)
 		return EXIT_PARTIAL;
 	return blind ? err_exit_status(MW_REMOTE) : 0;
 }
 
 static bool
-agreed(struct cli *c, const struct cli_cmd *cmd, size_t n,
+agreed(struct cli *c, const struct cli_cmd *cmd, const struct sum *s,
     const char *deployment)
 {
-	if (c->yes)
+	if (c->yes || s->left + s->parts_left == 0)
 		return true;
 	if (!isatty(0)) {
-		cli_usage(cmd, "%zu VMs would be ended; say so with --yes", n);
+		cli_usage(cmd,
+		    "%zu VMs and %zu networks, groups and keys would be ended; "
+		    "say so with --yes",
+		    s->left, s->parts_left);
 		return false;
 	}
-	return cli_confirm(c, "end %zu VMs of deployment %s?", n, deployment);
+	return cli_confirm(c,
+	    "end %zu VMs and %zu networks, groups and keys of deployment %s?",
+	    s->left, s->parts_left, deployment);
 }
 
 static int
@@ -196,6 +245,7 @@ run_destroy(struct cli *c, int argc, char **argv)
 	struct mw_err err = MW_ERR_INIT;
 	int64_t settle_s, limit;
 	struct brake *b;
+	struct sum s;
 	int rc;
 
 	if (cli_opts(c, cmd, argc, argv, opts, ARRAY_LEN(opts), 0, 0) < 0)
@@ -210,12 +260,15 @@ run_destroy(struct cli *c, int argc, char **argv)
 	b = brake_open(file, &err);
 	if (!b)
 		return cli_fail(&err);
-	brake_list(b, deployment);
+	look(b, deployment);
 	settle_s = settle_of(b);
 	if (dry || cli_interrupted()) {
 		for (size_t i = 0; i < b->nvms; i++)
 			if (!b->vms[i]->gone)
 				say_vm(b->vms[i], "would end");
+		for (size_t i = 0; i < b->nparts; i++)
+			if (!b->parts[i]->gone)
+				say_part(b->parts[i], "would end");
 		rc = report(c, b, deployment, 0, true);
 		if (rc == EXIT_PARTIAL)
 			rc = 0;
@@ -223,7 +276,8 @@ run_destroy(struct cli *c, int argc, char **argv)
 		return rc;
 	}
 	warn_of_coordinator(c);
-	if (count(b).left && !agreed(c, cmd, count(b).left, deployment)) {
+	s = count(b);
+	if (!agreed(c, cmd, &s, deployment)) {
 		brake_free(b);
 		return 2;
 	}
@@ -240,17 +294,19 @@ run_destroy(struct cli *c, int argc, char **argv)
 
 const struct cli_cmd cmds_destroy[] = {
 	{ "destroy", "--deployment ID --connections FILE",
-	    "end every VM of a deployment, from credentials alone", run_destroy,
-	    "Needs neither coordinator nor database: finds the VMs by their tag,\n"
-	    "ends them, and waits until each is seen to be gone. Nothing else is\n"
-	    "touched. May be stopped and repeated. Stop the coordinator first.\n\n"
+	    "end all that a deployment has in clouds, from credentials alone",
+	    run_destroy,
+	    "Needs neither coordinator nor database: finds the VMs by their tag, and\n"
+	    "the networks, groups, keys and addresses made for them; ends them in\n"
+	    "order, and waits until each is seen to be gone. Nothing else is touched.\n"
+	    "May be stopped and repeated. Stop the coordinator first.\n\n"
 	    "  --deployment ID      of milkyway status, doctor, or orphans --offline\n"
 	    "  --connections FILE   the clouds (DIR/connections.json, docs/backup.md)\n"
 	    "  --dry-run            only show what would be ended\n"
 	    "  --settle             look on for as long as a create that was lost on\n"
 	    "                       its way may still land (minutes)\n"
 	    "  --timeout S          give up then (900); --yes: do not ask\n\n"
-	    "Exit status: 0 none is left, 12 some are, 9 a cloud could not be asked.\n\n"
+	    "Exit status: 0 nothing is left, 12 something is, 9 a cloud could not be asked.\n\n"
 	    "  milkyway destroy --deployment a1b2c3d4-... --connections c.json\n" },
 	{ NULL, NULL, NULL, NULL, NULL },
 };

@@ -162,6 +162,26 @@ vm_json(const struct brake_vm *v)
 }
 
 static json_t *
+parts_json(const struct brake *b)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < b->nparts; i++) {
+		const struct brake_part *p = b->parts[i];
+		json_t *j = json_object();
+
+		json_put_str(j, "deployment",
+		    *p->deployment ? p->deployment : NULL);
+		json_put_str(j, "connection", p->conn->id);
+		json_put_str(j, "kind", brake_part_kind(p));
+		json_put_str(j, "id", p->id);
+		json_put_str(j, "key", p->key);
+		json_array_append_new(a, j);
+	}
+	return a;
+}
+
+static json_t *
 blind_json(const struct brake *b)
 {
 	json_t *a = json_array(), *j;
@@ -202,6 +222,17 @@ vms_table(struct cli *c, const struct brake *b)
 		table_add(t, "%s", v->native);
 		table_add(t, "%s", age);
 	}
+	for (size_t i = 0; i < b->nparts; i++) {
+		const struct brake_part *p = b->parts[i];
+
+		table_add(t, "%s", p->deployment);
+		table_add(t, "%s", p->conn->id);
+		table_add(t, "%s", p->id);
+		for (int k = 0; k < 3; k++)
+			table_add(t, "%s", "");
+		table_add(t, "%s", brake_part_kind(p));
+		table_add(t, "%s", "");
+	}
 	table_print(t, c);
 }
 
@@ -226,6 +257,7 @@ orphans_offline(struct cli *c, const char *file, const char *deployment)
 	if (!b)
 		return cli_fail(&err);
 	brake_list(b, deployment);
+	brake_parts(b, deployment);
 	if (b->nvms)
 		qsort(b->vms, b->nvms, sizeof(struct brake_vm *),
 		    by_deployment);
@@ -237,6 +269,7 @@ orphans_offline(struct cli *c, const char *file, const char *deployment)
 		for (size_t i = 0; i < b->nvms; i++)
 			json_array_append_new(items, vm_json(b->vms[i]));
 		json_put(out, "items", items);
+		json_put(out, "parts", parts_json(b));
 		json_put(out, "notListed", blind_json(b));
 		cli_print_json(out);
 		json_decref(out);
@@ -245,9 +278,11 @@ orphans_offline(struct cli *c, const char *file, const char *deployment)
 	}
 	say_blind(b);
 	blind = brake_blind(b);
-	fprintf(stderr, "%zu VMs with a tag of Milkyway in %zu connections\n",
-	    n, b->nconns);
-	if (n)
+	fprintf(stderr,
+	    "%zu VMs and %zu networks, groups and keys of Milkyway in %zu "
+	    "connections\n",
+	    n, b->nparts, b->nconns);
+	if (n || b->nparts)
 		fprintf(stderr,
 		    "  to end all of one deployment: milkyway destroy "
 		    "--deployment ID --connections %s\n",
@@ -289,7 +324,8 @@ const struct cli_cmd cmds_orphans[] = {
 	    "VMs that are billed and that no record explains", run_orphans,
 	    "What the coordinator's sweep found, and what was decided; exit\n"
 	    "status 4 if something waits for a decision. Without a coordinator:\n\n"
-	    "  --offline            ask the clouds directly; no database needed\n"
+	    "  --offline            ask the clouds directly; no database needed; also\n"
+	    "                       networks, groups and keys that were made for VMs\n"
 	    "  --connections FILE   which clouds (DIR/connections.json, or\n"
 	    "                       docs/backup.md)\n"
 	    "  --deployment ID      only this one\n\n"

@@ -390,6 +390,7 @@ static void (*const ops[CSP_OP_COUNT])(struct static_call *c) = {
 	[CSP_NET_DELETE] = op_nothing,
 	[CSP_SG_DELETE] = op_nothing,
 	[CSP_KEY_DELETE] = op_nothing,
+	[CSP_PART_LIST] = op_nothing,
 };
 
 /* Calls ------------------------------------------------------------------- */

@@ -84,6 +84,12 @@ parse_images(struct twin_call *c, json_t *j, struct mw_err *err)
 }
 
 static bool
+parse_keys(struct twin_call *c, json_t *j, struct mw_err *err)
+{
+	return twin_parse_keys(j, c->answer, err);
+}
+
+static bool
 parse_vm(struct twin_call *c, json_t *j, struct mw_err *err)
 {
 	return twin_parse_vm(j, c->answer, err);
@@ -157,6 +163,7 @@ static const struct twin_op ops[CSP_OP_COUNT] = {
 	[CSP_KEY_DELETE] = { .method = "DELETE",
 	    .url = twin_url_key,
 	    .gone_is_ok = true },
+	[CSP_PART_LIST] = GET(twin_url_keys, parse_keys),
 	[CSP_VM_CREATE] = { .method = "POST",
 	    .url = twin_url_create,
 	    .body = twin_body_create,
@@ -436,7 +443,7 @@ resolve(struct drv_conn *conn)
 	static const struct http_req req = {
 		.method = "GET",
 		.url = "http://localhost/v1/clouds",
-		.deadline_ms = 15000,
+		.deadline_ms = 5000,
 	};
 
 	if (conn->resolving)

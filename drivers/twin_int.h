@@ -55,6 +55,7 @@ bool twin_url_regions(const struct twin_call *c, struct str *url);
 bool twin_url_specs(const struct twin_call *c, struct str *url);
 bool twin_url_images(const struct twin_call *c, struct str *url);
 bool twin_url_key(const struct twin_call *c, struct str *url);
+bool twin_url_keys(const struct twin_call *c, struct str *url);
 bool twin_url_create(const struct twin_call *c, struct str *url);
 bool twin_url_list(const struct twin_call *c, struct str *url);
 bool twin_url_vm(const struct twin_call *c, struct str *url);

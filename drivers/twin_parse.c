@@ -229,6 +229,25 @@ twin_parse_images(json_t *j, struct csp_answer *a, struct mw_err *err)
 	return true;
 }
 
+bool
+twin_parse_keys(json_t *j, struct csp_answer *a, struct mw_err *err)
+{
+	struct json_at root, at;
+	const char *name;
+	size_t n;
+
+	if (!get_items(j, &root, &n, err))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (!json_at_index(&at, &root, "items", i, err) ||
+		    !get_text(&at, "name", true, a->arena, &name, err))
+			return false;
+		if (csp_is_key_name(name, strlen(name)))
+			csp_answer_part(a, CSP_KEY_DELETE, name, name, NULL);
+	}
+	return true;
+}
+
 static bool
 parse_tags(const struct json_at *at, struct arena *arena, struct csp_vm *vm,
     struct mw_err *err)

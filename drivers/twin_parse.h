@@ -22,6 +22,9 @@ bool twin_parse_regions(json_t *j, struct csp_answer *a,
     struct mw_err *err) mw_must_check;
 bool twin_parse_specs(json_t *j, struct csp_answer *a,
     struct mw_err *err) mw_must_check;
+/* Keys with names of ours, as parts. */
+bool twin_parse_keys(json_t *j, struct csp_answer *a,
+    struct mw_err *err) mw_must_check;
 bool twin_parse_images(json_t *j, struct csp_answer *a,
     struct mw_err *err) mw_must_check;
 /* A page; *next is the marker of the following one or NULL, in the arena.

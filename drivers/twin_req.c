@@ -71,6 +71,15 @@ twin_url_key(const struct twin_call *c, struct str *url)
 }
 
 bool
+twin_url_keys(const struct twin_call *c, struct str *url)
+{
+	add_cloud(c, url);
+	str_add(url, "/keys");
+	add_query(url, "region", c->conn->region);
+	return true;
+}
+
+bool
 twin_url_create(const struct twin_call *c, struct str *url)
 {
 	add_cloud(c, url);

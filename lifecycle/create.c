@@ -39,18 +39,38 @@ base32(const uint8_t *p, size_t n, char *out)
 	*out = '\0';
 }
 
+static void
+token_of(const char *deployment, lc_sha256_fn sha256, void *ctx, int64_t id,
+    int64_t gen, char out[LC_TOKEN_LEN])
+{
+	struct str t = STR_INIT;
+	uint8_t digest[32];
+
+	str_addf(&t, "%s|%lld|%lld", deployment, (long long)id, (long long)gen);
+	sha256(ctx, t.p, t.len, digest);
+	base32(digest, sizeof digest, out);
+	str_free(&t);
+}
+
 /* R2: the same for every attempt of this generation, on every machine. */
 void
 lc_token(const struct lc *lc, int64_t slot_id, int64_t gen,
     char out[LC_TOKEN_LEN])
 {
-	struct str t = STR_INIT;
-	uint8_t digest[32];
+	token_of(lc->conf.deployment, lc->env.sha256, lc->env.ctx, slot_id, gen,
+	    out);
+}
 
-	str_addf(&t, "%s|%lld|%lld", lc->conf.deployment, (long long)slot_id,
-	    (long long)gen);
-	lc->env.sha256(lc->env.ctx, t.p, t.len, digest);
-	base32(digest, sizeof digest, out);
+void
+lc_key_name(const char *deployment, int64_t mcis_id, lc_sha256_fn sha256,
+    void *ctx, char out[LC_ID_LEN])
+{
+	char token[LC_TOKEN_LEN];
+	struct str t = STR_INIT;
+
+	token_of(deployment, sha256, ctx, mcis_id, 0, token);
+	str_addf(&t, "mw-%.20s", token);
+	str_copy(out, LC_ID_LEN, str_cstr(&t));
 	str_free(&t);
 }
 

@@ -140,12 +140,15 @@ struct lc_install_result {
 	const char *user; /* that could log in, or NULL */
 };
 
+typedef void (
+    *lc_sha256_fn)(void *ctx, const void *p, size_t n, uint8_t out[32]);
+
 struct lc_env {
 	void *ctx;
 	int64_t (*mono_ns)(void *ctx);
 	int64_t (*wall_ns)(void *ctx); /* display only */
 	uint64_t (*rand64)(void *ctx);
-	void (*sha256)(void *ctx, const void *p, size_t n, uint8_t out[32]);
+	lc_sha256_fn sha256;
 	/* False: there is no such connection (yet). */
 	bool (*caps)(void *ctx, const char *connection, struct csp_caps *out);
 	/* The cloud whose state words this connection speaks: "aws". */

@@ -215,6 +215,10 @@ bool lc_decide(struct lc *lc, const char *connection, const char *csp_id,
     const char *decision, const char *actor, uint64_t *txn,
     struct mw_err *err) mw_must_check;
 
+/* The name of what belongs to an MCIS in clouds: key, group, network. Numbers
+ * count from 1; so who has no database can tell whose such a name is. */
+void lc_key_name(const char *deployment, int64_t mcis_id, lc_sha256_fn sha256,
+    void *ctx, char out[LC_ID_LEN]);
 /* What a native state of that cloud means; unknown words: LC_C_KEEP. */
 enum lc_class lc_class_of(const char *csp, const char *native);
 

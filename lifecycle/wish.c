@@ -56,16 +56,12 @@ add_mcis(struct lc *lc, const struct lc_wish *w)
 		.created_at = lc->env.wall_ns(lc->env.ctx),
 	};
 	struct lc_mcis *m;
-	char token[LC_TOKEN_LEN];
-	struct str t = STR_INIT;
 
 	str_copy(row.ns, sizeof row.ns, w->ns);
 	str_copy(row.name, sizeof row.name, w->name);
 	/* A group that is deleted and made again gets another key name. */
-	lc_token(lc, row.mcis_id, 0, token);
-	str_addf(&t, "mw-%.20s", token);
-	str_copy(row.key_id, sizeof row.key_id, str_cstr(&t));
-	str_free(&t);
+	lc_key_name(lc->conf.deployment, row.mcis_id, lc->env.sha256,
+	    lc->env.ctx, row.key_id);
 	lc->next_dirty = true;
 	m = lc_mcis_new(lc, &row);
 	m->dirty = true;

@@ -237,6 +237,16 @@ cloud_key_put(struct clouds *cs, size_t cloud, size_t region, const char *name,
 }
 
 bool
+cloud_key_at(const struct clouds *cs, size_t i, size_t cloud, size_t region,
+    const char **name)
+{
+	const struct cloud_key *k = i < cs->nkeys ? &cs->keys[i] : NULL;
+
+	*name = k && k->cloud == cloud && k->region == region ? k->name : NULL;
+	return k != NULL;
+}
+
+bool
 cloud_key_del(struct clouds *cs, size_t cloud, size_t region, const char *name,
     struct cloud_err *err)
 {

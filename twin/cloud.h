@@ -125,6 +125,10 @@ int64_t cloud_api_delay_ns(struct clouds *cs, size_t cloud);
 
 bool cloud_key_put(struct clouds *cs, size_t cloud, size_t region,
     const char *name, const char *public_key, struct cloud_err *err);
+/* The i-th key of all: *name is NULL if it is not of that region. False after
+ * the last. */
+bool cloud_key_at(const struct clouds *cs, size_t i, size_t cloud,
+    size_t region, const char **name);
 bool cloud_key_del(struct clouds *cs, size_t cloud, size_t region,
     const char *name, struct cloud_err *err);
 

@@ -24,6 +24,7 @@ static const struct httpd_route routes[] = {
 	{ "GET", "/v1/clouds/{c}/regions", ctl_regions, 0 },
 	{ "GET", "/v1/clouds/{c}/specs", ctl_specs, 0 },
 	{ "GET", "/v1/clouds/{c}/images", ctl_images, 0 },
+	{ "GET", "/v1/clouds/{c}/keys", ctl_key_list, 0 },
 	{ "PUT", "/v1/clouds/{c}/keys/{name}", ctl_key_put, 0 },
 	{ "DELETE", "/v1/clouds/{c}/keys/{name}", ctl_key_delete, 0 },
 	{ "POST", "/v1/clouds/{c}/vms", ctl_vm_create, 0 },

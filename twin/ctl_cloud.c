@@ -250,6 +250,29 @@ ctl_key_put(struct httpd_req *req, void *ctx)
 }
 
 void
+ctl_key_list(struct httpd_req *req, void *ctx)
+{
+	struct ctl_call call;
+	json_t *list, *j;
+	const char *name;
+	size_t region;
+
+	if (!begin(&call, ctx, req, FAULT_OP_LIST, true, &region))
+		return;
+	list = json_array();
+	for (size_t i = 0;
+	     cloud_key_at(call.ctl->conf.clouds, i, call.cloud, region, &name);
+	     i++) {
+		if (!name)
+			continue;
+		j = json_object();
+		json_put_str(j, "name", name);
+		json_array_append_new(list, j);
+	}
+	ctl_call_end(&call, 200, items(list));
+}
+
+void
 ctl_key_delete(struct httpd_req *req, void *ctx)
 {
 	struct ctl_call call;

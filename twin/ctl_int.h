@@ -62,6 +62,7 @@ CTL_HANDLER(ctl_clouds);
 CTL_HANDLER(ctl_regions);
 CTL_HANDLER(ctl_specs);
 CTL_HANDLER(ctl_images);
+CTL_HANDLER(ctl_key_list);
 CTL_HANDLER(ctl_key_put);
 CTL_HANDLER(ctl_key_delete);
 CTL_HANDLER(ctl_vm_create);

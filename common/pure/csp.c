@@ -28,6 +28,7 @@ static const struct op_info {
 	[CSP_NET_DELETE] = { "net_delete", true },
 	[CSP_SG_DELETE] = { "sg_delete", true },
 	[CSP_KEY_DELETE] = { "key_delete", true },
+	[CSP_PART_LIST] = { "part_list", false },
 };
 
 static const char *const class_names[CSP_CLASS_COUNT] = {
@@ -148,6 +149,48 @@ csp_answer_free(struct csp_answer *a)
 {
 	if (a != NULL)
 		arena_free(a->arena);
+}
+
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+void
+csp_answer_part(struct csp_answer *a, enum csp_op remove, const char *id,
+    const char *key, const char *deployment)
+{
+	struct csp_part *v;
+
+	for (size_t i = 0; i < a->nparts; i++)
+		if (a->parts[i].remove == remove &&
+		    same_text(a->parts[i].key, key) &&
+		    same_text(a->parts[i].deployment, deployment))
+			return;
+	/* doubles at 0, 1, 2, 4, 8, .. */
+	if ((a->nparts & (a->nparts - 1)) == 0) {
+		v = arena_array(a->arena, a->nparts * 2 + 1, sizeof *v);
+		if (a->nparts)
+			memcpy(v, a->parts, a->nparts * sizeof *v);
+		a->parts = v;
+	}
+	v = (struct csp_part *)(uintptr_t)&a->parts[a->nparts++];
+	v->remove = remove;
+	v->id = arena_strdup(a->arena, id);
+	v->key = arena_strdup(a->arena, key);
+	v->deployment = arena_strdup(a->arena, deployment);
+}
+
+bool
+csp_is_key_name(const char *s, size_t n)
+{
+	if (n != 23 || strncmp(s, "mw-", 3) != 0)
+		return false;
+	for (size_t i = 3; i < n; i++)
+		if (!strchr("abcdefghijklmnopqrstuvwxyz234567", s[i]))
+			return false;
+	return true;
 }
 
 const char *

@@ -30,6 +30,7 @@ enum csp_op {
 	CSP_NET_DELETE,
 	CSP_SG_DELETE,
 	CSP_KEY_DELETE,
+	CSP_PART_LIST, /* networks, groups, keys of ours: for who has no rows */
 	CSP_OP_COUNT
 };
 
@@ -108,7 +109,8 @@ struct csp_rule {
  * on. net_ensure (name, zone) and sg_ensure (name, network, rules: these and no
  * others) answer with the csp_id that create takes as network and
  * security_group; nobody but the driver looks into it. Deletes go by name and
- * answer CONFLICT/BUSY until nothing is left; nothing there is OK.
+ * answer CONFLICT/BUSY until nothing is left; nothing there is OK. With a
+ * csp_id, that of a part, a delete means what has that id.
  */
 struct csp_req {
 	struct arena *arena;
@@ -163,6 +165,14 @@ struct csp_image {
 	const char *id, *name, *user, *arch;
 };
 
+/* A network, group or key that looks like ours. */
+struct csp_part {
+	enum csp_op remove; /* the delete that ends it */
+	const char *id; /* as the cloud says */
+	const char *key; /* name of the MCIS's key: the name for remove */
+	const char *deployment; /* of its tag; NULL: it can carry none */
+};
+
 /* All memory lives in the answer's arena. */
 struct csp_answer {
 	struct arena *arena;
@@ -183,6 +193,8 @@ struct csp_answer {
 	size_t nregions;
 	const struct csp_image *images;
 	size_t nimages;
+	const struct csp_part *parts;
+	size_t nparts;
 	const char *text; /* console */
 };
 
@@ -192,6 +204,11 @@ void csp_req_free(struct csp_req *q);
 struct csp_req *csp_req_copy(const struct csp_req *q); /* deep */
 struct csp_answer *csp_answer_new(const struct csp_req *q);
 void csp_answer_free(struct csp_answer *a);
+/* Adds a part; one of the same kind, key and deployment is enough. */
+void csp_answer_part(struct csp_answer *a, enum csp_op remove, const char *id,
+    const char *key, const char *deployment);
+/* Is that a name that an MCIS's key can have? "mw-" and 20 letters. */
+bool csp_is_key_name(const char *s, size_t n);
 const char *csp_op_name(enum csp_op op); /* "vm_create" */
 const char *csp_class_name(enum csp_class c); /* "AMBIGUOUS" */
 const char *csp_reason_name(enum csp_reason r);

@@ -115,6 +115,8 @@ const char *os_first_id(struct os_call *c, json_t *root, const char *key);
 /* os_auth.c: a token; calls that wait go on with it, or end. */
 void os_auth(struct drv_conn *conn);
 void os_auth_forget(struct drv_conn *conn); /* 401 */
+/* Keystone's answer; arg is the connection. */
+void os_auth_answer(const struct http_answer *h, void *arg);
 /* Calls that wait go on, or end with err if there is no token. */
 void os_ready(struct drv_conn *conn, const struct mw_err *err,
     enum csp_reason reason);

@@ -1,12 +1,15 @@
 """The last brake on the bill, with the database deleted: what carries the tag of
 a deployment is listed and ended from a file of connections alone; VMs of others
 stay. To be run in a network namespace of its own."""
+import base64
+import hashlib
 import json
 import os
 import shutil
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+import fakestack
 from product import check, main, mcis_file, until
 
 OTHER = "b0000000-0000-4000-8000-00000000000b"
@@ -23,6 +26,55 @@ def alive(p):
     return {v["id"] for v in p.truth()["items"] if v.get("state", "") not in ("gone", "terminated")}
 
 
+def keys(p):
+    """All keys in the clouds of the twin."""
+    found = []
+    for c in p.twin("GET", "/v1/clouds")[1]["items"]:
+        for r in p.twin("GET", "/v1/clouds/%s/regions" % c["id"])[1]["items"]:
+            found += p.twin("GET", "/v1/clouds/%s/keys?region=%s" % (c["id"], r["id"]))[1]["items"]
+    return found
+
+
+def key_name(deployment, mcis):
+    """Network, group and key of an MCIS; where a cloud keeps no tags they tell
+    whose they are."""
+    digest = hashlib.sha256(("%s|%d|0" % (deployment, mcis)).encode()).digest()
+    return "mw-" + base64.b32encode(digest).decode().lower()[:20]
+
+
+def openstack(p):
+    """By contract: what the driver leaves there, and what others have."""
+    s = fakestack.Stack()
+    deployment = "a0000000-0000-4000-8000-00000000000a"
+    for of, mcis, conn in ((deployment, 1, "lab"), (deployment, 7000, "renamed"), (OTHER, 1, "lab")):
+        k = key_name(of, mcis)
+        n = "n" + k
+        s.add("networks", n, name="%s.%s" % (k, conn), description="made by Milkyway")
+        s.add("routers", "r" + k, name="%s.%s" % (k, conn))
+        s.add("ports", "p" + k, network_id=n, device_id="r" + k, device_owner="network:router_interface")
+        s.add("floatingips", "f" + k, description="mw-key=%s server=gone" % k)
+        s.add("security_groups", "g" + k, name=k)
+        s.add("keypairs", k, name=k, public_key="ssh-ed25519 AAAA x")
+    s.add("networks", "public", name="public")
+    s.add("security_groups", "default", name="default")
+    s.add("keypairs", "mw-mine", name="mw-mine")
+    file = p.dir + "/os.json"
+    with open(file, "w") as f:
+        json.dump({"deployment": OTHER, "connections": [
+            {"id": "lab", "driver": "openstack", "csp": "lab", "region": "R", "endpoint": s.url + "/v3",
+             "credential": "env:"}]}, f)
+    env = {"OS_USERNAME": "u", "OS_PASSWORD": "p", "OS_USER_DOMAIN_NAME": "D", "OS_PROJECT_NAME": "P"}
+    rc, out, err = p.cli("orphans", "--offline", "--connections", file, "-o", "json", env=env)
+    parts = json.loads(out)["parts"]
+    check("OpenStack: names tell what is ours", rc == 0 and len(parts) == 9 and
+          {x["deployment"] for x in parts if x["key"] == key_name(OTHER, 1)} == {OTHER}, (rc, out, err))
+    rc, out, err = p.cli("destroy", "--deployment", deployment, "--connections", file, "--yes", env=env, timeout=60)
+    k = key_name(OTHER, 1)
+    check("OpenStack: networks, routers, addresses, groups, keys are ended", rc == 0 and "6 gone" in out and s.left() == {
+        "networks": ["n" + k, "public"], "routers": ["r" + k], "ports": ["p" + k], "floatingips": ["f" + k],
+        "security_groups": ["default", "g" + k], "keypairs": sorted([k, "mw-mine"])}, (rc, out, err, s.left()))
+
+
 def connections(p, path, *more):
     with open(path, "w") as f:
         json.dump({"connections": [{"driver": "twin", "endpoint": p.twin_socket}] + list(more)}, f)
@@ -30,6 +82,7 @@ def connections(p, path, *more):
 
 
 def cases(p):
+    openstack(p)
     p.twin_up()
     p.start("agent.install=false", "schedule.defaults=none")
     p.discover()
@@ -42,6 +95,7 @@ def cases(p):
     deployment = p.get("/v1/version")["deployment"]
     ours = alive(p)
     check("it is three VMs", len(ours) == 3, p.truth())
+    check("each region has its key", len(keys(p)) == 2, keys(p))
     rc, out, err = p.cli("orphans")
     check("no orphan while the coordinator knows them", rc == 0, out + err)
 
@@ -74,7 +128,7 @@ def cases(p):
 
     d = ["destroy", "--deployment", deployment, "--connections", file]
     rc, out, err = p.cli(*d, "--dry-run")
-    check("a dry run ends nothing", rc == 0 and err.count("would end") == 3 and ours | others == alive(p), out + err)
+    check("a dry run ends nothing", rc == 0 and err.count("would end") == 3 + 2 and ours | others == alive(p), out + err)
     rc, out, err = p.cli(*d)
     check("without a terminal it wants --yes", rc == 2 and ours | others == alive(p), out + err)
     for bad in ("", deployment[:-1], "x" * 36 + "y", "*"):
@@ -83,7 +137,9 @@ def cases(p):
     rc, out, err = p.cli(*d, "--yes", "-o", "json", timeout=60)
     got = json.loads(out)
     check("destroy ends all of the deployment", rc == 0 and got["found"] == 3 and got["gone"] == 3 and got["left"] == 0, out + err)
-    check("it tells each VM", err.count("  gone ") == 3, err)
+    check("and their keys", got["partsFound"] == 2 and got["partsGone"] == 2, got)
+    check("it tells each VM and key", err.count("  gone ") == 3 + 2, err)
+    check("no key is left", not keys(p), keys(p))
     check("nothing of it is left in the clouds, nothing else was touched", alive(p) == others, alive(p))
     rc, out, err = p.cli(*d, "--yes")
     check("once more is fine", rc == 0 and alive(p) == others, out + err)
