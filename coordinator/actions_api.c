@@ -9,11 +9,6 @@
 
 #define WAIT_MAX_S 25
 
-struct barrier_job {
-	struct store_job job;
-	struct waiter *w;
-};
-
 static void
 waiter_unlink(struct waiter *w)
 {
@@ -103,25 +98,13 @@ waiter_gone(void *arg)
 	waiter_pump(w);
 }
 
-static bool
-barrier_run(struct db *db, struct store_job *job, struct mw_err *err)
-{
-	(void)db;
-	(void)job;
-	(void)err;
-	return true;
-}
-
 static void
-barrier_done(struct store_job *job, bool ok, const struct mw_err *err)
+waiter_durable(void *arg)
 {
-	struct barrier_job *b = container_of(job, struct barrier_job, job);
+	struct waiter *w = arg;
 
-	(void)ok;
-	(void)err;
-	b->w->durable = true;
-	waiter_pump(b->w);
-	free(b);
+	w->durable = true;
+	waiter_pump(w);
 }
 
 void
@@ -135,7 +118,6 @@ actions_reply_with(struct actions *a, struct httpd_req *req, const char *id,
     json_t *take_extra)
 {
 	struct mw_err err = MW_ERR_INIT;
-	struct barrier_job *b;
 	struct waiter *w;
 	int64_t wait_s;
 
@@ -158,11 +140,7 @@ actions_reply_with(struct actions *a, struct httpd_req *req, const char *id,
 		w->timer = loop_timer_new(a->c->loop, waiter_over, w);
 		loop_timer_set(w->timer, w->wait_ns);
 	}
-	b = xcalloc(1, sizeof *b);
-	b->job.run = barrier_run;
-	b->job.done = barrier_done;
-	b->w = w;
-	store_submit(a->c->store, &b->job);
+	store_after(a->c->store, waiter_durable, w);
 }
 
 /* ---- routes -------------------------------------------------------------- */

@@ -31,12 +31,6 @@ struct txn_job {
 	char **steps; /* of actions that end */
 };
 
-struct barrier {
-	struct store_job job;
-	void (*cb)(void *arg);
-	void *arg;
-};
-
 /* Names of event types; NULL: "lifecycle." and the kind. */
 static const struct {
 	const char *type, *kind;
@@ -441,36 +435,4 @@ env_real_connection(struct env_real *e, const char *connection)
 {
 	if (!e->stopped)
 		lc_on_connection(e->c->lc, connection);
-}
-
-static bool
-barrier_run(struct db *db, struct store_job *job, struct mw_err *err)
-{
-	(void)db;
-	(void)job;
-	(void)err;
-	return true;
-}
-
-static void
-barrier_done(struct store_job *job, bool ok, const struct mw_err *err)
-{
-	struct barrier *b = container_of(job, struct barrier, job);
-
-	(void)ok;
-	(void)err;
-	b->cb(b->arg);
-	free(b);
-}
-
-void
-env_real_durable(struct env_real *e, void (*cb)(void *arg), void *arg)
-{
-	struct barrier *b = xcalloc(1, sizeof *b);
-
-	b->job.run = barrier_run;
-	b->job.done = barrier_done;
-	b->cb = cb;
-	b->arg = arg;
-	store_submit(e->c->store, &b->job);
 }

@@ -26,8 +26,5 @@ void env_real_agent_up(struct env_real *e, int64_t slot, int64_t gen,
     const char *boot_id);
 /* A connection was added, changed or verified. */
 void env_real_connection(struct env_real *e, const char *connection);
-/* Calls cb on the loop when all that the lifecycle committed so far is
- * durable. */
-void env_real_durable(struct env_real *e, void (*cb)(void *arg), void *arg);
 
 #endif

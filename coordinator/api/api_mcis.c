@@ -10,7 +10,6 @@
 #include "coordinator/api/api_place.h"
 #include "coordinator/conns.h"
 #include "coordinator/place/drift.h"
-#include "coordinator/env_real.h"
 #include "coordinator/mcis_file.h"
 #include "coordinator/mcis_json.h"
 #include "coordinator/mcis_view.h"
@@ -94,7 +93,7 @@ mcis_reply_durable(struct coord *c, struct httpd_req *req, int status,
 	l->status = status;
 	l->body = take_body;
 	httpd_on_gone(req, late_gone, l);
-	env_real_durable(c->env, late_done, l);
+	store_after(c->store, late_done, l);
 }
 
 bool

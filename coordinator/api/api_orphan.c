@@ -6,7 +6,6 @@
 
 #include "common/pure/alloc.h"
 #include "common/pure/str.h"
-#include "coordinator/env_real.h"
 #include "lifecycle/lifecycle.h"
 
 struct late {
@@ -87,7 +86,7 @@ post_decision(struct httpd_req *req, void *ctx)
 	l->body = json_object();
 	json_put_str(l->body, "cspResourceId", id);
 	json_put_str(l->body, "decision", decision);
-	env_real_durable(c->env, durable, l);
+	store_after(c->store, durable, l);
 }
 
 static const struct httpd_route routes[] = {
