@@ -11,18 +11,6 @@
 #include <math.h>
 #include <string.h>
 
-/* Three or four significant digits, whatever the size. */
-static void
-short_num(double v, char out[32])
-{
-	if (isnan(v))
-		snprintf(out, 32, "-");
-	else if (fabs(v) >= 1000)
-		snprintf(out, 32, "%.0f", v);
-	else
-		snprintf(out, 32, fabs(v) >= 100 ? "%.1f" : "%.2f", v);
-}
-
 static bool
 is_ok(const json_t *r)
 {
@@ -74,7 +62,7 @@ add_number(struct cli_table *t, const json_t *r, const char *key)
 {
 	char num[32];
 
-	short_num(jnum(r, key, NAN), num);
+	cli_short(jnum(r, key, NAN), num);
 	table_add(t, "%s", num);
 }
 
@@ -157,7 +145,7 @@ add_value(struct cli_table *t, const json_t *r)
 		    js(r, "substatus")[0] ? js(r, "substatus") : "failed");
 		return;
 	}
-	short_num(jnum(r, "value", NAN), num);
+	cli_short(jnum(r, "value", NAN), num);
 	if (!is_ok(r))
 		table_color(t, 33);
 	table_add(t, "%s%s", num, is_ok(r) ? "" : "*");

@@ -259,20 +259,6 @@ pick_vms(const struct row *v, size_t n, struct picked *p)
 	p->n = kept;
 }
 
-static bool
-has_flag(const json_t *sample, const char *name)
-{
-	json_t *f;
-	size_t i;
-
-	json_array_foreach(ja(sample, "flags"), i, f)
-	{
-		if (str_eq(json_string_value(f), name))
-			return true;
-	}
-	return false;
-}
-
 /* Its valid repetitions; none are kept of an old result. */
 static void
 add_samples(struct picked *p, const json_t *r)
@@ -284,8 +270,8 @@ add_samples(struct picked *p, const json_t *r)
 	{
 		double v = jnum(s, "value", NAN);
 
-		if (isfinite(v) && !has_flag(s, "warmup") &&
-		    !has_flag(s, "contended") && p->nsamples < SAMPLES_MAX)
+		if (isfinite(v) && !jflag(s, "warmup") &&
+		    !jflag(s, "contended") && p->nsamples < SAMPLES_MAX)
 			p->samples[p->nsamples++] = v;
 	}
 }

@@ -130,6 +130,9 @@ json_t *cli_load(const char *path, enum cli_file kind, size_t max,
  * *out is a new reference or NULL (no body). body is taken and may be NULL. */
 bool cli_call(struct cli *c, const char *method, const char *path,
     json_t *take_body, json_t **out, struct mw_err *err) mw_must_check;
+/* GET of what a command shows. take_path: NULL if it was told why there is
+ * none. 0, or the exit status. */
+int cli_get(struct cli *c, char *take_path, json_t **out);
 /* GET of a text that is no JSON; added to out. */
 bool cli_text(struct cli *c, const char *path, struct str *out,
     struct mw_err *err) mw_must_check;
@@ -174,6 +177,7 @@ int64_t ji(const json_t *o, const char *key, int64_t unknown);
 bool jb(const json_t *o, const char *key);
 json_t *ja(const json_t *o,
     const char *key); /* array (maybe empty), borrowed */
+bool jflag(const json_t *o, const char *name); /* is it one of "flags"? */
 
 /* ---- output ---- */
 struct cli_table;
@@ -196,6 +200,8 @@ void cli_wrap(const char *text, int indent, int width);
 void cli_print_json(const json_t *j);
 /* 1234567 micro-USD as "1.2346". */
 void cli_money(int64_t micros, char out[32]);
+/* Three or four significant digits, whatever the size; "-" for NaN. */
+void cli_short(double v, char out[32]);
 
 /* bench_show.c. A run, or a list of results: a row per VM or, if rows, one per
  * result; JSON as it is. */

@@ -163,11 +163,11 @@ show(struct cli *c, const char *cmd, int argc, char **argv, bool rows)
 		{ "at", 0, OPT_STR, &at },
 	};
 	char utc[WHEN_LEN];
-	struct mw_err err = MW_ERR_INIT;
 	json_t *run = NULL;
 	char *path, *rest;
 	int n =
 	    cli_opts(c, cli_cmd(cmds_bench, cmd), argc, argv, opts, 3, 1, 2);
+	int rc;
 
 	if (n < 0 || (at && !cli_time(cli_cmd(cmds_bench, cmd), "at", at, utc)))
 		return 2;
@@ -185,13 +185,9 @@ show(struct cli *c, const char *cmd, int argc, char **argv, bool rows)
 			at ? "&at=" : "", at ? utc : "");
 	path = cli_mcis_path(c, argv[1], rest);
 	free(rest);
-	if (!path)
-		return 2;
-	if (!cli_call(c, "GET", path, NULL, &run, &err)) {
-		free(path);
-		return cli_fail(&err);
-	}
-	free(path);
+	rc = cli_get(c, path, &run);
+	if (rc)
+		return rc;
 	if (kind)
 		keep_kind(run, kind);
 	bench_print(c, run, rows);
@@ -304,23 +300,17 @@ run_list(struct cli *c, int argc, char **argv)
 {
 	static const char *const heads[] = { "RUN", "STATE", "PROFILE",
 		"STARTED", "ENDED", NULL };
-	struct mw_err err = MW_ERR_INIT;
 	json_t *a = NULL, *r;
 	struct cli_table *t;
-	char *path;
 	size_t i;
+	int rc;
 
 	if (cli_opts(c, cli_cmd(cmds_bench, "bench list"), argc, argv, NULL, 0,
 		1, 1) < 0)
 		return 2;
-	path = cli_mcis_path(c, argv[1], "/benchmarks");
-	if (!path)
-		return 2;
-	if (!cli_call(c, "GET", path, NULL, &a, &err)) {
-		free(path);
-		return cli_fail(&err);
-	}
-	free(path);
+	rc = cli_get(c, cli_mcis_path(c, argv[1], "/benchmarks"), &a);
+	if (rc)
+		return rc;
 	if (c->out == OUT_JSON) {
 		cli_print_json(a);
 	} else {

@@ -171,22 +171,19 @@ file_print(struct cli *c, const char *name, const json_t *p)
 {
 	static const char *const same[] = { "name", "description", "labels",
 		"requireAgent", "onPartialFailure" };
-	char *path = cli_mcis_path(c, name, "");
 	struct mw_err err = MW_ERR_INIT;
 	json_t *m = NULL, *out, *groups, *v;
 	size_t i;
+	int rc;
 
 	if (!json_is_object(json_object_get(p, "move"))) {
 		err_set(&err, MW_NOT_FOUND, 0, "there is no move for %s", name);
 		err_hint(&err, "milkyway drift %s says why", name);
-		free(path);
 		return cli_fail(&err);
 	}
-	if (!path || !cli_call(c, "GET", path, NULL, &m, &err)) {
-		free(path);
-		return cli_fail(&err);
-	}
-	free(path);
+	rc = cli_get(c, cli_mcis_path(c, name, ""), &m);
+	if (rc)
+		return rc;
 	out = json_object();
 	for (i = 0; i < ARRAY_LEN(same); i++)
 		json_put(out, same[i],
@@ -204,21 +201,15 @@ file_print(struct cli *c, const char *name, const json_t *p)
 static int
 run_drift(struct cli *c, int argc, char **argv)
 {
-	struct mw_err err = MW_ERR_INIT;
 	bool file = false, drifted;
 	const struct cli_opt opts[] = { { "file", 0, OPT_FLAG, &file } };
 	json_t *p = NULL;
-	char *path;
 	int rc;
 
 	if (cli_opts(c, cmds_drift, argc, argv, opts, ARRAY_LEN(opts), 1, 1) <
 	    0)
 		return 2;
-	path = cli_mcis_path(c, argv[1], "/placement");
-	if (!path)
-		return 2;
-	rc = cli_call(c, "GET", path, NULL, &p, &err) ? 0 : cli_fail(&err);
-	free(path);
+	rc = cli_get(c, cli_mcis_path(c, argv[1], "/placement"), &p);
 	if (rc)
 		return rc;
 	drifted = str_eq(js(p, "state"), "drifted");

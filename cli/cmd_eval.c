@@ -81,32 +81,6 @@ ask(struct cli *c, const char *mcis, const struct wish *w, int *rc)
 	return a;
 }
 
-/* Three or four significant digits, whatever the size. */
-static void
-short_num(double v, char out[32])
-{
-	if (isnan(v))
-		snprintf(out, 32, "-");
-	else if (fabs(v) >= 1000)
-		snprintf(out, 32, "%.0f", v);
-	else
-		snprintf(out, 32, fabs(v) >= 100 ? "%.1f" : "%.2f", v);
-}
-
-static bool
-flag(const json_t *item, const char *name)
-{
-	json_t *f;
-	size_t i;
-
-	json_array_foreach(ja(item, "flags"), i, f)
-	{
-		if (str_eq(json_string_value(f), name))
-			return true;
-	}
-	return false;
-}
-
 static void
 age_of(const json_t *answer, const char *then, char out[WHEN_LEN])
 {
@@ -123,7 +97,7 @@ add_num(struct cli_table *t, double v)
 {
 	char num[32];
 
-	short_num(v, num);
+	cli_short(v, num);
 	table_add(t, "%s", isnan(v) ? "" : num);
 }
 
@@ -132,7 +106,7 @@ static void
 add_value(struct cli_table *t, const json_t *item, struct marks *m)
 {
 	double v = jnum(item, "value", NAN);
-	bool starred = isnan(v), mixed = flag(item, "mixedEnv");
+	bool starred = isnan(v), mixed = jflag(item, "mixedEnv");
 	char num[32];
 
 	if (starred)
@@ -143,13 +117,13 @@ add_value(struct cli_table *t, const json_t *item, struct marks *m)
 		table_add(t, "%s", item ? js(item, "valueReason") : "");
 		return;
 	}
-	short_num(v, num);
+	cli_short(v, num);
 	if (starred)
 		table_color(t, YELLOW);
 	table_add(t, "%s%s%s", num, starred ? "*" : "", mixed ? "~" : "");
 	m->starred |= starred;
 	m->mixed |= mixed;
-	m->replay |= flag(item, "replay");
+	m->replay |= jflag(item, "replay");
 }
 
 static void
@@ -205,7 +179,7 @@ add_basis(struct cli_table *t, const json_t *answer, const json_t *spec,
 		if (n <= 0)
 			continue;
 		vms = vms < 0 || n < vms ? n : vms;
-		stale |= flag(x, "stale");
+		stale |= jflag(x, "stale");
 		if (!*oldest || strcmp(js(x, "newestAt"), oldest) < 0)
 			oldest = js(x, "newestAt");
 	}

@@ -113,17 +113,15 @@ show(struct cli *c, const char *mcis, const char *id)
 {
 	char *rest = xasprintf("/commands/%s", id);
 	char *path = cli_mcis_path(c, mcis, rest);
-	struct mw_err err = MW_ERR_INIT;
 	json_t *out = NULL;
 	int rc;
 
-	if (cli_call(c, "GET", path, NULL, &out, &err))
-		rc = print_outputs(c, out);
-	else
-		rc = cli_fail(&err);
-	json_decref(out);
 	free(rest);
-	free(path);
+	rc = cli_get(c, path, &out);
+	if (rc)
+		return rc;
+	rc = print_outputs(c, out);
+	json_decref(out);
 	return rc;
 }
 

@@ -18,12 +18,11 @@ mcis_history(struct cli *c, int argc, char **argv)
 		"reason" };
 	int64_t limit = 100;
 	const struct cli_opt opts[] = { { "limit", 0, OPT_INT, &limit } };
-	struct mw_err err = MW_ERR_INIT;
 	struct cli_table *t;
 	json_t *a = NULL, *e;
 	char *path, *rest;
 	size_t i;
-	int n;
+	int n, rc;
 
 	n = cli_opts(c, cli_cmd(cmds_mcis, "mcis history"), argc, argv, opts, 1,
 	    1, 2);
@@ -33,13 +32,9 @@ mcis_history(struct cli *c, int argc, char **argv)
 	    n == 2 ? "&vm=" : "", n == 2 ? argv[2] : "");
 	path = cli_mcis_path(c, argv[1], rest);
 	free(rest);
-	if (!path)
-		return 2;
-	if (!cli_call(c, "GET", path, NULL, &a, &err)) {
-		free(path);
-		return cli_fail(&err);
-	}
-	free(path);
+	rc = cli_get(c, path, &a);
+	if (rc)
+		return rc;
 	if (c->out == OUT_JSON) {
 		cli_print_json(a);
 	} else {

@@ -83,14 +83,8 @@ add_age(struct cli_table *t, const json_t *p)
 }
 
 static void
-top_row(struct cli_table *t, const json_t *vm)
+add_load(struct cli_table *t, const json_t *p)
 {
-	const json_t *p = json_object_get(vm, "latest");
-	bool bench = jb(vm, "busy") || ji(p, "benchS", 0) > 0;
-
-	table_add(t, "%s", js(vm, "vmId"));
-	table_color(t, str_eq(js(vm, "agent"), "up") ? 0 : 31);
-	table_add(t, "%s", js(vm, "agent"));
 	add_high(t, p, "cpuPct", BUSY_PCT);
 	add_num(t, p, "cpuMaxPct", 1);
 	add_high(t, p, "stealPct", STEAL_PCT);
@@ -101,6 +95,18 @@ top_row(struct cli_table *t, const json_t *vm)
 	add_rate(t, p, "netTxBytes");
 	add_rate(t, p, "diskReadBytes");
 	add_rate(t, p, "diskWriteBytes");
+}
+
+static void
+top_row(struct cli_table *t, const json_t *vm)
+{
+	const json_t *p = json_object_get(vm, "latest");
+	bool bench = jb(vm, "busy") || ji(p, "benchS", 0) > 0;
+
+	table_add(t, "%s", js(vm, "vmId"));
+	table_color(t, str_eq(js(vm, "agent"), "up") ? 0 : 31);
+	table_add(t, "%s", js(vm, "agent"));
+	add_load(t, p);
 	table_color(t, bench ? 36 : 0);
 	table_add(t, "%s", jb(vm, "busy") ? "now" : bench ? "yes" : "");
 	table_add(t, "%s", js(p, "scope"));
@@ -247,16 +253,7 @@ points_table(struct cli *c, const json_t *a)
 		{
 			table_add(t, "%s", js(vm, "vmId"));
 			table_add(t, "%.16s", js(p, "at"));
-			add_high(t, p, "cpuPct", BUSY_PCT);
-			add_num(t, p, "cpuMaxPct", 1);
-			add_high(t, p, "stealPct", STEAL_PCT);
-			add_num(t, p, "iowaitPct", 1);
-			add_num(t, p, "load1", 2);
-			add_memory(t, p);
-			add_rate(t, p, "netRxBytes");
-			add_rate(t, p, "netTxBytes");
-			add_rate(t, p, "diskReadBytes");
-			add_rate(t, p, "diskWriteBytes");
+			add_load(t, p);
 			add_num(t, p, "psiCpuPct", 1);
 			table_color(t, ji(p, "benchS", 0) > 0 ? 36 : 0);
 			table_add_int(t, p, "benchS");
@@ -313,20 +310,16 @@ run_metrics(struct cli *c, int argc, char **argv)
 		{ "since", 0, OPT_STR, &opt[2] },
 		{ "until", 0, OPT_STR, &opt[3] } };
 	const struct cli_cmd *cmd = cli_cmd(cmds_host, "metrics");
-	struct mw_err err = MW_ERR_INIT;
 	json_t *a = NULL;
 	char *path;
+	int rc;
 
 	if (cli_opts(c, cmd, argc, argv, opts, ARRAY_LEN(opts), 1, 1) < 0)
 		return 2;
 	path = points_path(c, cmd, argv[1], opt);
-	if (!path)
-		return 2;
-	if (!cli_call(c, "GET", path, NULL, &a, &err)) {
-		free(path);
-		return cli_fail(&err);
-	}
-	free(path);
+	rc = cli_get(c, path, &a);
+	if (rc)
+		return rc;
 	switch (c->out) {
 	case OUT_JSON: cli_print_json(a); break;
 	case OUT_CSV: points_csv(a); break;

@@ -45,22 +45,20 @@ run_list(struct cli *c, int argc, char **argv)
 		">BILLED", "CREATED", NULL };
 	const char *style = NULL;
 	const struct cli_opt opts[] = { { "style", 0, OPT_STR, &style } };
-	struct mw_err err = MW_ERR_INIT;
 	struct cli_table *t;
 	json_t *a = NULL, *m;
 	char *path, money[32];
 	size_t i;
+	int rc;
 
 	if (cli_opts(c, cli_cmd(cmds_mcis, "mcis list"), argc, argv, opts, 1, 0,
 		0) < 0)
 		return 2;
 	path = xasprintf("/v1/ns/%s/mcis%s%s", c->ns,
 	    style ? "?statusStyle=" : "", style ? style : "");
-	if (!cli_call(c, "GET", path, NULL, &a, &err)) {
-		free(path);
-		return cli_fail(&err);
-	}
-	free(path);
+	rc = cli_get(c, path, &a);
+	if (rc)
+		return rc;
 	if (c->out == OUT_JSON) {
 		cli_print_json(a);
 	} else {
@@ -88,9 +86,9 @@ run_show(struct cli *c, int argc, char **argv)
 {
 	const char *style = NULL;
 	const struct cli_opt opts[] = { { "style", 0, OPT_STR, &style } };
-	struct mw_err err = MW_ERR_INIT;
 	json_t *m = NULL;
 	char *path, *rest;
+	int rc;
 
 	if (cli_opts(c, cli_cmd(cmds_mcis, "mcis show"), argc, argv, opts, 1, 1,
 		1) < 0)
@@ -99,13 +97,9 @@ run_show(struct cli *c, int argc, char **argv)
 	    xasprintf("%s%s", style ? "?statusStyle=" : "", style ? style : "");
 	path = cli_mcis_path(c, argv[1], rest);
 	free(rest);
-	if (!path)
-		return 2;
-	if (!cli_call(c, "GET", path, NULL, &m, &err)) {
-		free(path);
-		return cli_fail(&err);
-	}
-	free(path);
+	rc = cli_get(c, path, &m);
+	if (rc)
+		return rc;
 	mcis_print(c, m);
 	json_decref(m);
 	return 0;

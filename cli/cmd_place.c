@@ -49,12 +49,11 @@ run_list(struct cli *c, int argc, char **argv)
 {
 	static const char *const heads[] = { "PLACEMENT", "STATUS", "CREATED",
 		NULL };
-	struct mw_err err = MW_ERR_INIT;
 	struct cli_table *t;
 	json_t *a = NULL, *p;
 	char *path;
 	size_t i;
-	int n;
+	int n, rc;
 
 	n = cli_opts(c, cli_cmd(cmds_place, "placement"), argc, argv, NULL, 0,
 	    0, 1);
@@ -62,11 +61,9 @@ run_list(struct cli *c, int argc, char **argv)
 		return 2;
 	path = n ? xasprintf("/v1/placements/%s", argv[1])
 		 : xstrdup("/v1/placements");
-	if (!cli_call(c, "GET", path, NULL, &a, &err)) {
-		free(path);
-		return cli_fail(&err);
-	}
-	free(path);
+	rc = cli_get(c, path, &a);
+	if (rc)
+		return rc;
 	if (n) {
 		n = answer_print(c, a, json_object_get(a, "query"));
 		json_decref(a);

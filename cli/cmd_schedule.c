@@ -170,24 +170,18 @@ print_list(struct cli *c, const char *mcis, const json_t *answer)
 static int
 run_list(struct cli *c, int argc, char **argv)
 {
-	struct mw_err err = MW_ERR_INIT;
 	json_t *a = NULL;
-	char *path;
-	int rc = 0;
+	int rc;
 
 	if (cli_opts(c, cli_cmd(cmds_schedule, "schedule list"), argc, argv,
 		NULL, 0, 1, 1) < 0)
 		return 2;
-	path = path_of(c, argv[1], NULL, "");
-	if (!path)
-		return 2;
-	if (cli_call(c, "GET", path, NULL, &a, &err))
-		print_list(c, argv[1], a);
-	else
-		rc = cli_fail(&err);
+	rc = cli_get(c, path_of(c, argv[1], NULL, ""), &a);
+	if (rc)
+		return rc;
+	print_list(c, argv[1], a);
 	json_decref(a);
-	free(path);
-	return rc;
+	return 0;
 }
 
 static void

@@ -6,6 +6,7 @@
 
 #include "common/pure/alloc.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -291,6 +292,17 @@ cli_money(int64_t micros, char out[32])
 		snprintf(out, 32, "%.4f", (double)micros / 1e6);
 }
 
+void
+cli_short(double v, char out[32])
+{
+	if (isnan(v))
+		snprintf(out, 32, "-");
+	else if (fabs(v) >= 1000)
+		snprintf(out, 32, "%.0f", v);
+	else
+		snprintf(out, 32, fabs(v) >= 100 ? "%.1f" : "%.2f", v);
+}
+
 const char *
 js(const json_t *o, const char *key)
 {
@@ -327,4 +339,18 @@ ja(const json_t *o, const char *key)
 	json_t *v = json_object_get(o, key);
 
 	return json_is_array(v) ? v : NULL;
+}
+
+bool
+jflag(const json_t *o, const char *name)
+{
+	json_t *f;
+	size_t i;
+
+	json_array_foreach(ja(o, "flags"), i, f)
+	{
+		if (str_eq(json_string_value(f), name))
+			return true;
+	}
+	return false;
 }

@@ -14,6 +14,20 @@ static void show(struct cli *c, json_t *a, struct str *last);
 static int verdict(json_t *a);
 
 int
+cli_get(struct cli *c, char *take_path, json_t **out)
+{
+	struct mw_err err = MW_ERR_INIT;
+	int rc = 2;
+
+	if (take_path)
+		rc = cli_call(c, "GET", take_path, NULL, out, &err)
+		    ? 0
+		    : cli_fail(&err);
+	free(take_path);
+	return rc;
+}
+
+int
 cli_act(struct cli *c, const char *method, const char *path, json_t *take_body,
     json_t **end)
 {
