@@ -133,6 +133,15 @@ bench_sysbench(struct bench *b, const struct sysbench_plan *plan,
 	return child_start(b->conf.loop, &conf, done, b, &b->child, err);
 }
 
+bool
+bench_child_over(struct bench *b)
+{
+	b->child = NULL;
+	if (b->ending)
+		bench_finish(b);
+	return !b->ending;
+}
+
 /* Why a child of ours has no result, as a substatus. */
 const char *
 bench_substatus(const struct child_end *end)
@@ -188,11 +197,8 @@ on_rep(struct child *c, const struct child_end *end, void *arg)
 	struct sysbench_out out;
 
 	(void)c;
-	b->child = NULL;
-	if (b->ending) {
-		bench_finish(b);
+	if (!bench_child_over(b))
 		return;
-	}
 	bench_keep_output(b, l, end);
 	if (!end->exited || end->code != 0 || end->timed_out) {
 		bench_explain(end, l->id, plan.dialect, &err);
@@ -274,11 +280,8 @@ on_version(struct child *c, const struct child_end *end, void *arg)
 	struct mw_err err = MW_ERR_INIT;
 
 	(void)c;
-	b->child = NULL;
-	if (b->ending) {
-		bench_finish(b);
+	if (!bench_child_over(b))
 		return;
-	}
 	if (!sysbench_version(str_cstr(&end->out), end->out.len, &b->dialect,
 		b->version, &err)) {
 		bench_fail_lanes(b, ~LANES_DB_LITE, "TOOL_MISSING", err.msg);

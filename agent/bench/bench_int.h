@@ -84,6 +84,8 @@ bool bench_sysbench(struct bench *b, const struct sysbench_plan *plan,
     int64_t deadline_ms,
     void (*done)(struct child *c, const struct child_end *end, void *arg),
     struct mw_err *err) mw_must_check;
+/* First in each done(): false if the job ends, and nothing more is to do. */
+bool bench_child_over(struct bench *b);
 /* Why a child of ours has no result: substatus and text. */
 const char *bench_substatus(const struct child_end *end);
 void bench_explain(const struct child_end *end, unsigned lane,

@@ -40,11 +40,8 @@ on_db_prepared(struct child *c, const struct child_end *end, void *arg)
 	struct mw_err err = MW_ERR_INIT;
 
 	(void)c;
-	b->child = NULL;
-	if (b->ending) {
-		bench_finish(b);
+	if (!bench_child_over(b))
 		return;
-	}
 	if (l != NULL && (!end->exited || end->code != 0)) {
 		bench_explain(end, l->id, SYSBENCH_1_0, &err);
 		bench_fail_lanes(b, e->lanes, "DB_SETUP", err.msg);
@@ -172,11 +169,8 @@ on_files_prepared(struct child *c, const struct child_end *end, void *arg)
 	struct mw_err err = MW_ERR_INIT;
 
 	(void)c;
-	b->child = NULL;
-	if (b->ending) {
-		bench_finish(b);
+	if (!bench_child_over(b))
 		return;
-	}
 	if (!end->exited || end->code != 0) {
 		bench_explain(end, KIND_FIOR, b->dialect, &err);
 		bench_fail_lanes(b, FIO_LANES, bench_substatus(end), err.msg);
