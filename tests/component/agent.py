@@ -202,7 +202,7 @@ class Coordinator:
 class Lab:
     def __init__(self):
         # Not below /tmp: that may be memory, and file kinds refuse memory.
-        self.dir = tempfile.mkdtemp(prefix="mwagent-", dir="/var/tmp")
+        self.dir = tempfile.mkdtemp(prefix="mwagent-", dir=os.environ.get("TMPDIR", "/var/tmp"))
         os.chmod(self.dir, 0o755)
         self.agents = {}
         run(BUILD + "/tests/component/agent_ca", "new", self.dir, DEPLOYMENT)

@@ -5,7 +5,7 @@
 # Usage: dbengines.sh BUILD_DIR
 set -u
 build=$(realpath "$1")
-work=$(mktemp -d /var/tmp/dbengines.XXXXXX)
+work=$(mktemp -d "${TMPDIR:-/var/tmp}/dbengines.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 mkdir -m 1777 "$work/in"
 : >"$work/left"

@@ -19,8 +19,10 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 
 BUILD, PROJECT = (os.path.abspath(p) for p in sys.argv[1:3])
-TWIN = BUILD + "/milkyway-twin"
 DIR = tempfile.mkdtemp(prefix="mw-twin-api-")
+# Programs of our own: other tests may run those of BUILD at the same time.
+BIN = DIR + "/bin"
+TWIN = BIN + "/milkyway-twin"
 STATE = DIR + "/state"
 SOCK = STATE + "/ctl.sock"
 KEY = DIR + "/key"
@@ -168,7 +170,7 @@ def left_behind(pid):
             out += [m for m in f if DIR in m]
         for exe in glob.glob("/proc/[0-9]*/exe"):
             try:
-                if os.readlink(exe).startswith(BUILD + "/milkyway-twin"):
+                if os.readlink(exe).startswith(BIN + "/"):
                     out.append(exe)
             except OSError:
                 pass
@@ -546,6 +548,9 @@ def main():
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", KEY],
                    check=True)
     try:
+        os.mkdir(BIN)
+        for program in glob.glob(BUILD + "/milkyway-twin*"):
+            shutil.copy(program, BIN)
         up("deck17")
         put_keys()
         for case in CASES:

@@ -70,7 +70,7 @@ class Product:
     def __init__(self, build, world="tiny"):
         self.build = os.path.realpath(build)
         # not in /tmp, which may lie in memory; short, for socket paths
-        self.dir = tempfile.mkdtemp(prefix="mw-test.", dir="/var/tmp")
+        self.dir = tempfile.mkdtemp(prefix="mw-test.", dir=os.environ.get("TMPDIR", "/var/tmp"))
         self.world = "%s/bench-data/worlds/%s.json" % (ROOT, world)
         self.twin_socket = self.dir + "/twin.sock"
         self.coordinator, self.starts, self.token, self.twin_is_up = None, 0, None, False
