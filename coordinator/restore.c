@@ -16,6 +16,7 @@
 #include "common/pure/when.h"
 #include "coordinator/coord.h"
 #include "coordinator/store/store_db.h"
+#include "drivers/http.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -105,19 +106,54 @@ check(sqlite3 *h, const struct backup_info *info, struct mw_err *err)
 	return true;
 }
 
-static bool
-begin_epoch(sqlite3 *h, struct backup_info *info, struct mw_err *err)
+static int64_t
+epoch_of(sqlite3 *h)
 {
-	int64_t epoch = clock_wall_ns() / NS_PER_S - EPOCH_ZERO_S, old;
+	int64_t epoch;
+
+	return ask(h,
+		   "SELECT CAST(value AS INT) FROM meta WHERE "
+		   "key = 'db_epoch'",
+		   &epoch)
+	    ? epoch
+	    : 0;
+}
+
+/*
+ * The epoch of the database that is there, 0 if it cannot be told. A restore
+ * wrote it into the main file: only that is read, and no file made beside it.
+ */
+static int64_t
+epoch_there(const char *path)
+{
+	struct str uri = STR_INIT;
+	sqlite3 *h = NULL;
+	int64_t epoch = 0;
+
+	str_add(&uri, "file:");
+	http_add_escaped(&uri, path);
+	str_add(&uri, "?immutable=1");
+	if (sqlite3_open_v2(str_cstr(&uri), &h,
+		SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL) == SQLITE_OK)
+		epoch = epoch_of(h);
+	sqlite3_close(h);
+	str_free(&uri);
+	return epoch;
+}
+
+/* after: that of the database that is replaced. */
+static bool
+begin_epoch(sqlite3 *h, int64_t after, struct backup_info *info,
+    struct mw_err *err)
+{
+	int64_t epoch = clock_wall_ns() / NS_PER_S - EPOCH_ZERO_S;
+	int64_t old = epoch_of(h);
 	char now[WHEN_LEN], *sql;
 	bool ok;
 
-	if (!ask(h,
-		"SELECT CAST(value AS INT) FROM meta WHERE "
-		"key = 'db_epoch'",
-		&old))
-		old = 0;
-	if (epoch <= old) /* a clock that was set back */
+	if (old < after)
+		old = after;
+	if (epoch <= old) /* in the same second, or a clock that was set back */
 		epoch = old + 1;
 	when_format(clock_wall_ns(), now);
 	sql = sqlite3_mprintf(
@@ -163,7 +199,8 @@ prepare(const struct paths *p, const char *file, struct backup_info *info,
 	    SQLITE_OK)
 		ok = err_set(err, MW_INVALID, 0, "%s: %s", p->part,
 		    sqlite3_errmsg(h));
-	ok = ok && check(h, info, err) && begin_epoch(h, info, err);
+	ok = ok && check(h, info, err) &&
+	    begin_epoch(h, epoch_there(p->db), info, err);
 	if (sqlite3_close(h) != SQLITE_OK && ok)
 		ok = err_set(err, MW_INTERNAL, 0, "cannot close %s", p->part);
 	return ok;

@@ -70,6 +70,14 @@ def former(p):
     return {f for f in os.listdir(p.dir) if ".before-" in f and not f.endswith("-wal")}
 
 
+def epoch(p):
+    db = sqlite3.connect(p.dir + "/milkyway.db")
+    try:
+        return int(db.execute("SELECT value FROM meta WHERE key = 'db_epoch'").fetchone()[0])
+    finally:
+        db.close()
+
+
 def restored(p, b, old, late, grown):
     rc, out, err = p.cli("restore", b, "--replace", "--yes")
     check("restored", rc == 0 and "orphans" in out, out + err)
@@ -178,10 +186,12 @@ def rescue(p, b):
         check("%s: it ends when asked" % name, p.coordinator.wait(20) == 0)
         check("%s: the file is as it was, no VM was ended" % name,
               open(p.dir + "/milkyway.db", "rb").read()[:4096] == bad[:4096] and alive(p) == vms)
-    kept = former(p)
+    kept, epochs = former(p), []
     for n in 1, 2, 3:  # often within one second
         rc, out, err = p.cli("restore", b, "--replace", "--yes")
+        epochs.append(epoch(p))
         check("a damaged database is replaced on our word, %d" % n, rc == 0, out + err)
+    check("each begins an epoch of its own", 0 < epochs[0] < epochs[1] < epochs[2], epochs)
     check("each former one is kept", len(former(p)) == len(kept) + 3 and kept < former(p), former(p))
     p.start()
     check("and all is there again", p.mcis("old")["name"] == "old" and alive(p) == vms)
