@@ -1,7 +1,6 @@
 # Targets that check the project. Included by the Makefile.
 TESTS_UNIT := $(patsubst %.c,$(O)/%,$(wildcard tests/unit/test_*.c))
 TESTS_PROP := $(patsubst %.c,$(O)/%,$(wildcard tests/prop/prop_*.c))
-FUZZERS    := $(patsubst %.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_LIBS  := -lcmocka -lmicrohttpd -linih -lcurl -lexpat -lsqlite3 -lssh2 -lz \
 	-levent_openssl -levent -lssl -lcrypto -ljansson -lm
 TEST_ARCHIVES := drivers placement_io placement lifecycle common pure
@@ -65,7 +64,9 @@ analyze:
 component: all
 	$(Q)bash tests/lib/component.sh $(O) $(wildcard tests/component/*.sh)
 
-fuzz-short: $(patsubst tests/fuzz/%.c,$(O)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZERS := $(patsubst %.c,$(O)/%,$(wildcard tests/fuzz/fuzz_*.c))
+fuzz-build: $(FUZZERS)
+fuzz-short: $(FUZZERS)
 	$(Q)sh tests/lib/fuzz.sh $^
 define fuzz_rule
 $(O)/$(1): $(O)/$(1).o $(call obj,$($(1)_SRCS)) $(call archives,$(TEST_ARCHIVES))
@@ -139,5 +140,5 @@ clean:
 -include tests/bench.mk
 -include tests/sim.mk
 -include tests/openstack/openstack.mk
-.PHONY: component fuzz-short check demo demo-18 agent-arm64 install dist \
+.PHONY: component fuzz-build fuzz-short check demo demo-18 agent-arm64 install dist \
 	cli-doc clean
