@@ -9,6 +9,7 @@
 
 static int act_simple(struct cli *c, int argc, char **argv, const char *verb,
     bool ask);
+static void mcis_print(struct cli *c, const json_t *m);
 
 void
 mcis_show_after(struct cli *c, const char *name)
@@ -149,7 +150,8 @@ head_print(const json_t *m)
 	    billed);
 }
 
-void
+/* The MCIS as its commands show it. */
+static void
 mcis_print(struct cli *c, const json_t *m)
 {
 	static const char *const heads[] = { "VM", "CONNECTION", "SPEC",
@@ -194,7 +196,8 @@ mcis_print(struct cli *c, const json_t *m)
 	table_print(t, c);
 }
 
-void
+/* Tells which members of a verb had to be left out. */
+static void
 mcis_print_refused(const json_t *end)
 {
 	json_t *r;

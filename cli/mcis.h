@@ -13,10 +13,7 @@ int mcis_plan(struct cli *c, int argc, char **argv);
 int mcis_scale(struct cli *c, int argc, char **argv);
 /* cmd_history.c */
 int mcis_history(struct cli *c, int argc, char **argv);
-/* cmd_mcis.c: the MCIS as its commands show it. */
-void mcis_print(struct cli *c, const json_t *m);
+/* cmd_mcis.c: the MCIS as it is now, behind a verb. */
 void mcis_show_after(struct cli *c, const char *name);
-/* Tells which members of a verb had to be left out. */
-void mcis_print_refused(const json_t *end);
 
 #endif

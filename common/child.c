@@ -564,9 +564,3 @@ child_pid(const struct child *c)
 {
 	return c->pid;
 }
-
-const struct str *
-child_output(const struct child *c)
-{
-	return &c->end.out;
-}

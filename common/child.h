@@ -41,7 +41,5 @@ bool child_start(struct loop *l, const struct child_conf *conf,
 /* Kills the group now; done still comes, with canceled set. */
 void child_cancel(struct child *c);
 pid_t child_pid(const struct child *c);
-/* Output so far, for progress. */
-const struct str *child_output(const struct child *c);
 
 #endif

@@ -77,11 +77,6 @@ bool httpd_parse_target(struct httpd_req *req,
 bool httpd_route_find(struct httpd_req *req, const struct httpd_route *routes,
     size_t n, struct mw_err *err) mw_must_check;
 void httpd_req_free(struct httpd_req *req);
-/*
- * Decodes %XX of s[0..n-1]; NULL if that gives a control byte, or (unless
- * utf8) a byte that is not ASCII. plus: '+' is a blank. The caller frees.
- */
-char *httpd_decode(const char *s, size_t n, bool plus, bool utf8);
 
 /* httpd_reply.c */
 void httpd_problem(struct httpd_req *req, const struct mw_err *err);

@@ -118,7 +118,11 @@ httpd_guard_head(struct httpd_req *req, const char *const *hosts,
 	return true;
 }
 
-char *
+/*
+ * Decodes %XX of s[0..n-1]; NULL if that gives a control byte, or (unless
+ * utf8) a byte that is not ASCII. plus: '+' is a blank. The caller frees.
+ */
+static char *
 httpd_decode(const char *s, size_t n, bool plus, bool utf8)
 {
 	char *out = xmalloc(n + 1);

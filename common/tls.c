@@ -473,25 +473,6 @@ tls_peer_uri(SSL *ssl, char *uri, size_t size, char serial_hex[33],
 }
 
 bool
-tls_cert_expiry(const char *cert_pem, int64_t *wall_ns, struct mw_err *err)
-{
-	X509 *cert;
-	struct tm tm;
-	bool ok;
-
-	init();
-	cert = read_cert(cert_pem);
-	ok =
-	    cert != NULL && ASN1_TIME_to_tm(X509_get0_notAfter(cert), &tm) == 1;
-	if (ok)
-		*wall_ns = (int64_t)timegm(&tm) * NS_PER_S;
-	else
-		tls_err(err, MW_INVALID, "certificate");
-	X509_free(cert);
-	return ok;
-}
-
-bool
 tls_equal(const void *a, const void *b, size_t n)
 {
 	return CRYPTO_memcmp(a, b, n) == 0;

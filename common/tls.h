@@ -32,8 +32,6 @@ SSL_CTX *tls_ctx_new(bool server, const char *ca_pem, const char *cert_pem,
 /* URI of the verified peer certificate ("mw://..."). */
 bool tls_peer_uri(SSL *ssl, char *uri, size_t size, char serial_hex[33],
     struct mw_err *err) mw_must_check;
-bool tls_cert_expiry(const char *cert_pem, int64_t *wall_ns,
-    struct mw_err *err) mw_must_check;
 bool tls_equal(const void *a, const void *b, size_t n); /* constant time */
 /* Text of the newest OpenSSL error. */
 void tls_err(struct mw_err *err, enum mw_code code, const char *what);

@@ -49,6 +49,7 @@ static void pay(struct peer *p);
 static struct peer **hash_place(const struct link *l, int64_t slot);
 static void hash_remove(struct peer *p);
 static void peer_free(void *arg);
+static void peer_close(struct peer *p);
 
 static const struct frame_ops ops = { on_frame, on_down, on_up };
 
@@ -136,14 +137,6 @@ link_drop(struct link *l, int64_t slot, int64_t gen, const char *code,
 		peer_bye(p, code, message, 60000);
 }
 
-const char *
-link_peer(const struct link *l, int64_t slot, int64_t gen)
-{
-	const struct peer *p = link_find(l, slot, gen);
-
-	return p ? p->ip : NULL;
-}
-
 void
 link_stats(const struct link *l, struct link_stats *out)
 {
@@ -187,7 +180,8 @@ peer_bye(struct peer *p, const char *code, const char *message,
 	loop_timer_set(p->timer, BYE_NS);
 }
 
-void
+/* At once; p is freed on a later turn. */
+static void
 peer_close(struct peer *p)
 {
 	bool ready = p->state == PEER_READY;

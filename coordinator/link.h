@@ -28,8 +28,6 @@ bool link_send(struct link *l, int64_t slot, int64_t gen, json_t *take_msg);
 /* Says bye and closes, e.g. "GONE". */
 void link_drop(struct link *l, int64_t slot, int64_t gen, const char *code,
     const char *message);
-/* Remote numeric address of the agent's link, or NULL. */
-const char *link_peer(const struct link *l, int64_t slot, int64_t gen);
 void link_stats(const struct link *l, struct link_stats *out);
 
 #endif

@@ -69,7 +69,6 @@ bool peer_send(struct peer *p, json_t *take_msg);
 /* Says bye and closes soon after; p is not READY any more. */
 void peer_bye(struct peer *p, const char *code, const char *message,
     int64_t reconnect_after_ms);
-void peer_close(struct peer *p); /* at once; p is freed on a later turn */
 /* Makes the peer the one link of its (slot, gen). */
 void peer_ready(struct peer *p);
 /* Stops reading for a while. */

@@ -92,7 +92,8 @@ load_one(void *arg, const struct db_quota *r)
 	keep(arg, r->ns, &q);
 }
 
-void
+/* ns "": of the whole deployment. Without limits: as if it were not there. */
+static void
 quotas_get(const struct quotas *q, const char *ns, struct quota *out)
 {
 	const struct row *r = find(q, ns);

@@ -20,8 +20,6 @@ struct quota {
 /* Loads them. */
 struct quotas *quotas_new(struct coord *c, struct mw_err *err) mw_must_check;
 void quotas_free(struct quotas *q);
-/* ns "": of the whole deployment. Without limits: as if it were not there. */
-void quotas_get(const struct quotas *q, const char *ns, struct quota *out);
 /* Queued for the store; both limits -1 forget it. */
 void quotas_set(struct quotas *q, const char *ns, const struct quota *to);
 /* The limits and what is used of them, as the API shows them. */

@@ -275,12 +275,6 @@ fail:
 	return false;
 }
 
-const struct dbengine *
-dbbench_engine(const struct dbbench *d)
-{
-	return d->engine;
-}
-
 const char *
 dbbench_socket(const struct dbbench *d)
 {

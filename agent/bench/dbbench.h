@@ -38,7 +38,6 @@ bool dbbench_start(const struct dbbench_conf *conf,
     const struct dbbench_ops *ops, void *arg, struct dbbench **out,
     struct mw_err *err) mw_must_check;
 void dbbench_stop(struct dbbench *d); /* on_gone follows */
-const struct dbengine *dbbench_engine(const struct dbbench *d);
 /* What sysbench connects to: the socket, or its folder, or a file. */
 const char *dbbench_socket(const struct dbbench *d);
 const char *dbbench_user(const struct dbbench *d);

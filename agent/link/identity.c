@@ -181,7 +181,8 @@ identity_renew_at(const char *cert_pem, int64_t *wall_ns, struct mw_err *err)
 	return true;
 }
 
-bool
+/* The certificate is for the key and signed by the CA. */
+static bool
 identity_check(const struct identity *id, struct mw_err *err)
 {
 	/* The context refuses a certificate that is not for the key. */

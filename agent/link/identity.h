@@ -21,9 +21,6 @@ void identity_free(struct identity *id);
 /* {"coordinator","port","deployment","uri","echoPort"}; foreign bytes. */
 bool identity_parse_config(const char *p, size_t n, struct identity *id,
     struct mw_err *err) mw_must_check;
-/* The certificate is for the key and signed by the CA. */
-bool identity_check(const struct identity *id,
-    struct mw_err *err) mw_must_check;
 /* When to ask for a new certificate: the middle of its life. */
 bool identity_renew_at(const char *cert_pem, int64_t *wall_ns,
     struct mw_err *err) mw_must_check;

@@ -211,12 +211,6 @@ uplink_free(struct uplink *u)
 }
 
 bool
-uplink_up(const struct uplink *u)
-{
-	return u->up;
-}
-
-bool
 uplink_send_text(struct uplink *u, const char *p, size_t n)
 {
 	return u->up && frame_send(u->link, p, n);

@@ -22,7 +22,6 @@ struct uplink_ops {
 struct uplink *uplink_new(struct loop *l, const struct identity *id,
     const struct uplink_ops *ops, void *arg);
 void uplink_free(struct uplink *u); /* NULL is fine */
-bool uplink_up(const struct uplink *u);
 /* False: no link; the message is dropped. */
 bool uplink_send(struct uplink *u, json_t *take_msg);
 bool uplink_send_text(struct uplink *u, const char *p, size_t n);

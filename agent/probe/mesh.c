@@ -140,12 +140,6 @@ mesh_active(const struct mesh *m)
 }
 
 void
-mesh_stats(const struct mesh *m, struct mesh_stats *out)
-{
-	responder_counts(m->responder, &out->answered, &out->refused);
-}
-
-void
 mesh_arm(struct mesh *m, const struct mesh_arm *a)
 {
 	/* A coordinator that restarted knows nothing of its last round. */

@@ -67,9 +67,4 @@ void mesh_disarm(struct mesh *m, const char *round_id);
 /* A round is armed or under way. */
 bool mesh_active(const struct mesh *m);
 
-struct mesh_stats {
-	uint64_t answered, refused; /* by the responder */
-};
-void mesh_stats(const struct mesh *m, struct mesh_stats *out);
-
 #endif

@@ -22,7 +22,5 @@ void responder_arm(struct responder *r, struct echo_key *take_key,
     uint64_t round, uint32_t self, uint32_t n, uint32_t sweeps);
 /* Ends the round after a grace of 2 s. */
 void responder_disarm(struct responder *r, uint64_t round);
-void responder_counts(const struct responder *r, uint64_t *answered,
-    uint64_t *refused);
 
 #endif

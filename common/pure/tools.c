@@ -155,7 +155,8 @@ tools_name(enum tool t)
 	return names[t];
 }
 
-const char *
+/* "apt-get install"; for a person. */
+static const char *
 tools_install_words(const char *manager)
 {
 	static const struct {

@@ -42,8 +42,6 @@ void tools_os_parse(const char *p, size_t n, struct tools_os *out);
 /* By ID, else by the first known word of ID_LIKE; NULL: not known. */
 const struct tools_distro *tools_distro(const struct tools_os *os);
 const char *tools_name(enum tool t); /* program: "sysbench" */
-/* "apt-get install"; for a person. */
-const char *tools_install_words(const char *manager);
 /* "sysbench is not installed: apt-get install sysbench, or milkyway agent
  * install NAME --install-tools". os may be all empty. */
 void tools_missing(enum tool t, const struct tools_os *os, char *text,

@@ -36,6 +36,7 @@ static bool add_matrix(struct build *b, struct mw_err *err);
 static void add_head(struct build *b);
 static char *join(struct build *b, struct mw_err *err);
 static size_t ip_at(const char *s, bool inside);
+static void bundle_scrub(const char *text, struct str *out);
 
 bool
 bundle_too_large(struct mw_err *err)
@@ -269,7 +270,8 @@ bundle_has_ip(const char *text)
 	return false;
 }
 
-void
+/* The text with each of them as x.x.x.x. */
+static void
 bundle_scrub(const char *text, struct str *out)
 {
 	for (const char *p = text; *p;) {

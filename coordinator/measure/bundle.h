@@ -33,8 +33,6 @@ void bundle_eval_free(struct bundle_eval *e); /* NULL is fine */
 
 /* Is there anything that looks like an IPv4 address? */
 bool bundle_has_ip(const char *text);
-/* The text with each of them as x.x.x.x. */
-void bundle_scrub(const char *text, struct str *out);
 /* "MW_LIMIT": more than a bundle holds. Always false. */
 bool bundle_too_large(struct mw_err *err);
 

@@ -162,7 +162,8 @@ mesh_start_scheduled(struct mesh *m, const char *ns, const char *mcis,
 	return ask(m, ns, mcis, k, window_ms, true, action, err);
 }
 
-int64_t
+/* Bytes that the rounds of this UTC day sent. */
+static int64_t
 mesh_bytes_today(const struct mesh *m, const char *ns, const char *mcis)
 {
 	return mesh_budget_spent(m->budget, ns, mcis, clock_wall_ns());

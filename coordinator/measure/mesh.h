@@ -34,9 +34,6 @@ bool mesh_start_scheduled(struct mesh *m, const char *ns, const char *mcis,
 /* The rounds of this UTC day sent rtt.max_bytes_per_day already: a scheduled
  * one is skipped, reason "byteBudget". */
 bool mesh_over_budget(const struct mesh *m, const char *ns, const char *mcis);
-/* Bytes that the rounds of this UTC day sent. */
-int64_t mesh_bytes_today(const struct mesh *m, const char *ns,
-    const char *mcis);
 /* A round of that MCIS is under way. */
 bool mesh_busy(const struct mesh *m, const char *ns, const char *mcis);
 /* A benchmark of that MCIS ended: a waiting round may go. */

@@ -67,8 +67,6 @@ bool sched_rule_same_times(const struct sched_rule *a,
 int64_t sched_rule_due(const struct sched_rule *r, int64_t anchor,
     int64_t after);
 bool sched_rule_dark(const struct sched_rule *r, int64_t at);
-/* First time from at on that no blackout covers. */
-int64_t sched_rule_light(const struct sched_rule *r, int64_t at);
 /* How much later than due it starts. */
 int64_t sched_rule_jitter(const struct sched_rule *r, int64_t anchor,
     uint64_t seed, int64_t due);

@@ -51,7 +51,8 @@ sched_rule_dark(const struct sched_rule *r, int64_t at)
 	return r->nblackouts && (r->dark[m / 64] >> (m % 64) & 1);
 }
 
-int64_t
+/* First time from at on that no blackout covers. */
+static int64_t
 sched_rule_light(const struct sched_rule *r, int64_t at)
 {
 	for (int i = 0; i < SCHED_WEEK_MIN && sched_rule_dark(r, at); i++)

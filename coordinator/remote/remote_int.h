@@ -111,7 +111,5 @@ struct pack_waiter {
 /* done() comes at once or later; a waiter may leave the list before. */
 void pack_get(struct remote *r, struct pack_waiter *w);
 void pack_unref(struct remote_pack *p);
-/* "x86_64" for the head of an ELF file; NULL: not one we know. */
-const char *pack_elf_arch(const void *head, size_t n);
 
 #endif

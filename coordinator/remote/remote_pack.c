@@ -26,7 +26,8 @@ struct pack_job {
 	struct mw_err err;
 };
 
-const char *
+/* "x86_64" for the head of an ELF file; NULL: not one we know. */
+static const char *
 pack_elf_arch(const void *head, size_t n)
 {
 	static const struct {

@@ -59,7 +59,7 @@ struct ssh {
 	LIBSSH2_CHANNEL *channel;
 	const char *command;
 	STAILQ_HEAD(, chunk) input;
-	size_t unsent, login_bytes, turn;
+	size_t login_bytes, turn;
 	bool starved; /* the turn's bytes are used up */
 	bool eof_wanted, eof_sent, closed, stepping;
 	int exit_code;
@@ -383,7 +383,6 @@ feed(struct ssh *s)
 		if (n < 0)
 			return false;
 		c->off += (size_t)n;
-		s->unsent -= (size_t)n;
 		if (c->off < c->n)
 			continue;
 		STAILQ_REMOVE_HEAD(&s->input, link);
@@ -465,7 +464,6 @@ step_free_channel(struct ssh *s)
 		STAILQ_REMOVE_HEAD(&s->input, link);
 		free(c);
 	}
-	s->unsent = 0;
 	s->state = ST_READY;
 	s->conf.event(s->conf.arg, SSH_EXEC_END);
 	return s->state == ST_READY ? STEP_IDLE : STEP_NEXT;
@@ -657,7 +655,6 @@ ssh_write(struct ssh *s, const void *p, size_t n, bool take_copy)
 		c->p = c->copy;
 	}
 	STAILQ_INSERT_TAIL(&s->input, c, link);
-	s->unsent += n;
 	kick(s);
 }
 
@@ -666,12 +663,6 @@ ssh_write_eof(struct ssh *s)
 {
 	s->eof_wanted = true;
 	kick(s);
-}
-
-size_t
-ssh_unsent(const struct ssh *s)
-{
-	return s->unsent;
 }
 
 int

@@ -64,7 +64,6 @@ void ssh_exec(struct ssh *s, const char *command);
 /* Input of the command. take_copy: copied; else it must live on. */
 void ssh_write(struct ssh *s, const void *p, size_t n, bool take_copy);
 void ssh_write_eof(struct ssh *s);
-size_t ssh_unsent(const struct ssh *s);
 /* -1: ended by a signal. */
 int ssh_exit_code(const struct ssh *s);
 enum ssh_failure ssh_failure(const struct ssh *s, struct mw_err *err);

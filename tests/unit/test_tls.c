@@ -14,8 +14,10 @@
 
 #include <event2/bufferevent_ssl.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #define COORD "mw://dep/coordinator"
 #define AGENT "mw://dep/ns/m/1/2"
@@ -246,6 +248,20 @@ refuses_other_ca_wrong_use_and_expired(void **state)
 	free_ca(&other);
 }
 
+static int64_t
+expiry_of(const char *pem)
+{
+	BIO *bio = BIO_new_mem_buf(pem, -1);
+	X509 *cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+	struct tm tm;
+
+	assert_non_null(cert);
+	assert_int_equal(ASN1_TIME_to_tm(X509_get0_notAfter(cert), &tm), 1);
+	X509_free(cert);
+	BIO_free(bio);
+	return (int64_t)timegm(&tm) * NS_PER_S;
+}
+
 static void
 signs_only_sound_requests(void **state)
 {
@@ -263,7 +279,7 @@ signs_only_sound_requests(void **state)
 	tls_sign(str_cstr(&ca.key), str_cstr(&ca.cert), pem, uri, false, \
 	    86400, &cert, serial, &err)
 	assert_true(SIGN(str_cstr(&csr), AGENT));
-	assert_true(tls_cert_expiry(str_cstr(&cert), &expiry, &err));
+	expiry = expiry_of(str_cstr(&cert));
 	assert_true(expiry > now + 86390 * NS_PER_S);
 	assert_true(expiry < now + 86500 * NS_PER_S);
 	assert_false(SIGN(str_cstr(&csr), "http://x"));
@@ -275,7 +291,6 @@ signs_only_sound_requests(void **state)
 	assert_false(SIGN(str_cstr(&csr), AGENT));
 	assert_int_equal(err.code, MW_INVALID);
 #undef SIGN
-	assert_false(tls_cert_expiry("nonsense", &expiry, &err));
 	assert_null(tls_ctx_new(true, str_cstr(&ca.cert), str_cstr(&ca.cert),
 	    str_cstr(&key), &err)); /* key of another certificate */
 	str_free(&key);
