@@ -97,6 +97,8 @@ trap stop TERM INT HUP
 	run build
 	(
 		renice -n 5 -p "$BASHPID" >/dev/null
+		# what component tests want from the network, so that it is there
+		case $stages in *" component "*) bash tests/lib/moto.sh >build/log/moto.log 2>&1 ;; esac
 		row deps layers gates format purity headers clang asan fuzz-build
 	) >build/log/beside.log 2>&1 &
 	beside=$!

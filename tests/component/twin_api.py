@@ -118,7 +118,7 @@ def running(cloud, b):
     return wait_state(create(cloud, b), RUN)
 
 
-def banner(ip, seconds=3):
+def banner(ip, seconds=20):
     try:
         with socket.create_connection((ip, 22), seconds) as s:
             s.settimeout(seconds)
@@ -131,6 +131,15 @@ def connect_ms(ip):
     t = time.monotonic()
     socket.create_connection((ip, 22), 5).close()
     return (time.monotonic() - t) * 1000
+
+
+def best_ms(ip, below):
+    """The best of three and, on a busy machine, of more."""
+    best = min(connect_ms(ip) for _ in range(3))
+    end = time.monotonic() + 20
+    while best >= below and time.monotonic() < end:
+        best = min(best, connect_ms(ip))
+    return best
 
 
 def put_keys():
@@ -233,7 +242,7 @@ def seventeen_vms():
         assert 1 <= v["hostNeed"] <= v["hostSlots"]
         row = wan["rttMs"][wan["sites"].index(s["site"])]
         true = row[wan["sites"].index("aws-ap-northeast-2-c5.xlarge")]
-        best = min(connect_ms(v["publicIp"]) for _ in range(3))
+        best = best_ms(v["publicIp"], true + 10)
         assert true - 0.5 < best < true + 10, (s["site"], true, best)
 
 
@@ -400,9 +409,11 @@ def faults_of_vms():
     site = {"region": "us-east-1", "spec": "t2.2xlarge"}
     fault("sshRefuse", cloud="aws", params={"forS": 3600})
     v = running("aws", body(site))
-    t = time.monotonic()
-    assert not banner(v["publicIp"], 5)
-    assert time.monotonic() - t < 4, "dropped, not refused"
+    try:
+        socket.create_connection((v["publicIp"], 22), 20).close()
+        raise AssertionError("connected")
+    except ConnectionRefusedError:
+        pass  # a timeout: dropped, not refused
     fault("acceptedThenFailed", cloud="azure")
     w = create("azure", body({"region": "koreacentral",
                               "spec": "Standard_D11_v2"}))
@@ -448,7 +459,7 @@ def links():
     rtt = "aws-us-east-1-t2.2xlarge"
     good("PUT", "/v1/lab/links", {"a": v["id"], "b": "coordinator",
                                   "rttMs": 20})
-    assert 19 < min(connect_ms(ip) for _ in range(3)) < 40
+    assert 19 < best_ms(ip, 40) < 40
     good("PUT", "/v1/lab/links", {"a": v["id"], "b": "*",
                                   "partitioned": True})
     assert not banner(ip, 0.5)
