@@ -48,8 +48,11 @@ conns_new(struct coord *c, struct mw_err *err)
 	cs->http = http_new(c->loop, err);
 	cs->env.loop = c->loop;
 	cs->env.http = cs->http;
-	if (cs->http)
+	if (cs->http) {
+		http_rate_scale(cs->http,
+		    (double)c->conf.cloud_rate_percent / 100);
 		http_rate_max(cs->http, (double)c->conf.cloud_rate);
+	}
 	cs->seal = seal_new(c->conf.state_dir);
 	cs->env.vault = seal_vault(cs->seal);
 	if (!cs->http || !store_run_now(c->store, db_conns_load, cs, err)) {
@@ -147,6 +150,22 @@ conns_image_id(const struct conns *cs, const char *connection, const char *id)
 	const struct driver *d = cn ? driver_find(cn->row.driver) : NULL;
 
 	return d && d->image_prefix && str_starts(id, d->image_prefix);
+}
+
+bool
+conns_has_zone(const struct conns *cs, const char *connection, const char *zone)
+{
+	const struct conn *cn = conns_find(cs, connection);
+	const char *p = cn && zone[0] ? cn->row.zones : NULL;
+	size_t n = strlen(zone);
+
+	while (p && !(strncmp(p, zone, n) == 0 && (p[n] == ' ' || !p[n]))) {
+		p = strchr(p, ' ');
+		if (!p)
+			return false;
+		p++;
+	}
+	return true;
 }
 
 size_t
@@ -288,6 +307,13 @@ conns_login_key(struct conns *cs, const char *connection, const char *csp_id,
 bool
 conn_open(struct conns *cs, struct conn *cn, struct mw_err *err)
 {
+	return conn_open_in(cs, cn, &cs->env, err);
+}
+
+bool
+conn_open_in(struct conns *cs, struct conn *cn, const struct drv_env *env,
+    struct mw_err *err)
+{
 	struct drv_conf conf = {
 		.id = cn->row.id,
 		.driver = cn->row.driver,
@@ -306,7 +332,7 @@ conn_open(struct conns *cs, struct conn *cn, struct mw_err *err)
 		return err_set(err, MW_UNSUPPORTED, 0,
 		    "there is no driver \"%s\"", cn->row.driver);
 	return conns_may_use(cs, cn->row.credential, err) &&
-	    cn->drv->open(&cs->env, &conf, &cn->dc, err);
+	    cn->drv->open(env, &conf, &cn->dc, err);
 }
 
 struct conn *
@@ -326,6 +352,7 @@ conn_new(const struct conn_row *row)
 	cn->row.prices = xstrdup(row->prices);
 	cn->row.ca_file = xstrdup(row->ca_file);
 	cn->row.ssh_from = xstrdup(row->ssh_from);
+	cn->row.zones = xstrdup(row->zones);
 	cn->stats = conn_stats_new();
 	return cn;
 }
@@ -349,6 +376,7 @@ conn_free(struct conn *cn)
 	free(cn->row.prices);
 	free(cn->row.ca_file);
 	free(cn->row.ssh_from);
+	free(cn->row.zones);
 	conn_stats_unref(cn->stats);
 	free(cn);
 }

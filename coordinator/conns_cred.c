@@ -100,21 +100,34 @@ conns_secret_check(const json_t *secret, struct mw_err *err)
 	return err_pointer(err, "/secret");
 }
 
-bool
-conns_seal(struct conns *cs, const char *name, json_t *secret,
-    struct mw_err *err)
+void
+conns_secret_text(json_t *secret, struct str *out)
 {
 	char *text = json_text(secret, false);
-	bool ok = seal_put(cs->seal, name, text, strlen(text), err);
 	const char *key;
 	json_t *v;
 
+	str_add(out, text);
 	OPENSSL_cleanse(text, strlen(text));
 	free(text);
 	json_object_foreach(secret, key, v)
 	    OPENSSL_cleanse((void *)(uintptr_t)json_string_value(v),
 		json_string_length(v));
-	return ok;
+}
+
+void
+conns_secret_wipe(struct str *text)
+{
+	if (text->p)
+		OPENSSL_cleanse(text->p, text->cap);
+	str_free(text);
+}
+
+bool
+conns_seal(struct conns *cs, const char *name, const struct str *text,
+    struct mw_err *err)
+{
+	return seal_put(cs->seal, name, text->p, text->len, err);
 }
 
 void

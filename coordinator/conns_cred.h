@@ -21,8 +21,11 @@ bool conns_may_use(const struct conns *cs, const char *ref,
     struct mw_err *err) mw_must_check;
 /* Is it an object of texts, as credentials are? */
 bool conns_secret_check(const json_t *secret, struct mw_err *err) mw_must_check;
-/* Seals it under name, durably, and wipes the object's texts. */
-bool conns_seal(struct conns *cs, const char *name, json_t *secret,
+/* The text that is sealed; the object's own texts are wiped. */
+void conns_secret_text(json_t *secret, struct str *out);
+void conns_secret_wipe(struct str *text);
+/* Seals it under name, durably. */
+bool conns_seal(struct conns *cs, const char *name, const struct str *text,
     struct mw_err *err) mw_must_check;
 /* Removes what was sealed for a reference that no connection names any more.
  * Other references are left alone. */

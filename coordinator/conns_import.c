@@ -21,6 +21,7 @@ struct import {
 	size_t step;
 	struct mw_err err; /* why it could not be verified */
 	bool keep_old; /* the catalogue could not be read: keep what is there */
+	bool other; /* than the row there is: that one is left as it is */
 	void (*done)(void *arg, const struct mw_err *err);
 	void *arg;
 };
@@ -62,6 +63,7 @@ static const struct step steps[] = {
 	{ CSP_SPECS, take_specs },
 	{ CSP_IMAGES, take_images },
 };
+#define STEP_REGIONS 1
 #define STEP_SPECS 2
 
 void
@@ -84,9 +86,9 @@ conns_import(struct conns *cs, const struct conn_row *row,
 	im->done = done;
 	im->arg = arg;
 	set_place(im->own.cn, known ? known : &nowhere);
-	if (known) {
-		im->step = STEP_SPECS;
-	}
+	/* a list of regions may not tell the zones of each */
+	if (known)
+		im->step = known->nzones ? STEP_SPECS : STEP_REGIONS;
 	if (conn_open(cs, im->own.cn, &im->err))
 		next(im);
 	else
@@ -169,7 +171,13 @@ set_place(struct conn *cn, const struct csp_region *r)
 	const struct conns_place *p = r->has_location
 	    ? NULL
 	    : conns_place_find(cn->row.csp, cn->row.region);
+	struct str zones = STR_INIT;
 
+	for (size_t i = 0; i < r->nzones; i++)
+		str_addf(&zones, "%s%s", i ? " " : "", r->zones[i]);
+	free(cn->row.zones);
+	cn->row.zones = r->nzones ? str_take(&zones) : NULL;
+	str_free(&zones);
 	free(cn->row.display);
 	cn->row.display = xstrdup(p ? p->city : r->display);
 	cn->row.lat = p ? p->lat : r->lat;
@@ -223,6 +231,16 @@ canceled(struct import *im)
 	free(im);
 }
 
+/* Do both reach the same cloud in the same way? */
+static bool
+same_way(const struct conn_row *a, const struct conn_row *b)
+{
+	return str_eq(a->driver, b->driver) && str_eq(a->csp, b->csp) &&
+	    str_eq(a->region, b->region) && str_eq(a->endpoint, b->endpoint) &&
+	    str_eq(a->credential, b->credential) &&
+	    str_eq(a->ca_file, b->ca_file);
+}
+
 /* The row is kept, so that people see why it does not work. */
 static void
 fail(struct import *im)
@@ -230,6 +248,7 @@ fail(struct import *im)
 	const struct conn *old = conns_find(im->own.cs, im->own.cn->row.id);
 
 	im->keep_old = old && old->nspecs;
+	im->other = im->keep_old && !same_way(&old->row, &im->own.cn->row);
 	finish(im);
 }
 
@@ -252,6 +271,8 @@ put_run(struct db *db, struct store_job *job, struct mw_err *err)
 {
 	struct import *im = container_of(job, struct import, job);
 
+	if (im->other)
+		return true;
 	if (im->keep_old)
 		return db_conn_reason(db, im->own.cn->row.id,
 		    im->own.cn->row.verified_reason, err);
@@ -273,6 +294,8 @@ put_done(struct store_job *job, bool ok, const struct mw_err *err)
 
 	if (!ok) {
 		im->err = *err;
+		conn_free(im->own.cn);
+	} else if (im->other) {
 		conn_free(im->own.cn);
 	} else if (im->keep_old && old) {
 		old->row.verified = false;

@@ -51,6 +51,9 @@ struct conn *conn_new(const struct conn_row *row); /* copies the strings */
 void conn_free(struct conn *cn); /* closes its driver */
 bool conn_open(struct conns *cs, struct conn *cn,
     struct mw_err *err) mw_must_check;
+/* The same with another vault. */
+bool conn_open_in(struct conns *cs, struct conn *cn, const struct drv_env *env,
+    struct mw_err *err) mw_must_check;
 /* Sends a request to its driver, counted; see conns_submit(). It must be open.
  */
 void conn_submit(struct conn *cn, struct csp_req *take_req, drv_done_fn done,

@@ -10,6 +10,7 @@
 #include "coordinator/actions.h"
 #include "coordinator/conns_cred.h"
 #include "coordinator/conns_import.h"
+#include "coordinator/conns_trial.h"
 #include "coordinator/env_real.h"
 #include "coordinator/prereq.h"
 #include "lifecycle/lifecycle.h"
@@ -33,8 +34,10 @@ struct intake {
 	struct coord *c;
 	char action[24];
 	char *driver, *endpoint, *credential, *ca_file, *prices, *ssh_from;
-	json_t *secret; /* of the request, until it is sealed; or NULL */
-	bool renewed; /* it was sealed */
+	struct str secret; /* until it is sealed; or empty */
+	char *name; /* of the secret */
+	bool trial; /* it would replace one that worked */
+	bool renewed; /* it is to be sealed, or was */
 	bool listed; /* the endpoint named the regions: they exist */
 	struct place *v;
 	size_t n, cap, next, done, failed;
@@ -73,8 +76,10 @@ static bool read_file_of(const struct json_at *at, const char *key, char **out,
     struct mw_err *err);
 static bool read_ssh_from(struct intake *in, const struct json_at *at,
     struct mw_err *err);
-static bool intake_seal(struct intake *in, const char *name,
+static bool intake_secret(struct intake *in, const char *name,
     struct mw_err *err);
+static void intake_begin(struct intake *in);
+static void tried(void *arg, const struct mw_err *err);
 static bool read_conn(struct httpd_req *req, struct intake *in,
     struct mw_err *err);
 static void intake_free(struct intake *in);
@@ -129,13 +134,13 @@ put_conn(struct httpd_req *req, void *ctx)
 
 	in->c = ctx;
 	if (!read_conn(req, in, &err) ||
-	    !intake_seal(in, httpd_param(req, "id"), &err)) {
+	    !intake_secret(in, httpd_param(req, "id"), &err)) {
 		intake_free(in);
 		httpd_reply_err(req, &err);
 		return;
 	}
 	intake_start(in, req);
-	intake_go(in);
+	intake_begin(in);
 }
 
 static void
@@ -220,15 +225,14 @@ post_discover(struct httpd_req *req, void *ctx)
 	if (!httpd_json(req, &body, &err) || !json_at_root(&at, body, &err) ||
 	    !json_no_others(&at, known, &err) ||
 	    !read_endpoint(in, &at, &err) ||
-	    !json_get_id(&at, "name", in->secret != NULL, &name, &err) ||
-	    !intake_seal(in, name, &err)) {
+	    !json_get_id(&at, "name", in->secret.len > 0, &name, &err) ||
+	    !intake_secret(in, name, &err)) {
 		intake_free(in);
 		httpd_reply_err(req, &err);
 		return;
 	}
 	intake_start(in, req);
-	conns_regions(in->c->conns, in->driver, in->endpoint, in->credential,
-	    in->ca_file, on_region, on_regions, in);
+	intake_begin(in);
 }
 
 /* Of the connections: a cloud has more, but we can use these. */
@@ -375,7 +379,7 @@ read_secret(struct intake *in, const struct json_at *at, struct mw_err *err)
 	}
 	if (!conns_secret_check(secret, err))
 		return false;
-	in->secret = secret;
+	conns_secret_text(secret, &in->secret);
 	return true;
 }
 
@@ -412,17 +416,70 @@ read_ssh_from(struct intake *in, const struct json_at *at, struct mw_err *err)
 	return true;
 }
 
+/* A secret that replaces none that worked is sealed at once: people see what
+ * is wrong with it, and may mend its cloud. */
 static bool
-intake_seal(struct intake *in, const char *name, struct mw_err *err)
+intake_secret(struct intake *in, const char *name, struct mw_err *err)
 {
-	if (!in->secret)
+	if (!in->secret.len)
 		return true;
-	if (!conns_seal(in->c->conns, name, in->secret, err))
+	in->trial = conns_trial_needed(in->c->conns, name);
+	if (!in->trial && !conns_seal(in->c->conns, name, &in->secret, err))
 		return false;
-	in->secret = NULL;
+	in->name = xstrdup(name);
 	in->renewed = true;
 	in->credential = xasprintf("sealed:%s", name);
 	return true;
+}
+
+/* The secret is sealed: regions, then connections. */
+static void
+intake_known(struct intake *in)
+{
+	if (in->listed)
+		conns_regions(in->c->conns, in->driver, in->endpoint,
+		    in->credential, in->ca_file, on_region, on_regions, in);
+	else
+		intake_go(in);
+}
+
+static void
+intake_begin(struct intake *in)
+{
+	const struct place *p = in->n ? &in->v[0] : NULL;
+	struct conn_row row = {
+		.id = in->name,
+		.driver = in->driver,
+		.csp = p ? p->csp : NULL,
+		.region = p ? p->region : NULL,
+		.endpoint = in->endpoint,
+		.credential = in->credential,
+		.ca_file = in->ca_file,
+	};
+
+	if (in->trial)
+		conns_trial(in->c->conns, &row, in->name, &in->secret, tried,
+		    in);
+	else
+		intake_known(in);
+	conns_secret_wipe(&in->secret);
+}
+
+static void
+tried(void *arg, const struct mw_err *err)
+{
+	struct intake *in = arg;
+
+	if (err->code == MW_OK && in->c->conns) {
+		intake_known(in);
+		return;
+	}
+	in->first = *err;
+	in->failed = in->done = in->n;
+	for (size_t i = 0; i < in->n; i++)
+		actions_step(in->c->actions, in->action, in->v[i].id, "secret",
+		    ACTION_FAILED, err->msg);
+	intake_end(in);
 }
 
 static bool
@@ -467,6 +524,8 @@ intake_free(struct intake *in)
 	free(in->prices);
 	free(in->ca_file);
 	free(in->ssh_from);
+	free(in->name);
+	conns_secret_wipe(&in->secret);
 	free(in);
 }
 

@@ -226,7 +226,36 @@ def fresh(p):
     p.first = p.moto.all()
 
 
-CASES = (ssh_from, hidden, destroy)
+def sealed(p):
+    with open(p.dir + "/credentials/aws-us", "rb") as f:
+        return f.read()
+
+
+def secrets(p):
+    fresh(p)
+    old = sealed(p)
+    j = p.connect(wrong=True)
+    check("a wrong secret is refused", j["state"] == "failed" and "AuthFailure" in json.dumps(j), j)
+    row = p.get("/v1/connections/aws-us")
+    check("the old one stays, and the connection is fine", sealed(p) == old and row["verified"] and p.check()["ok"], row)
+    j = p.connect(wrong=True, endpoint="http://127.0.0.1:1/")
+    check("nor does another endpoint take it along", j["state"] == "failed" and sealed(p) == old and
+          p.get("/v1/connections/aws-us")["endpoint"] != "http://127.0.0.1:1/", j)
+    for wrong in (True, False):
+        p.api("PUT", "/v1/connections/aws-us", {
+            "driver": "aws", "csp": "aws", "region": "us-east-1", "secret": p.secret(wrong),
+            "endpoint": "http://127.0.0.1:%d/" % p.moto.port})
+        time.sleep(0.3)  # somewhere in the trial
+        p.kill()
+        p.start()
+        check("killed while a %s one is tried: one works" % ("wrong" if wrong else "right"), p.check()["ok"], p.check())
+    j = p.connect()
+    check("a right one replaces it", j["state"] == "done" and sealed(p) != old and p.check()["ok"], j)
+    shown = open(p.dir + "/milkywayd.log").read()
+    check("no secret is in the log", p.moto.secret not in shown and "x" * 40 not in shown)
+
+
+CASES = (ssh_from, hidden, destroy, secrets)
 
 
 def main():
