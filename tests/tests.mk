@@ -102,7 +102,8 @@ tests/unit/test_cli_opt_SRCS    := $(cli_SRCS)
 tests/unit/test_cli_answer_SRCS := $(cli_SRCS)
 tests/unit/test_cli_report_SRCS := $(cli_SRCS)
 $(O)/tests/component/driver_cases: $(call obj,$(addprefix tests/component/, \
-    driver_cases.c driver_cases_all.c driver_cases_ec2.c)) \
+    driver_cases.c driver_cases_all.c driver_cases_net.c driver_cases_rules.c \
+    driver_cases_proxy.c driver_cases_ec2.c)) \
     $(call archives,drivers common pure)
 	$(Q)$(CC) $(ALLCFLAGS) $(LDFLAGS_$(MODE)) -o $@ $^ $(TEST_LIBS)
 component: $(O)/tests/component/driver_cases

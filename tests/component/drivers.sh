@@ -1,8 +1,8 @@
 #!/bin/bash
-# The conformance cases of the drivers: twin against a running twin, static
-# against a hosts file and something that greets like sshd, aws against moto
-# behind a fault proxy; all in a network namespace of their own. What was shown
-# goes as a table into BUILD_DIR/verification.md.
+# The conformance cases of the drivers, all behind the fault proxy: twin against
+# a running twin, static against something that greets like sshd, aws against
+# moto; at once, in a network namespace of their own. What was shown goes as a
+# table into BUILD_DIR/verification.md.
 # Usage, as root: drivers.sh BUILD_DIR
 set -uo pipefail
 if [ "$(id -u)" != 0 ] || [ ! -e /dev/net/tun ]; then
@@ -19,59 +19,108 @@ if [ -z "${MW_INSIDE:-}" ]; then
 fi
 build=$(realpath "$1")
 root=$(realpath "$(dirname "$0")/../..")
-dir=$(mktemp -d /tmp/mw-drivers-XXXXXX)
+dir=$(mktemp -d /var/tmp/mw-drivers-XXXXXX)
 cases=$build/tests/component/driver_cases
+proxy=$root/tests/lib/faultproxy.py
 socket=$dir/state/ctl.sock
 status=0
-greeter=
+helpers=
+jobs=
 clean() {
-	[ -n "$greeter" ] && kill "$greeter"
+	for pid in $jobs $helpers; do
+		kill "$pid" 2>/dev/null
+	done
 	"$build/milkyway-twin" down --socket "$socket" >/dev/null 2>&1
 	rm -rf "$dir"
 }
 trap clean EXIT
 ip link set lo up
-: >"$dir/results"
+
+# A fault proxy; where it takes its rules is the first line of $dir/NAME.
+start_proxy() { # NAME OPTION...
+	local name=$1 tries=0
+	shift
+	python3 "$proxy" "$@" >"$dir/$name" &
+	helpers="$helpers $!"
+	until [ -s "$dir/$name" ] || [ $((tries++)) -gt 200 ]; do
+		sleep 0.05
+	done
+}
+# A suite in the background; its lines go to $dir/NAME.out.
+in_background() { # NAME COMMAND...
+	local name=$1
+	shift
+	(
+		"$@" >"$dir/$name.out" 2>&1
+		echo $? >"$dir/$name.rc"
+		echo "# $SECONDS s" >>"$dir/$name.out"
+	) &
+	jobs="$jobs $!"
+	names="$names $name"
+}
+names=
+
+if [ -n "$MW_MOTO" ]; then
+	in_background aws python3 "$root/tests/component/drivers_aws.py" \
+		"$build" "$MW_MOTO"
+else
+	echo "skip - aws against moto, $MW_NO_MOTO"
+fi
 
 python3 -c '
 import socket
-s = socket.create_server(("127.0.0.1", 2222))
+s = socket.create_server(("127.0.0.1", 2223))
 while True:
     c, _ = s.accept()
     c.sendall(b"SSH-2.0-test\r\n")
     c.close()' &
-greeter=$!
+helpers="$helpers $!"
 cat >"$dir/hosts.json" <<'JSON'
 {"hosts":[
  {"name":"a","address":"127.0.0.1","port":2222,"user":"me","region":"lab","spec":"box","vcpu":2,"memoryMiB":2048},
  {"name":"b","address":"127.0.0.1","port":2222,"user":"me","region":"lab","spec":"box"}
 ]}
 JSON
-"$cases" static "$dir/hosts.json" static lab box installed |
-	tee -a "$dir/results"
-status=${PIPESTATUS[0]}
+start_proxy raw --dialect raw --listen 127.0.0.1:2222 --target 127.0.0.1:2223
+in_background static env MW_CASES_PROXY="127.0.0.1:$(head -1 "$dir/raw")" \
+	"$cases" static "$dir/hosts.json" static lab box installed
 
-if ! "$build/milkyway-twin" up --world "$root/bench-data/worlds/tiny.json" \
+# fifty VMs of the suite at once, and those of other cases
+sed 's/"quotas": {"vms": [0-9]*}/"quotas": {"vms": 100}/' \
+	"$root/bench-data/worlds/tiny.json" >"$dir/world.json"
+if ! "$build/milkyway-twin" up --world "$dir/world.json" \
     --detach --state "$dir/state" --disk tmpfs --no-calibrate \
     --log "$dir/log" --socket "$socket" >"$dir/up" 2>&1; then
 	echo "not ok - the twin does not start"
 	cat "$dir/up" "$dir/log"
 	exit 1
 fi
-python3 - "$root/bench-data/worlds/tiny.json" >"$dir/regions" <<'PY'
+python3 - "$dir/world.json" >"$dir/regions" <<'PY'
 import json, sys
 for c in json.load(open(sys.argv[1]))["clouds"]:
     print(c["id"], c["regions"][0]["id"], c["specs"][0]["id"])
 PY
+start_proxy http --dialect twin --listen "$dir/p.sock" --target "$socket"
+behind="env MW_CASES_PROXY=$dir/p.sock"
+through=$dir/p.sock
 while read -r cloud region spec; do
-	echo "# $cloud $region $spec"
-	"$cases" twin "$socket" "$cloud" "$region" "$spec" debian-12 |
-		tee -a "$dir/results"
-	[ "${PIPESTATUS[0]}" -eq 0 ] || {
-		status=1
-		tail -5 "$dir/log"
-	}
+	# the faults of the way are those of the first
+	# shellcheck disable=SC2086 # words
+	in_background "twin-$cloud" $behind "$cases" twin "$through" "$cloud" \
+		"$region" "$spec" debian-12
+	behind=
+	through=$socket
 done <"$dir/regions"
+
+# shellcheck disable=SC2086 # words
+wait $jobs
+jobs=
+: >"$dir/results"
+for name in $names; do
+	echo "# $name"
+	tee -a "$dir/results" <"$dir/$name.out"
+	[ "$(cat "$dir/$name.rc")" = 0 ] || status=1
+done
 
 # What a cloud does behind our back.
 with_fault() { # WHAT EXPECTED COUNT FAULT...
@@ -112,12 +161,7 @@ live = [v for v in json.load(open(sys.argv[1]))["items"]
         if v["nativeState"].lower() not in ("terminated", "deleted", "shutdown")]
 sys.exit(1 if live else 0)
 PY
-if [ -n "$MW_MOTO" ]; then
-	python3 "$root/tests/component/drivers_aws.py" "$build" "$MW_MOTO" |
-		tee -a "$dir/results"
-	[ "${PIPESTATUS[0]}" -eq 0 ] || status=1
-else
-	echo "skip - aws against moto, $MW_NO_MOTO"
-fi
+[ "$status" = 0 ] || tail -20 "$dir/log"
 python3 "$root/tests/component/verification.py" <"$dir/results" >"$build/verification.md"
+echo "# all: $SECONDS s"
 exit $status

@@ -14,18 +14,23 @@ import moto
 def main():
     build, server = sys.argv[1:]
     with tempfile.TemporaryDirectory(prefix="mw-aws-", dir="/var/tmp") as dir:
-        cloud = moto.Moto(server, 5555, dir)
+        cloud, there = moto.Moto(server, 5555, dir), ("127.0.0.1", 5555)
         # moto has no client tokens: the proxy keeps that promise
-        proxy = faultproxy.Proxy(("127.0.0.1", 0), ("127.0.0.1", 5555), os.environ.get("MW_PROXY_LOG"), True).start()
+        proxies = [faultproxy.Proxy(("127.0.0.1", 0), there, os.environ.get("MW_PROXY_LOG"), True).start()]
         try:
             with open(os.open(dir + "/cred", os.O_CREAT | os.O_WRONLY, 0o400), "w") as f:
                 json.dump({"ClientId": cloud.id, "ClientSecret": cloud.secret}, f)
+            faultproxy.certificates(dir, "127.0.0.1", "ec2.example")
+            for name in ("127.0.0.1", "ec2.example"):
+                proxies.append(faultproxy.Proxy(("127.0.0.1", 0), there,
+                                                tls=faultproxy.serving("%s/%s.pem" % (dir, name))).start())
+            plain, mine, other = (p.port for p in proxies)
             first = cloud.all()
             status = subprocess.call(
-                [build + "/tests/component/driver_cases", "aws", "http://127.0.0.1:%d/" % proxy.port, "aws",
+                [build + "/tests/component/driver_cases", "aws", "http://127.0.0.1:%d/" % plain, "aws",
                  "us-east-1", "t3.micro", "amazon-linux-2023"],
                 env=dict(os.environ, MW_CASES_CREDENTIAL="file:" + dir + "/cred",
-                         MW_CASES_PROXY="127.0.0.1:%d" % proxy.port))
+                         MW_CASES_PROXY="127.0.0.1:%d" % plain, MW_CASES_TLS="%d %d %s/ca.pem" % (mine, other, dir)))
             # a dry run of CreateVpc is carried out by moto: one per verify
             left = {k: len(v - first[k]) for k, v in cloud.all().items()
                     if v - first[k] and k not in ("vpcs", "groups", "tables")}
@@ -35,7 +40,8 @@ def main():
             print("%s - aws nothing is left in the cloud%s" % ("ok" if ok else "not ok", left or ""), flush=True)
             return status or not ok
         finally:
-            proxy.stop()
+            for p in proxies:
+                p.stop()
             cloud.stop()
 
 

@@ -1,34 +1,57 @@
-"""From the lines of the conformance cases (drivers.sh) to the table of what was
-shown: verification.py <LINES >TABLE. Nothing is claimed beyond the lines."""
+"""From the lines of the conformance cases (drivers.sh, tests/openstack) to the
+table of what was shown: verification.py <LINES >TABLE. Nothing is claimed beyond
+the lines: a case is shown if at least one of its lines says so and none says
+otherwise. "by contract": shown only where the fault proxy spoke for the cloud."""
 import re
 import sys
 
 AGAINST = {
-    "twin": ("-", "the twin", "real processes"),
-    "static": ("SSH", "a hosts file", "real sshd"),
+    "twin": ("-", "the twin, behind a fault proxy", "real processes"),
+    "static": ("SSH", "a hosts file, a greeter behind a fault proxy", "real sshd"),
     "aws": ("SigV4, each request checked by moto", "moto 5.2.5 behind a fault proxy that keeps client tokens", "none"),
     "openstack": ("keystone", "OpenStack", "faked"),
 }
 CASES = 40
+WORDS = {"fail": "**no**", "shown": "yes", "contract": "by contract", "unit": "elsewhere", "none": "-"}
+
+
+def verdict(rows):
+    """Of the lines of one case."""
+    if any(r[0] == "not ok" for r in rows):
+        return "fail"
+    good = [r[1] for r in rows if r[0] == "ok"]
+    if good:
+        return "contract" if all(t.endswith(", by contract") for t in good) else "shown"
+    return "unit" if any(r[0] == "#" for r in rows) else "none"
 
 
 def main():
-    seen = {}
+    seen, names = {}, {}
     for line in sys.stdin:
         m = re.match(r"(ok|not ok|skip|#) - (\w+) (\d+) (.*)", line)
-        if m and m[2] in AGAINST:
-            seen.setdefault(m[2], {}).setdefault(int(m[3]), []).append((m[1], m[4].strip()))
-    print("| driver | authentication | requests and faults against | guests | cases of %d shown | failed |" % CASES)
-    print("|---|---|---|---|---|---|")
-    for driver, cases in seen.items():
-        bad = sorted(n for n, v in cases.items() if any(r[0] == "not ok" for r in v))
-        good = [n for n, v in cases.items() if n and n not in bad and any(r[0] == "ok" for r in v)]
-        print("| %s | %s | %d | %s |" % (driver, " | ".join(AGAINST[driver]), len(good),
-                                         ", ".join(map(str, bad)) or "none"))
-    for driver, cases in seen.items():
-        rest = [n for n in range(1, CASES + 1) if not any(r[0] != "skip" for r in cases.get(n, []))]
-        there = ["%d %s" % (n, v[0][1]) for n, v in sorted(cases.items()) if n and all(r[0] == "#" for r in v)]
-        print("\n%s: shown elsewhere: %s. Not shown: %s." % (driver, "; ".join(there), ", ".join(map(str, rest)) or "none"))
+        if not m or m[2] not in AGAINST:
+            continue
+        no, text = int(m[3]), m[4].strip()
+        seen.setdefault(m[2], {}).setdefault(no, []).append((m[1], text))
+        if no and m[1] in ("ok", "#"):
+            name = re.sub(r", by contract$|: (pure|only|for all).*$", "", text)
+            if name not in names.setdefault(no, []):
+                names[no].append(name)
+    found = {d: {n: verdict(cases.get(n, [])) for n in range(1, CASES + 1)} for d, cases in seen.items()}
+    print("| driver | authentication | requests and faults against | guests | cases of %d: shown | by contract | "
+          "elsewhere | failed |" % CASES)
+    print("|---|---|---|---|---|---|---|---|")
+    for d, v in found.items():
+        n = {w: sum(x == w for x in v.values()) for w in WORDS}
+        bad = [str(k) for k, x in v.items() if x == "fail"]
+        print("| %s | %s | %d | %d | %d | %s |" % (d, " | ".join(AGAINST[d]), n["shown"], n["contract"], n["unit"],
+                                                 ", ".join(bad) or "none"))
+    print("\n| case | %s |\n|---|%s" % (" | ".join(found), "---|" * len(found)))
+    for no in range(1, CASES + 1):
+        print("| %d %s | %s |" % (no, "; ".join(names.get(no, ["shown by no driver here"])),
+                                  " | ".join(WORDS[v[no]] for v in found.values())))
+    elsewhere = sorted({(no, t) for cases in seen.values() for no, rows in cases.items() for k, t in rows if k == "#"})
+    print("\nElsewhere: %s." % "; ".join("%d %s" % x for x in elsewhere))
 
 
 if __name__ == "__main__":

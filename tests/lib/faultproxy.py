@@ -4,27 +4,38 @@ rules, and writes down each request as one line of JSON: what was sent how
 often, with which token, signed when.
 
   faultproxy.py --listen 127.0.0.1:5556 --target 127.0.0.1:5555 [--log FILE]
-                [--idempotent]
+                [--dialect ec2|twin|raw] [--idempotent]
+
+Both may be paths of unix sockets. The dialect says how errors and lists look;
+"raw" knows no HTTP: each connection is a request, what the target greets with
+is its answer.
 
 A rule is an object. Which requests: method, path (regular expression), action
-(the form field Action of EC2), body (regular expression); skip: so many
-matches go through first; count: then so many are broken (1; 0: all); forS: all
-for so many seconds from the first one on; probability with seed. What happens:
-"kind" is one of KINDS below. Rules are set in the same process with add() and
-clear(), or with POST and DELETE /_proxy/rules; GET /_proxy/log tells the log.
+(the form field Action of EC2), body (regular expression), reused (true: only
+on a connection that had a request before); skip: so many matches go through
+first; count: then so many are broken (1; 0: all); forS: all for so many seconds
+from the first one on; probability with seed. What happens: "kind" is one of
+KINDS below. Rules are set in the same process with add() and clear(), or with
+POST and DELETE /_proxy/rules; GET /_proxy/log tells the log. In raw, and with
+--control, that is on a port of its own.
 
 --idempotent keeps the promise of ClientToken that a target may lack: the same
 RunInstances is answered as before, with other parameters it is refused.
 
 The target sees the request unchanged, Host included: signatures stay valid."""
 import argparse
+import calendar
+import email.utils
 import http.client
 import json
 import random
+import os
 import re
 import socket
 import socketserver
+import ssl
 import struct
+import subprocess
 import sys
 import threading
 import time
@@ -42,7 +53,17 @@ class Request:
         self.method, self.path, self.headers, self.body = method, path, headers, body
         form = headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
         self.form = dict(urllib.parse.parse_qsl(body.decode("latin-1"))) if form else {}
+        self.query = dict(urllib.parse.parse_qsl(path.partition("?")[2]))
         self.action = self.form.get("Action", "")
+        self.reused = False
+
+    def token(self):
+        if "ClientToken" in self.form:
+            return self.form["ClientToken"]
+        try:
+            return json.loads(self.body).get("token") if self.body[:1] == b"{" else None
+        except ValueError:
+            return None
 
 
 class Answer:
@@ -50,17 +71,66 @@ class Answer:
         self.status, self.headers, self.body = status, headers, body
 
 
-def ec2_error(status, code, message):
-    rid = str(uuid.uuid4())
-    return Answer(status, [("Content-Type", "text/xml"), ("x-amzn-RequestId", rid)],
-                  (EC2_ERROR % (code, message, rid)).encode())
+class Ec2:
+    """Form in, XML out."""
+    cursor = "NextToken"
+
+    @staticmethod
+    def error(status, code, message):
+        rid = str(uuid.uuid4())
+        return Answer(status, [("Content-Type", "text/xml"), ("x-amzn-RequestId", rid)],
+                      (EC2_ERROR % (code, message, rid)).encode())
+
+    @staticmethod
+    def items(body):
+        """The items of a list of reservations; the text around them."""
+        m = re.search(rb"(.*?<reservationSet>)(.*)(</reservationSet>.*)", body, re.S)
+        if not m:
+            return [], (body, b"")
+        found, depth, at = [], 0, 0
+        for t in re.finditer(rb"<(/?)item>", m[2]):
+            if not t[1] and depth == 0:
+                at = t.start()
+            depth += -1 if t[1] else 1
+            if depth == 0:
+                found.append(m[2][at:t.end()])
+        return found, (m[1], m[3])
+
+    @staticmethod
+    def join(items, around, cursor=None):
+        tail = around[1]
+        if cursor:
+            tail = tail.replace(b"</reservationSet>", b"</reservationSet><nextToken>%s</nextToken>" % cursor.encode())
+        return Answer(200, [("Content-Type", "text/xml")], around[0] + b"".join(items) + tail)
 
 
-def given(rule):
+class Twin:
+    """JSON in and out."""
+    cursor = "marker"
+
+    @staticmethod
+    def error(status, code, message):
+        body = {"error": {"code": code, "message": message, "nativeCode": code, "httpStatus": status}}
+        return Answer(status, [("Content-Type", "application/json"), ("x-request-id", str(uuid.uuid4()))],
+                      json.dumps(body).encode())
+
+    @staticmethod
+    def items(body):
+        return json.loads(body).get("items", []), None
+
+    @staticmethod
+    def join(items, around, cursor=None):
+        return Answer(200, [("Content-Type", "application/json")],
+                      json.dumps({"items": items, "next": cursor}).encode())
+
+
+def given(p, rule):
     """The answer that a rule names instead of the target's."""
     headers = list(rule.get("headers", {}).items())
+    if "retryAfterDateS" in rule:
+        headers.append(("Retry-After", email.utils.formatdate(time.time() + rule["retryAfterDateS"], usegmt=True)))
     if "code" in rule:
-        a = ec2_error(rule.get("status", 400), rule["code"], rule.get("message", "by rule"))
+        a = p.dialect.error(rule.get("status", 400), rule["code"], rule.get("message", "by rule"))
         return Answer(a.status, a.headers + headers, a.body)
     body = rule.get("body_is", "")
     if "bytes" in rule:
@@ -76,13 +146,13 @@ class Dropped(Exception):
 # Kinds. Each takes the proxy, its rule, the request, and returns an answer.
 
 def k_answer(p, rule, req):
-    return given(rule)
+    return given(p, rule)
 
 
 def k_after(p, rule, req):
     """It is done, and something else is said."""
     p.forward(req)
-    return given(rule)
+    return given(p, rule)
 
 
 def k_delay(p, rule, req):
@@ -129,13 +199,40 @@ def k_stale(p, rule, req):
     """What was answered to the same question before the rule was set."""
     old = p.before.get((req.path, req.body))
     p.forward(req)
-    return Answer(*old) if old else given(dict(rule, status=rule.get("status", 200)))
+    return Answer(*old) if old else given(p, dict(rule, status=rule.get("status", 200)))
 
 
 def k_double(p, rule, req):
-    """The request arrives twice."""
+    """The request arrives twice; at once, if "at" says so."""
+    if rule.get("at") == "once":
+        t = threading.Thread(target=p.forward, args=(req,))
+        t.start()
+        a = p.forward(req)
+        t.join()
+        return a
     p.forward(req)
     return p.forward(req)
+
+
+def k_hang(p, rule, req):
+    """Never an answer; for so many seconds at most."""
+    time.sleep(rule.get("seconds", 30))
+    raise Dropped
+
+
+def k_skew(p, rule, req):
+    """A cloud whose clock is ahead of ours by so many seconds, and which takes
+    signatures for five minutes."""
+    now = time.time() + rule["seconds"]
+    date = ("Date", email.utils.formatdate(now, usegmt=True))
+    signed = req.headers.get("x-amz-date", "19700101T000000Z")
+    off = calendar.timegm(time.strptime(signed, "%Y%m%dT%H%M%SZ")) - now
+    if abs(off) > 300:
+        a = p.dialect.error(rule.get("status", 400), rule.get("code", "RequestExpired"), "Request has expired.")
+    else:
+        a = p.forward(req)
+    a.headers = [h for h in a.headers if h[0].lower() != "date"] + [date]
+    return a
 
 
 def k_trickle(p, rule, req):
@@ -144,69 +241,86 @@ def k_trickle(p, rule, req):
     return a
 
 
-def items(body):
-    """Head, items and tail of a list of reservations."""
-    m = re.search(rb"(.*?<reservationSet>)(.*)(</reservationSet>.*)", body, re.S)
-    if not m:
-        return body, [], b""
-    found, depth, at = [], 0, 0
-    for t in re.finditer(rb"<(/?)item>", m[2]):
-        if not t[1] and depth == 0:
-            at = t.start()
-        depth += -1 if t[1] else 1
-        if depth == 0:
-            found.append(m[2][at:t.end()])
-    return m[1], found, m[3]
-
-
 def k_reorder(p, rule, req):
-    a = p.forward(req)
-    head, v, tail = items(a.body)
-    a.body = head + b"".join(reversed(v)) + tail
-    return a
+    v, around = p.dialect.items(p.forward(req).body)
+    return p.dialect.join(v[::-1], around)
 
 
 def k_repeat(p, rule, req):
     """Each item twice."""
-    a = p.forward(req)
-    head, v, tail = items(a.body)
-    a.body = head + b"".join(v + v) + tail
-    return a
+    v, around = p.dialect.items(p.forward(req).body)
+    return p.dialect.join(v + v, around)
 
 
 def k_pages(p, rule, req):
     """Pages of "size" items; the cursors are ours. lose: so many cursors are
     answered with a 500; refuse: so many are no longer valid."""
-    cursor = req.form.get("NextToken", "")
+    cursor = req.form.get(p.dialect.cursor) or req.query.get(p.dialect.cursor, "")
     if cursor and rule.setdefault("refused", 0) < rule.get("refuse", 0):
         rule["refused"] += 1
-        return ec2_error(400, "InvalidNextToken", "this cursor is old")
+        return p.dialect.error(400, "InvalidNextToken" if p.dialect is Ec2 else "invalid", "this cursor is old")
     if cursor and rule.get("lose"):
-        return ec2_error(500, "InternalError", "this page is lost")
+        return p.dialect.error(500, "InternalError", "this page is lost")
     at = int(cursor.split("-")[1]) if cursor else 0
     if not cursor:
-        rule["all"] = items(p.forward(req).body)
-    head, v, tail = rule["all"]
+        rule["all"] = p.dialect.items(p.forward(req).body)
+    v, around = rule["all"]
     part = v[at:at + rule["size"]]
     more = at + rule["size"] < len(v)
     if rule.get("overlap") and at:
         part = v[at - 1:at] + part
     if rule.get("endless"):
         more, at = True, -rule["size"]
-    if more:
-        tail = tail.replace(b"</reservationSet>", b"</reservationSet><nextToken>p-%d</nextToken>" % (at + rule["size"]))
-    return Answer(200, [("Content-Type", "text/xml")], head + b"".join(part) + tail)
+    return p.dialect.join(part, around, "p-%d" % (at + rule["size"]) if more else None)
 
 
 KINDS = {"answer": k_answer, "after": k_after, "delay": k_delay, "delayAnswer": k_delay_answer,
          "dropBefore": k_drop_before, "dropAfter": k_drop_after, "cut": k_cut, "truncate": k_truncate,
          "replace": k_replace, "stale": k_stale, "double": k_double, "trickle": k_trickle, "reorder": k_reorder,
-         "repeat": k_repeat, "pages": k_pages}
+         "repeat": k_repeat, "pages": k_pages, "hang": k_hang, "skew": k_skew}
+DIALECTS = {"ec2": Ec2, "twin": Twin, "raw": None}
+
+
+class UnixHTTP(http.client.HTTPConnection):
+    def __init__(self, path, timeout):
+        super().__init__("localhost", timeout=timeout)
+        self.unix = path
+
+    def connect(self):
+        self.sock = reach(self.unix, self.timeout)
+
+
+def reach(address, timeout):
+    """A connection to a path, or to (host, port)."""
+    if not isinstance(address, str):
+        return socket.create_connection(address, timeout)
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(timeout)
+    s.connect(address)
+    return s
+
+
+class TCPServer(socketserver.ThreadingTCPServer):
+    daemon_threads, allow_reuse_address, request_queue_size = True, True, 128
+
+
+class UnixServer(socketserver.ThreadingUnixStreamServer):
+    daemon_threads, request_queue_size = True, 128
+
+
+def server(address, handler):
+    if isinstance(address, str):
+        return UnixServer(address, handler)
+    return TCPServer(address, handler)
 
 
 class Proxy:
-    def __init__(self, listen, target, log=None, idempotent=False):
-        self.target, self.idempotent = target, idempotent
+    """tls: an SSLContext, if clients are to speak TLS. control: where to
+    listen for rules, if not among the requests."""
+
+    def __init__(self, listen, target, log=None, idempotent=False, dialect="ec2", tls=None, control=None):
+        self.target, self.idempotent, self.tls = target, idempotent, tls
+        self.dialect, self.raw = DIALECTS[dialect], dialect == "raw"
         self.lock = threading.Lock()
         self.rules, self.lines, self.n = [], [], 0
         self.cache, self.before, self.tokens = {}, {}, {}
@@ -214,11 +328,17 @@ class Proxy:
         proxy = self
 
         class Handler(socketserver.StreamRequestHandler):
+            def setup(self):
+                self.request.settimeout(120)
+                if proxy.tls:
+                    self.request = proxy.tls.wrap_socket(self.request, server_side=True)
+                super().setup()
+
             def handle(self):
-                self.connection.settimeout(120)
                 try:
-                    while proxy.one(self):
-                        pass
+                    n = 0
+                    while proxy.greet(self) if proxy.raw else proxy.one(self, n):
+                        n += 1
                 except (Dropped, ConnectionError, socket.timeout, ValueError):
                     # with a reset, not with an orderly end
                     self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -230,19 +350,30 @@ class Proxy:
                 except OSError:
                     pass
 
-        class Server(socketserver.ThreadingTCPServer):
-            daemon_threads, allow_reuse_address, request_queue_size = True, True, 128
+        class Control(socketserver.StreamRequestHandler):
+            def handle(self):
+                proxy.reply(self, proxy.control(proxy.read(self)))
 
-        self.server = Server(listen, Handler)
-        self.port = self.server.server_address[1]
+        # a client that hangs up in its handshake is no news
+        for kind in (TCPServer, UnixServer):
+            kind.handle_error = lambda *_: None
+        self.servers = [server(listen, Handler)]
+        if control or self.raw:
+            self.servers.append(server(control or ("127.0.0.1", 0), Control))
+        self.port = self.servers[0].server_address[1] if not isinstance(listen, str) else listen
+        self.control_port = self.servers[-1].server_address[1] if len(self.servers) > 1 else self.port
 
     def start(self):
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        for x in self.servers:
+            threading.Thread(target=x.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
     def stop(self):
-        self.server.shutdown()
-        self.server.server_close()
+        for x in self.servers:
+            x.shutdown()
+            x.server_close()
+            if isinstance(x.server_address, str) and os.path.exists(x.server_address):
+                os.unlink(x.server_address)
 
     # Rules
 
@@ -268,7 +399,8 @@ class Proxy:
             for r in self.rules:
                 if r.get("method", req.method) != req.method or r.get("action", req.action) != req.action or \
                         not re.search(r.get("path", ""), req.path) or \
-                        not re.search(r.get("body", "").encode(), req.body):
+                        not re.search(r.get("body", "").encode(), req.body) or \
+                        r.get("reused", False) > req.reused:
                     continue
                 r["seen"] += 1
                 if r["seen"] <= r.get("skip", 0) or r["random"].random() >= r.get("probability", 1):
@@ -300,6 +432,8 @@ class Proxy:
         return Request(line[0], line[1], headers, body)
 
     def forward(self, req):
+        if self.raw:
+            return self.greeting()
         token = req.form.get("ClientToken") if self.idempotent and req.action == "RunInstances" else None
         if not token:
             return self.send(req)
@@ -308,14 +442,15 @@ class Proxy:
         with slot["lock"]:
             if slot["answer"]:
                 return Answer(*slot["answer"]) if slot["body"] == req.body else \
-                    ec2_error(400, "IdempotentParameterMismatch", "the token was used with other parameters")
+                    Ec2.error(400, "IdempotentParameterMismatch", "the token was used with other parameters")
             a = self.send(req)
             if a.status == 200:
                 slot["answer"], slot["body"] = (a.status, a.headers, a.body), req.body
             return a
 
     def send(self, req):
-        c = http.client.HTTPConnection(*self.target, timeout=60)
+        c = UnixHTTP(self.target, 60) if isinstance(self.target, str) else \
+            http.client.HTTPConnection(*self.target, timeout=60)
         try:
             c.putrequest(req.method, req.path, skip_host=True, skip_accept_encoding=True)
             for k, v in req.headers.items():
@@ -334,11 +469,27 @@ class Proxy:
             self.cache[(req.path, req.body)] = (a.status, a.headers, a.body)
         return a
 
+    def greeting(self):
+        """What the target of a raw proxy says first."""
+        with reach(self.target, 10) as s:
+            return Answer(200, [], s.recv(65536))
+
+    def greet(self, h):
+        """One raw connection."""
+        req = Request("CONNECT", "", {}, b"")
+        rule = self.rule_for(req)
+        line = self.arrived(req, rule)
+        a = KINDS[rule["kind"]](self, rule, req) if rule else self.forward(req)
+        self.ended(line, a.status)
+        self.write(h, a)
+        h.rfile.read(1)
+        return False
+
     def arrived(self, req, rule):
         with self.lock:
             self.n += 1
             line = {"n": self.n, "at": round(time.time(), 3), "method": req.method, "path": req.path,
-                    "action": req.action, "token": req.form.get("ClientToken"),
+                    "action": req.action, "token": req.token(), "reused": req.reused,
                     "date": req.headers.get("x-amz-date"), "signature": req.headers.get("authorization", "")[-64:],
                     "fault": rule["kind"] if rule else None, "status": None, "body": req.body.decode("latin-1")}
             self.lines.append(line)
@@ -362,11 +513,12 @@ class Proxy:
         return Answer(200, [("Content-Type", "application/json")],
                       json.dumps(self.log()).encode() if req.method == "GET" else b"{}")
 
-    def one(self, h):
-        """One request of a connection. False: it ends."""
+    def one(self, h, n):
+        """Request n of a connection. False: it ends."""
         req = self.read(h)
         if not req:
             return False
+        req.reused = n > 0
         if req.path.startswith("/_proxy/"):
             self.reply(h, self.control(req))
             return False
@@ -385,8 +537,13 @@ class Proxy:
         head = "HTTP/1.1 %d X\r\n" % a.status
         for k, v in a.headers:
             head += "%s: %s\r\n" % (k, v)
-        body = a.body[:getattr(a, "cut", len(a.body))]
         h.wfile.write((head + "Content-Length: %d\r\n\r\n" % len(a.body)).encode("latin-1"))
+        return Proxy.write(h, a)
+
+    @staticmethod
+    def write(h, a):
+        """The body; False: not all of it."""
+        body = a.body[:getattr(a, "cut", len(a.body))]
         slow = getattr(a, "bytes_per_s", 0)
         if not slow:
             h.wfile.write(body)
@@ -398,7 +555,30 @@ class Proxy:
         return len(body) == len(a.body)
 
 
+def certificates(dir, *names):
+    """A CA in dir/ca.pem, and for each name (an address or a host's) a pair
+    dir/NAME.pem of key and certificate, made with openssl."""
+    def openssl(*argv):
+        subprocess.run(["openssl"] + list(argv), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    new = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    openssl(*new, "-subj", "/CN=a private CA", "-keyout", dir + "/ca.key", "-out", dir + "/ca.pem")
+    for name in names:
+        pem, kind = "%s/%s.pem" % (dir, name), "IP" if re.fullmatch(r"[\d.]+", name) else "DNS"
+        openssl(*new, "-subj", "/CN=" + name, "-addext", "subjectAltName=%s:%s" % (kind, name), "-CA", dir + "/ca.pem",
+                "-CAkey", dir + "/ca.key", "-keyout", pem + ".key", "-out", pem + ".crt")
+        with open(pem, "w") as f:
+            f.write(open(pem + ".key").read() + open(pem + ".crt").read())
+
+
+def serving(pem):
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(pem)
+    return tls
+
+
 def address(s):
+    if s.startswith("/"):
+        return s
     host, port = s.rsplit(":", 1)
     return host, int(port)
 
@@ -407,15 +587,18 @@ def main():
     ap = argparse.ArgumentParser(description="an HTTP proxy that breaks things by rules")
     ap.add_argument("--listen", type=address, required=True)
     ap.add_argument("--target", type=address, required=True)
+    ap.add_argument("--dialect", choices=DIALECTS, default="ec2")
+    ap.add_argument("--control", type=address)
     ap.add_argument("--log")
     ap.add_argument("--idempotent", action="store_true")
     o = ap.parse_args()
-    p = Proxy(o.listen, o.target, o.log, o.idempotent)
-    print(p.port, flush=True)
+    p = Proxy(o.listen, o.target, o.log, o.idempotent, o.dialect, control=o.control).start()
+    print(p.control_port, flush=True)
     try:
-        p.server.serve_forever()
+        threading.Event().wait()
     except KeyboardInterrupt:
-        return 0
+        p.stop()
+    return 0
 
 
 if __name__ == "__main__":
