@@ -11,7 +11,13 @@ BEGIN {
 	may["placement/io"] = "placement placement/io " C
 	may["lifecycle"] = "lifecycle " P
 	may["drivers"] = "drivers " C
-	may["coordinator"] = "coordinator lifecycle placement placement/io drivers " C
+	# Its rooms meet in coord.h; store, remote and place know of no API.
+	R = "coordinator lifecycle placement placement/io drivers " C
+	may["coordinator/store"] = "coordinator/store coordinator/measure coordinator/place " R
+	may["coordinator/remote"] = "coordinator/remote " R
+	may["coordinator/place"] = "coordinator/place coordinator/measure coordinator/store " R
+	A = "coordinator/api coordinator/remote " may["coordinator/place"]
+	may["coordinator/measure"] = may["coordinator/api"] = may["coordinator"] = A
 	H = "agent/host " C
 	may["agent/host"] = H
 	may["agent/probe"] = "agent/probe " H
