@@ -27,6 +27,7 @@ struct conn_row {
 	char *verified_reason; /* why not, or NULL */
 	char *prices; /* path of a file {spec: cost per hour}, or NULL */
 	char *ca_file; /* path: trusted instead of the system's, or NULL */
+	char *zones; /* of its region, with blanks between; NULL: unknown */
 	char *ssh_from; /* ssh_from.h, or NULL: as cloud.ssh_from says */
 };
 
@@ -49,6 +50,9 @@ void conns_free(struct conns *cs);
 
 /* NULL if there is none. */
 const struct conn_row *conns_get(const struct conns *cs, const char *id);
+/* False: its region has zones, and none of that name. "": any will do. */
+bool conns_has_zone(const struct conns *cs, const char *connection,
+    const char *zone);
 const struct spec_row *conns_spec(const struct conns *cs,
     const char *connection, const char *name);
 const struct image_row *conns_image(const struct conns *cs,

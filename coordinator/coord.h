@@ -29,6 +29,7 @@ struct coord_conf {
 	char *cred_dir; /* file: credentials lie here */
 	char *ssh_from; /* from where VMs let SSH in: ssh_from.h */
 	int64_t late_apply_s, list_visible_s; /* -1: the driver's */
+	int64_t cloud_rate_percent; /* of the drivers' own rates */
 	int64_t cloud_rate; /* calls/s of a connection, 0: the driver's */
 	int64_t ssh_max, ssh_kex_max;
 	int64_t place_hold_ms; /* longer searches are answered with 202 */

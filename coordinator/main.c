@@ -72,6 +72,10 @@ static const struct conf_key keys[] = {
 	{ "cloud.rate", CONF_INT, AT(cloud_rate), 0, 1000000, "0",
 	    "calls a second of one connection to its cloud at most; 0: what "
 	    "its driver asks for" },
+	{ "cloud.rate_percent", CONF_INT, AT(cloud_rate_percent), 1, 10000,
+	    "100",
+	    "of the rates that drivers ask for; more for accounts whose limits "
+	    "their cloud has raised" },
 	{ "ssh.max", CONF_INT, AT(ssh_max), 1, 4096, "128",
 	    "SSH connections at a time" },
 	{ "ssh.kex_max", CONF_INT, AT(ssh_kex_max), 1, 256, "16",

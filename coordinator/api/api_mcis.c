@@ -435,6 +435,13 @@ check_catalogue(struct coord *c, const struct lc_wish *w, struct mw_err *err)
 			err_hint(err, "leave it out for %s", IMAGE_DEFAULT);
 			return err_pointer(err, "/groups/%zu/image", i);
 		}
+		if (!conns_has_zone(c->conns, conn, g->spec.zone)) {
+			err_set(err, MW_INVALID, 0, "%s has no zone %s", conn,
+			    g->spec.zone);
+			err_hint(err, "there are: %s",
+			    conns_get(c->conns, conn)->zones);
+			return err_pointer(err, "/groups/%zu/zone", i);
+		}
 	}
 	return true;
 }

@@ -18,7 +18,7 @@ load_rows(struct db *db, struct conns *cs, struct mw_err *err)
 	sqlite3_stmt *st = db_stmt(db,
 	    "SELECT id, driver, csp, region, display, endpoint, credential, "
 	    "lat, lon, verified, verified_reason, prices, "
-	    "ssh_from, ca_file FROM conn ORDER BY id");
+	    "ssh_from, ca_file, zones FROM conn ORDER BY id");
 
 	while (db_row(db, st, err)) {
 		struct conn_row row = {
@@ -39,6 +39,7 @@ load_rows(struct db *db, struct conns *cs, struct mw_err *err)
 			.prices = (char *)(uintptr_t)text_or_null(st, 11),
 			.ssh_from = (char *)(uintptr_t)text_or_null(st, 12),
 			.ca_file = (char *)(uintptr_t)text_or_null(st, 13),
+			.zones = (char *)(uintptr_t)text_or_null(st, 14),
 		};
 
 		conns_put(cs, conn_new(&row));
@@ -113,13 +114,13 @@ put_row(struct db *db, const struct conn_row *r, struct mw_err *err)
 {
 	sqlite3_stmt *st = db_stmt(db,
 	    "INSERT INTO conn(id, driver, csp, region, display, endpoint, "
-	    "credential, verified, verified_reason, prices, ssh_from, ca_file, lat, "
-	    "lon) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+	    "credential, verified, verified_reason, prices, ssh_from, ca_file, zones, "
+	    "lat, lon) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
 
-	db_bind(st, r->has_location ? "sssssssissssdd" : "sssssssissssnn",
+	db_bind(st, r->has_location ? "sssssssisssssdd" : "sssssssisssssnn",
 	    r->id, r->driver, r->csp, r->region, r->display, r->endpoint,
 	    r->credential, (int64_t)r->verified, r->verified_reason, r->prices,
-	    r->ssh_from, r->ca_file, r->lat, r->lon);
+	    r->ssh_from, r->ca_file, r->zones, r->lat, r->lon);
 	return db_exec(db, st, err);
 }
 

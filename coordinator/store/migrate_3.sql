@@ -23,3 +23,4 @@ CREATE TABLE quota(
 ALTER TABLE conn ADD COLUMN prices TEXT;
 ALTER TABLE conn ADD COLUMN ca_file TEXT;	-- whom to trust there
 ALTER TABLE conn ADD COLUMN ssh_from TEXT;
+ALTER TABLE conn ADD COLUMN zones TEXT;

@@ -38,7 +38,8 @@ CREATE TABLE conn(
 	verified INT NOT NULL, verified_reason TEXT,
 	prices TEXT,			-- file {spec: cost per hour}
 	ca_file TEXT,			-- trusted instead of the system's
-	ssh_from TEXT			-- NULL: as the setting says
+	ssh_from TEXT,			-- NULL: as the setting says
+	zones TEXT			-- of its region, blanks between
 ) WITHOUT ROWID;
 CREATE TABLE spec(
 	conn TEXT NOT NULL REFERENCES conn(id) ON DELETE CASCADE,
