@@ -26,6 +26,7 @@ struct rescue_list {
 	json_t *out; /* the answer to be: of the file */
 	struct httpd_req *waiting[WAITING_MAX];
 	size_t nwaiting;
+	bool ending;
 };
 
 static bool start(struct rescue_list *l, struct mw_err *err);
@@ -50,6 +51,7 @@ rescue_list_free(struct rescue_list *l)
 {
 	if (!l)
 		return;
+	l->ending = true;
 	if (l->child)
 		child_cancel(l->child);
 	while (l->child) /* a child that was killed ends */
@@ -67,6 +69,8 @@ rescue_list_answer(struct rescue_list *l, struct httpd_req *req)
 	if (l->nwaiting == WAITING_MAX) {
 		err_set(&err, MW_LIMIT, 0, "%d wait for the list already",
 		    WAITING_MAX);
+	} else if (l->ending) {
+		err_set(&err, MW_UNREACHABLE, 0, "milkywayd ends");
 	} else if (l->child || start(l, &err)) {
 		l->waiting[l->nwaiting++] = req;
 		return;
