@@ -24,7 +24,7 @@ from product import ask, check, until
 import product
 
 BUILD = os.path.realpath(sys.argv[1])
-DIR = tempfile.mkdtemp(prefix="mw-canary.", dir="/var/tmp")
+DIR = tempfile.mkdtemp(prefix="mw-canary.", dir=os.environ.get("TMPDIR", "/var/tmp"))
 STATE, CREDS = DIR + "/state", DIR + "/creds"
 FIELDS = {
     "aws": ["ClientId", "ClientSecret", "StsToken"],
@@ -266,7 +266,7 @@ def check_dumpable():
         if b"__asan_init" in f.read():
             print("skip - %s, the leak check of this build needs to look" % what)
             return
-    mine = tempfile.mkdtemp(prefix="mw-canary.", dir="/var/tmp")
+    mine = tempfile.mkdtemp(prefix="mw-canary.", dir=os.environ.get("TMPDIR", "/var/tmp"))
     os.chown(mine, 65534, 65534)
     p = subprocess.Popen([BUILD + "/milkywayd", "--state-dir", mine, "--set", "api.port=0", "--set", "link.port=0",
                           "--set", "link.address=127.0.0.1"], user=65534, group=65534, extra_groups=[],
