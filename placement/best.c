@@ -361,7 +361,7 @@ look(struct best *b, uint32_t *list, size_t n, bool fresh)
 
 	while (more && bounded(b, list, &n, fresh)) {
 		more = false;
-		b->npicks = pl_bound_picks(s, list, n, b->pick);
+		b->npicks = pl_bound_picks(s, list, b->pick);
 		n = fix(b, list, n, forced);
 		cost = b->npicks > 0 ? try_picks(b) : PL_INF;
 		if (s->aborted)

@@ -26,6 +26,8 @@ pl_bound_new(const struct pl_model *m, size_t candidates)
 	b->used = xcalloc(b->maxcols, sizeof *b->used);
 	b->room = xcalloc(b->maxcols, sizeof *b->room);
 	b->col_of = xcalloc(candidates + 1, sizeof *b->col_of);
+	b->member = xcalloc(candidates + 1, sizeof *b->member);
+	b->first = xcalloc(b->maxcols + 1, sizeof *b->first);
 	b->taken = xcalloc(candidates + 1, sizeof *b->taken);
 	b->mask = xcalloc(m->nel / 64 + 1, sizeof *b->mask);
 	b->open = xcalloc(m->nel / 64 + 1, sizeof *b->open);
@@ -45,6 +47,8 @@ pl_bound_free(struct pl_bound *b)
 	free(b->used);
 	free(b->room);
 	free(b->col_of);
+	free(b->member);
+	free(b->first);
 	free(b->taken);
 	free(b->mask);
 	free(b->open);
@@ -88,6 +92,7 @@ colour_bits(struct pl_search *s, const uint32_t *list, size_t n)
 {
 	struct pl_bound *b = s->bound;
 	size_t from = list[0] >> 6, to = (list[n - 1] >> 6) + 1;
+	uint32_t put = 0;
 
 	memset(b->open + from, 0, (to - from) * sizeof *b->open);
 	for (uint32_t i = 0; i < n; i++) {
@@ -97,6 +102,7 @@ colour_bits(struct pl_search *s, const uint32_t *list, size_t n)
 	for (; from < to; b->ncols++) {
 		size_t x = from;
 
+		b->first[b->ncols] = put;
 		b->cap[b->ncols] = 0;
 		memcpy(b->mask + from, b->open + from,
 		    (to - from) * sizeof *b->mask);
@@ -113,6 +119,7 @@ colour_bits(struct pl_search *s, const uint32_t *list, size_t n)
 			b->mask[x] &= b->mask[x] - 1;
 			b->open[x] &= ~(UINT64_C(1) << (e & 63));
 			b->col_of[b->place[e]] = (uint32_t)b->ncols;
+			b->member[put++] = b->place[e];
 			if (s->m->el[e].cap > b->cap[b->ncols])
 				b->cap[b->ncols] = s->m->el[e].cap;
 			row = pl_graph_row(s, e);
@@ -129,23 +136,27 @@ static void
 colour_list(struct pl_search *s, const uint32_t *list, size_t n)
 {
 	struct pl_bound *b = s->bound;
+	uint32_t put = 0;
 
 	memset(b->taken, 0, n * sizeof *b->taken);
-	for (size_t i = 0; i < n; i++) {
+	for (uint32_t i = 0; i < n; i++) {
 		uint32_t cap = s->m->el[list[i]].cap;
 
 		if (b->taken[i])
 			continue;
 		b->col_of[i] = (uint32_t)b->ncols;
+		b->first[b->ncols] = put;
+		b->member[put++] = i;
 		memcpy(b->mask, pl_graph_row(s, list[i]),
 		    s->words * sizeof *b->mask);
-		for (size_t j = i + 1; j < n; j++) {
+		for (uint32_t j = i + 1; j < n; j++) {
 			const uint64_t *row;
 
 			if (b->taken[j] || pl_bit(b->mask, list[j]))
 				continue;
 			b->taken[j] = true;
 			b->col_of[j] = (uint32_t)b->ncols;
+			b->member[put++] = j;
 			if (s->m->el[list[j]].cap > cap)
 				cap = s->m->el[list[j]].cap;
 			row = pl_graph_row(s, list[j]);
@@ -167,6 +178,7 @@ colour(struct pl_search *s, const uint32_t *list, size_t n)
 		colour_bits(s, list, n);
 	else
 		colour_list(s, list, n);
+	s->bound->first[s->bound->ncols] = (uint32_t)n;
 }
 
 static void
@@ -384,6 +396,18 @@ take(struct pl_search *s, enum place_level l, uint32_t site, uint32_t cap)
 	return cap;
 }
 
+static size_t
+room_of_all(const struct pl_search *s, const uint32_t *list, size_t n)
+{
+	size_t room = 0;
+
+	for (size_t i = 0; i < n; i++)
+		room += s->m->el[list[i]].cap;
+	for (size_t c = 0; c < s->nchosen; c++)
+		room += s->m->el[s->chosen[c]].cap - 1;
+	return room;
+}
+
 /* Units that the caps of each level leave room for, and regions and csps that
  * can still be reached: counting, before any colouring. */
 static bool
@@ -399,6 +423,12 @@ counts_allow(struct pl_search *s, const uint32_t *list, size_t n)
 
 		if (l != PLACE_LEVEL_SITE && m->cap[l] >= m->k && m->min[l] < 2)
 			continue;
+		/* Of one class, a site is one element. */
+		if (l == PLACE_LEVEL_SITE && m->ncls == 1) {
+			if (room_of_all(s, list, n) < open)
+				return false;
+			continue;
+		}
 		for (size_t i = 0; i < m->ngroups[l]; i++)
 			left[i] = m->cap[l] - s->used[l][i];
 		for (size_t i = 0; i < n + s->nchosen; i++) {
@@ -532,18 +562,18 @@ largest_duals(struct pl_bound *b)
 
 /* What the members of a class cost at least at these prices, but for e. */
 static pl_cost
-others(const struct pl_search *s, const uint32_t *list, size_t n, uint32_t col,
+others(const struct pl_search *s, const uint32_t *list, uint32_t col,
     uint32_t e, pl_cost room)
 {
 	const struct pl_bound *b = s->bound;
 	const struct pl_model *m = s->m;
 	pl_cost least = room;
 
-	for (size_t x = 0; x < n; x++) {
-		if (b->col_of[x] != col || list[x] == e)
-			continue;
-		for (size_t i = 0; i < m->m; i++) {
-			pl_cost v = m->ecost[i * m->nel + list[x]];
+	for (uint32_t x = b->first[col]; x < b->first[col + 1]; x++) {
+		uint32_t y = list[b->member[x]];
+
+		for (size_t i = 0; i < m->m && y != e; i++) {
+			pl_cost v = m->ecost[i * m->nel + y];
 
 			if (v < PL_INF && v - b->dist[i] + room < least)
 				least = v - b->dist[i] + room;
@@ -567,7 +597,7 @@ room_of(const struct pl_bound *b, uint32_t c)
 }
 
 size_t
-pl_bound_picks(const struct pl_search *s, const uint32_t *list, size_t n,
+pl_bound_picks(const struct pl_search *s, const uint32_t *list,
     struct pl_pick *out)
 {
 	struct pl_bound *b = s->bound;
@@ -582,10 +612,12 @@ pl_bound_picks(const struct pl_search *s, const uint32_t *list, size_t n,
 
 		if (c < 2 * s->nchosen)
 			continue;
-		for (size_t x = 0; x < n; x++)
-			if (b->col_of[x] == c &&
-			    (e == PLACE_NONE || cost[list[x]] < cost[e]))
-				e = list[x];
+		for (uint32_t x = b->first[c]; x < b->first[c + 1]; x++) {
+			uint32_t y = list[b->member[x]];
+
+			if (e == PLACE_NONE || cost[y] < cost[e])
+				e = y;
+		}
 		for (size_t i = 0; i < d; i++)
 			old = old || out[i].e == e;
 		if (old)
@@ -593,7 +625,7 @@ pl_bound_picks(const struct pl_search *s, const uint32_t *list, size_t n,
 		out[d].e = e;
 		out[d].col = c;
 		out[d++].without =
-		    b->cap[c] * others(s, list, n, c, e, room_of(b, c));
+		    b->cap[c] * others(s, list, c, e, room_of(b, c));
 	}
 	return d;
 }

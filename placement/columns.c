@@ -97,4 +97,5 @@ pl_columns_make(struct pl_columns *c, const struct place_world *w,
 		c->connection[i] = pl_columns_word(c, o->connection);
 		c->arch[i] = pl_columns_word(c, o->arch);
 	}
+	pl_kinds_make(c, w, arena);
 }

@@ -148,7 +148,7 @@ pl_probe_run(struct explain *x, const struct probe *p, int by)
 	x->ctl->probe_end = 0;
 	x->ctl->probe_cut = false;
 	if (p->small == NULL && v == NO && q.mode == PLACE_PLACE)
-		pl_small_make(&x->last, m, x->a->arena);
+		pl_small_make(&x->last, m, PL_INF, x->a->arena);
 	pl_search_free(s);
 	pl_model_free(m);
 	return v;
@@ -423,7 +423,7 @@ reduce_offers(struct explain *x, struct probe *p)
 	m = pl_model_new(&p->q, x->w, &st, &err);
 	if (m == NULL)
 		return;
-	pl_small_make(&x->bare, m, x->a->arena);
+	pl_small_make(&x->bare, m, PL_INF, x->a->arena);
 	p->small = &x->bare;
 	pl_model_free(m);
 }

@@ -70,12 +70,23 @@ takers(const struct pl_build *b, uint32_t role, const struct place_offer *o)
 	return mask;
 }
 
+void
+pl_build_take(struct pl_build *b, uint32_t role, size_t at)
+{
+	uint32_t mask = takers(b, role, pl_build_offer(b, at));
+
+	if (mask == 0)
+		return;
+	VEC_GROW(b->taken, b->ntaken, b->maxtaken);
+	b->taken[b->ntaken++] = (struct pl_taken){ (uint32_t)at, mask };
+}
+
 static void
 passes(struct pl_build *b, uint32_t role, size_t at,
     const struct place_offer *o)
 {
 	widen_terms(b, role, o);
-	b->mask[at] |= takers(b, role, o);
+	pl_build_take(b, role, at);
 }
 
 static void
@@ -147,18 +158,9 @@ refuse_sites(uint8_t *why, const struct pl_columns *c,
 	if (f->csp.n == 0 && f->region.n == 0 && f->site.n == 0)
 		return;
 	for (size_t i = 0; i < w->nsites; i++) {
-		const struct place_site *s = &w->sites[i];
 		size_t n = c->first[i + 1] - c->first[i];
-		enum place_filter_kind kind = PLACE_F_COUNT;
+		enum place_filter_kind kind = pl_site_refused(f, &w->sites[i]);
 
-		if (n == 0)
-			continue;
-		if (pl_not_in(&f->csp, s->csp))
-			kind = PLACE_F_CSP;
-		else if (pl_not_in(&f->region, s->region))
-			kind = PLACE_F_REGION;
-		else if (pl_not_in(&f->site, s->id))
-			kind = PLACE_F_SITE;
 		if (kind != PLACE_F_COUNT)
 			memset(why + c->first[i], (int)kind, n);
 	}
@@ -215,72 +217,12 @@ only_price(const struct place_query *q)
 	return true;
 }
 
-/* Which offers of a site can be chosen for a role. */
-enum keep {
-	KEEP_ALL,
-	KEEP_CHEAPEST,
-	KEEP_FIRST /* by their names: they cost the same */
-};
-
-static enum keep
-keep_of(const struct pl_build *b, uint32_t role)
+void
+pl_build_widen(struct pl_build *b, uint32_t role, int64_t lo, int64_t hi)
 {
 	const struct place_query *q = b->m->q;
-	bool paid = false;
 
 	for (size_t t = 0; t < q->nterms; t++) {
-		if (b->st->has_cap[t])
-			return KEEP_ALL;
-		paid = paid ||
-		    (q->terms[t].kind == PLACE_PRICE &&
-			pl_build_weight(q, role, t) > 0);
-	}
-	for (size_t i = 0; i < b->m->m; i++)
-		if (b->m->role[i] == role && b->m->pin[i] != NULL)
-			return KEEP_ALL;
-	if (q->lexicographic || q->limits.has_budget || q->limits.nquotas > 0)
-		return KEEP_ALL;
-	return paid ? KEEP_CHEAPEST : KEEP_FIRST;
-}
-
-/* Marks the offers of a site that pass and can be chosen. */
-static void
-mark(struct pl_build *b, uint32_t role, const uint8_t *why, size_t site,
-    int64_t *lo, int64_t *hi, enum keep keep)
-{
-	const struct pl_columns *c = b->cols;
-	size_t from = c->first[site], to = c->first[site + 1];
-	int64_t min = INT64_MAX;
-	uint32_t first = UINT32_MAX;
-
-	for (size_t i = from; i < to; i++) {
-		if (why[i] != PLACE_F_COUNT)
-			continue;
-		min = c->price[i] < min ? c->price[i] : min;
-		*hi = c->price[i] > *hi ? c->price[i] : *hi;
-		first = c->spec[i] < first ? c->spec[i] : first;
-	}
-	*lo = min < *lo ? min : *lo;
-	for (size_t i = from; i < to; i++) {
-		if (why[i] != PLACE_F_COUNT ||
-		    (keep == KEEP_CHEAPEST && c->price[i] != min) ||
-		    (keep == KEEP_FIRST && c->spec[i] != first))
-			continue;
-		b->mask[i] |= takers(b, role, pl_build_offer(b, i));
-	}
-}
-
-/* Of the offers that pass, where no term but the price differs by offer. */
-static void
-passes_priced(struct pl_build *b, uint32_t role, const uint8_t *why)
-{
-	const struct place_query *q = b->m->q;
-	enum keep keep = keep_of(b, role);
-	int64_t lo = INT64_MAX, hi = INT64_MIN;
-
-	for (size_t s = 0; s < b->m->w->nsites; s++)
-		mark(b, role, why, s, &lo, &hi, keep);
-	for (size_t t = 0; t < q->nterms && hi > INT64_MIN; t++) {
 		bool paid = q->terms[t].kind == PLACE_PRICE;
 
 		if (!pl_build_counts(q, role, t))
@@ -288,6 +230,24 @@ passes_priced(struct pl_build *b, uint32_t role, const uint8_t *why)
 		widen(b, t, paid ? lo : 0);
 		widen(b, t, paid ? hi : 0);
 	}
+}
+
+/* Of the offers that pass, where no term but the price differs by offer. */
+static void
+passes_priced(struct pl_build *b, uint32_t role, const uint8_t *why)
+{
+	const int64_t *price = b->cols->price;
+	int64_t lo = INT64_MAX, hi = INT64_MIN;
+
+	for (size_t i = 0; i < b->m->w->noffers; i++) {
+		if (why[i] != PLACE_F_COUNT)
+			continue;
+		lo = price[i] < lo ? price[i] : lo;
+		hi = price[i] > hi ? price[i] : hi;
+		pl_build_take(b, role, i);
+	}
+	if (hi > INT64_MIN)
+		pl_build_widen(b, role, lo, hi);
 }
 
 static void
@@ -329,8 +289,8 @@ void
 pl_build_filter(struct pl_build *b)
 {
 	for (uint32_t role = 0; role < b->m->q->nroles; role++)
-		if (b->cols != NULL)
-			by_column(b, role);
-		else
+		if (b->cols == NULL)
 			by_offer(b, role);
+		else if (!pl_kinds_filter(b, role))
+			by_column(b, role);
 }

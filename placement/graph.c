@@ -18,8 +18,7 @@ exclude(const struct pl_model *m, uint32_t cls, uint32_t other,
 
 /* Bits of the elements that are near enough. */
 static void
-near(const struct pl_model *m, uint32_t e, uint64_t *row, size_t words,
-    const uint64_t *live)
+near(const struct pl_model *m, uint32_t e, uint64_t *row, size_t words)
 {
 	const uint32_t *lim = m->lim[m->el[e].cls];
 	const uint32_t *t = pl_times_row(m->times, m->esite[e]);
@@ -30,10 +29,10 @@ near(const struct pl_model *m, uint32_t e, uint64_t *row, size_t words,
 		const uint8_t *cls = m->ecls + 64 * w;
 		uint64_t bits = 0;
 
-		if (live != NULL && live[w] == 0)
-			continue;
 		/* From the last to the first: a shift by one each. */
-		if (m->ncls == 1)
+		if (m->ncls == 1 && lim[0] == PL_NO_LIMIT)
+			bits = UINT64_MAX >> (64 - n);
+		else if (m->ncls == 1)
 			for (size_t i = n; i-- > 0;)
 				bits = bits * 2 + (t[site[i]] <= lim[0]);
 		else
@@ -67,7 +66,7 @@ pl_graph_row(struct pl_search *s, uint32_t e)
 
 	if (s->adj_built[e])
 		return row;
-	near(m, e, row, (m->nel + 63) / 64, s->live);
+	near(m, e, row, (m->nel + 63) / 64);
 	/* Of one class, a site is one element. */
 	if (m->ncls > 1 || m->tied > PLACE_LEVEL_SITE)
 		untie(m, e, row);

@@ -48,7 +48,7 @@ bool pl_tick(struct pl_ctl *ctl);
 
 struct pl_option { /* one offer for one role in one site */
 	pl_cost cost;
-	int64_t side[PL_MAX_SIDES];
+	int64_t *side; /* one per side limit */
 	uint32_t offer;
 };
 
@@ -172,8 +172,12 @@ struct pl_small {
 	struct place_world w;
 	uint32_t *map;
 };
-void pl_small_make(struct pl_small *s, const struct pl_model *m,
+/* below: of those, only what a group that costs less may have; or PL_INF. */
+void pl_small_make(struct pl_small *s, const struct pl_model *m, pl_cost below,
     struct arena *arena);
+/* What the VMs of role i cost at least, wherever they are, and the dearest of
+ * them. PL_INF: there is no room for them. */
+pl_cost pl_role_least(const struct pl_model *m, size_t i, pl_cost *last);
 /* All terms in the query's order, no caps. */
 void pl_stage_all(struct pl_stage *st, const struct place_query *q);
 
@@ -214,7 +218,6 @@ struct pl_search {
 	size_t words;
 	uint64_t *adj, *in; /* in: the list that is looked through */
 	bool *adj_built;
-	uint64_t *live; /* elements that rows are made for; NULL: all */
 
 	uint32_t chosen[PLACE_MAX_VMS];
 	size_t nchosen;
@@ -248,7 +251,11 @@ void pl_search_run(struct pl_search *s);
 
 /* Bit row of the elements compatible with e. */
 const uint64_t *pl_graph_row(struct pl_search *s, uint32_t e);
-/* Leaves out what no group below the last rank has; may find groups. */
+/* Goes on with another model, which has fewer of the elements. Nothing may be
+ * chosen, and nothing but sums over VMs be asked for. */
+void pl_search_use(struct pl_search *s, const struct pl_model *m);
+/* Leaves out what no group below the last rank has; may find groups. The list
+ * may then be of a model of what is left. */
 size_t pl_prune(struct pl_search *s, uint32_t *list, size_t n);
 static inline bool
 pl_bit(const uint64_t *row, uint32_t i)
@@ -263,6 +270,7 @@ struct pl_bound {
 	pl_cost *cost; /* m->m * maxcols */
 	uint32_t *cap, *used; /* per column */
 	uint32_t *col_of; /* per list position */
+	uint32_t *member, *first; /* list positions by class; per column */
 	uint32_t unit_role[PLACE_MAX_VMS], unit_col[PLACE_MAX_VMS];
 	size_t nunits;
 	uint64_t *mask, *open; /* per element */

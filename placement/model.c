@@ -354,28 +354,72 @@ pl_model_free(struct pl_model *m)
 	arena_free(m->arena);
 }
 
-void
-pl_small_make(struct pl_small *s, const struct pl_model *m, struct arena *arena)
+pl_cost
+pl_role_least(const struct pl_model *m, size_t i, pl_cost *last)
 {
-	bool *keep = xcalloc(m->w->noffers + 1, sizeof *keep);
-	struct place_offer *offers;
+	pl_cost v[PLACE_MAX_VMS], sum = 0;
+	uint32_t n = 0, count = m->count[i];
+
+	for (size_t e = 0; e < m->nel; e++) {
+		pl_cost c = m->ecost[i * m->nel + e];
+		uint32_t left = m->el[e].cap;
+
+		while (left-- > 0 && c < (n < count ? PL_INF : v[n - 1])) {
+			uint32_t at = n < count ? n++ : n - 1;
+
+			for (; at > 0 && v[at - 1] > c; at--)
+				v[at] = v[at - 1];
+			v[at] = c;
+		}
+	}
+	for (uint32_t x = 0; x < n; x++)
+		sum += v[x];
+	*last = v[count - 1];
+	return n < count ? PL_INF : sum;
+}
+
+/* Marks the offers that a group below that cost may have. */
+static size_t
+mark_below(const struct pl_model *m, pl_cost below, uint64_t *keep)
+{
+	pl_cost all = 0, last[PL_MAX_ROLES];
 	size_t n = 0;
 
+	for (size_t i = 0; i < m->m; i++)
+		all += below < PL_INF ? pl_role_least(m, i, &last[i]) : 0;
 	for (size_t c = 0; c < m->m * m->n; c++)
 		for (uint32_t i = 0; i < m->cells[c].n; i++) {
-			bool *k =
-			    &keep[m->options[m->cells[c].first + i].offer];
+			const struct pl_option *o =
+			    &m->options[m->cells[c].first + i];
 
-			n += !*k;
-			*k = true;
+			/* All others at their best, and this for the last. */
+			if (below < PL_INF &&
+			    (all >= below ||
+				all + o->cost - last[c / m->n] >= below))
+				continue;
+			n += !pl_bit(keep, o->offer);
+			keep[o->offer >> 6] |= UINT64_C(1) << (o->offer & 63);
 		}
-	offers = arena_array(arena, n + 1, sizeof *offers);
+	return n;
+}
+
+void
+pl_small_make(struct pl_small *s, const struct pl_model *m, pl_cost below,
+    struct arena *arena)
+{
+	uint64_t *keep = xcalloc(m->w->noffers / 64 + 1, sizeof *keep);
+	size_t n = mark_below(m, below, keep);
+	struct place_offer *offers = arena_array(arena, n + 1, sizeof *offers);
+
 	s->map = arena_array(arena, n + 1, sizeof *s->map);
 	s->w = *m->w;
 	s->w.offers = offers;
 	s->w.noffers = 0;
-	for (uint32_t o = 0; o < m->w->noffers; o++)
-		if (keep[o]) {
+	for (size_t x = 0; x <= m->w->noffers / 64; x++)
+		for (uint64_t v = keep[x]; v != 0; v &= v - 1) {
+			uint32_t o =
+			    (uint32_t)(64 * x) + (uint32_t)__builtin_ctzll(v);
+
 			s->map[s->w.noffers] = o;
 			offers[s->w.noffers++] = m->w->offers[o];
 		}

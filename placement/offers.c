@@ -12,15 +12,11 @@ enum place_filter_kind
 pl_offer_refused(const struct place_filter *f, const struct place_world *w,
     const struct place_offer *o)
 {
-	const struct place_site *s = &w->sites[o->site];
+	enum place_filter_kind site = pl_site_refused(f, &w->sites[o->site]);
 	const struct place_range *c = &f->cost_per_hour_micros;
 
-	if (pl_not_in(&f->csp, s->csp))
-		return PLACE_F_CSP;
-	if (pl_not_in(&f->region, s->region))
-		return PLACE_F_REGION;
-	if (pl_not_in(&f->site, s->id))
-		return PLACE_F_SITE;
+	if (site != PLACE_F_COUNT)
+		return site;
 	if (pl_not_in(&f->spec_id, o->spec_id))
 		return PLACE_F_SPEC;
 	if (pl_not_in(&f->connection, o->connection))
@@ -193,9 +189,8 @@ active_sites(struct pl_build *b)
 	struct pl_model *m = b->m;
 	const uint32_t *by_id = pl_model_names(m)->by_id;
 
-	for (size_t o = 0; o < m->w->noffers; o++)
-		if (b->mask[o] != 0)
-			b->model_site[pl_build_site(b, o)] = 0;
+	for (size_t i = 0; i < b->ntaken; i++)
+		b->model_site[pl_build_site(b, b->taken[i].at)] = 0;
 	m->site = arena_array(m->arena, m->w->nsites + 1, sizeof *m->site);
 	for (uint32_t s = 0; s < m->w->nsites; s++) {
 		if (b->model_site[by_id[s]] != 0)
@@ -214,7 +209,6 @@ pl_offers_build(struct pl_model *m, const struct pl_stage *st,
 		.cols = pl_world_columns(m->w) };
 	bool every = false, ok;
 
-	b.mask = xcalloc(m->w->noffers + 1, sizeof *b.mask);
 	b.every = xcalloc(m->w->nsites + 1, sizeof *b.every);
 	b.model_site = xcalloc(m->w->nsites + 1, sizeof *b.model_site);
 	memset(b.model_site, 0xff, m->w->nsites * sizeof *b.model_site);
@@ -225,7 +219,7 @@ pl_offers_build(struct pl_model *m, const struct pl_stage *st,
 	pl_build_filter(&b);
 	active_sites(&b);
 	ok = pl_users_build(m, err) && pl_build_options(&b, err);
-	free(b.mask);
+	free(b.taken);
 	free(b.every);
 	free(b.model_site);
 	return ok;

@@ -192,7 +192,6 @@ option_of(const struct pl_build *b, size_t role, size_t at,
 	const struct place_offer *o = pl_build_offer(b, at);
 	int64_t v[PLACE_MAX_TERMS] = { 0 };
 
-	/* Of side[] only what is used: options are many. */
 	out->cost = 0;
 	out->offer = (uint32_t)(o - m->w->offers);
 	for (size_t t = 0; t < m->q->nterms; t++)
@@ -205,6 +204,8 @@ option_of(const struct pl_build *b, size_t role, size_t at,
 			out->cost += m->coef[t] * (v[t] - m->shift[t]) *
 			    term_weight(m, role, t);
 	}
+	if (m->nside > 0)
+		out->side = arena_array(m->arena, m->nside, sizeof *out->side);
 	for (size_t s = 0; s < m->nside; s++)
 		out->side[s] = side_value(m, &m->side[s], o, v);
 }
@@ -278,11 +279,13 @@ cells(struct pl_build *b, struct mw_err *err)
 	size_t total = 0;
 
 	m->cells = arena_array(m->arena, m->m * m->n + 1, sizeof *m->cells);
-	for (size_t at = 0; at < m->w->noffers; at++)
-		for (uint32_t x = b->mask[at]; x != 0; x &= x - 1)
-			m->cells[(size_t)__builtin_ctz(x) * m->n +
-			     b->model_site[pl_build_site(b, at)]]
-			    .n++;
+	for (size_t i = 0; i < b->ntaken; i++) {
+		const struct pl_taken *t = &b->taken[i];
+		uint32_t site = b->model_site[pl_build_site(b, t->at)];
+
+		for (uint32_t x = t->mask; x != 0; x &= x - 1)
+			m->cells[(size_t)__builtin_ctz(x) * m->n + site].n++;
+	}
 	for (size_t c = 0; c < m->m * m->n; c++) {
 		m->cells[c].first = (uint32_t)total;
 		total += m->nside == 0 ? m->cells[c].n > 0 : m->cells[c].n;
@@ -322,13 +325,13 @@ options(struct pl_build *b)
 {
 	struct pl_model *m = b->m;
 	bool cheap[PL_MAX_ROLES];
-	struct pl_option o;
+	struct pl_option o = { .side = NULL };
 
 	for (size_t i = 0; i < m->m; i++)
 		cheap[i] = by_price(b, i);
-	for (size_t at = 0; at < m->w->noffers; at++)
-		for (uint32_t x = b->mask[at]; x != 0; x &= x - 1) {
-			size_t i = (size_t)__builtin_ctz(x);
+	for (const struct pl_taken *t = b->taken; t < b->taken + b->ntaken; t++)
+		for (uint32_t x = t->mask; x != 0; x &= x - 1) {
+			size_t i = (size_t)__builtin_ctz(x), at = t->at;
 			uint32_t site = b->model_site[pl_build_site(b, at)];
 			struct pl_cell *c = &m->cells[i * m->n + site];
 			struct pl_option *best = &m->options[c->first];

@@ -167,7 +167,9 @@ place_prepared_bytes(const struct place_prepared *p)
 			sum += n * n * sizeof(uint32_t);
 	if (p->columns.offer != NULL)
 		sum += p->w.noffers *
-			(3 * sizeof(int64_t) + 5 * sizeof(uint32_t)) +
+			(3 * sizeof(int64_t) + 7 * sizeof(uint32_t) +
+			    sizeof(uint16_t)) +
+		    p->columns.nkinds * sizeof(struct pl_kind) +
 		    p->columns.nwords * sizeof(char *);
 	return sum;
 }

@@ -18,7 +18,7 @@
  * change; it outlives the prepared one, which outlives the answers' use of
  * the world. A changed world (a price, a time, an offer) is prepared anew.
  *
- * Memory: 4 bytes per pair of sites and statistic, and 48 per offer.
+ * Memory: 4 bytes per pair of sites and statistic, and 60 per offer.
  */
 #ifndef MW_PLACEMENT_PREPARED_H
 #define MW_PLACEMENT_PREPARED_H

@@ -28,22 +28,46 @@ pl_tick(struct pl_ctl *ctl)
 	return ctl->cut != PLACE_NOT_CUT || ctl->probe_cut;
 }
 
+/* What depends on the number of elements. */
+static void
+graph_new(struct pl_search *s, const struct pl_model *m)
+{
+	s->m = m;
+	s->words = m->nel / 64 + 1;
+	s->adj = xcalloc(m->nel * s->words + 1, sizeof *s->adj);
+	s->adj_built = xcalloc(m->nel + 1, sizeof *s->adj_built);
+	s->in = xcalloc(s->words, sizeof *s->in);
+	s->bound = pl_bound_new(m, m->nel);
+}
+
+static void
+graph_free(struct pl_search *s)
+{
+	free(s->adj);
+	free(s->adj_built);
+	free(s->in);
+	pl_bound_free(s->bound);
+}
+
+void
+pl_search_use(struct pl_search *s, const struct pl_model *m)
+{
+	graph_free(s);
+	graph_new(s, m);
+}
+
 struct pl_search *
 pl_search_new(const struct pl_model *m, struct pl_ctl *ctl, size_t topk,
     bool feasibility)
 {
 	struct pl_search *s = xcalloc(1, sizeof *s);
 
-	s->m = m;
+	graph_new(s, m);
 	s->ctl = ctl;
 	s->feasibility = feasibility;
 	s->topk = topk;
 	s->thr = ctl->has_below && !feasibility ? ctl->below : PL_INF;
 	s->open = PL_INF;
-	s->words = m->nel / 64 + 1;
-	s->adj = xcalloc(m->nel * s->words + 1, sizeof *s->adj);
-	s->adj_built = xcalloc(m->nel + 1, sizeof *s->adj_built);
-	s->in = xcalloc(s->words, sizeof *s->in);
 	for (enum place_level l = PLACE_LEVEL_SITE; l < PLACE_LEVEL_COUNT;
 	     l++) {
 		s->used[l] = xcalloc(m->ngroups[l] + 1, sizeof *s->used[l]);
@@ -53,7 +77,6 @@ pl_search_new(const struct pl_model *m, struct pl_ctl *ctl, size_t topk,
 	}
 	s->user_now = xcalloc(2 * m->nusers + 1, sizeof *s->user_now);
 	s->top = xcalloc(topk + 1, sizeof *s->top);
-	s->bound = pl_bound_new(m, m->nel);
 	s->ship = pl_bound_new(m, 0);
 	s->leaf = pl_leaf_new(m);
 	s->median = feasibility ? NULL : pl_median_new(m);
@@ -72,16 +95,12 @@ pl_search_free(struct pl_search *s)
 		free(s->top[i].units);
 	}
 	free(s->top);
-	free(s->adj);
-	free(s->adj_built);
-	free(s->in);
-	free(s->live);
+	graph_free(s);
 	for (int l = PLACE_LEVEL_SITE; l < PLACE_LEVEL_COUNT; l++) {
 		free(s->used[l]);
 		free(s->mark[l]);
 	}
 	free(s->user_now);
-	pl_bound_free(s->bound);
 	pl_bound_free(s->ship);
 	pl_leaf_free(s->leaf);
 	pl_median_free(s->median);
@@ -217,16 +236,29 @@ pl_narrow(struct pl_search *s, uint32_t *out, const uint32_t *list, size_t from,
 	return d;
 }
 
-/* Counts the csp and the region of e, each once. */
+/* Counts the csp and the region of e, each once, where minima ask for it. */
 static void
 count_place(struct pl_search *s, uint32_t e, uint32_t *distinct)
 {
 	for (int l = PLACE_LEVEL_REGION; l < PLACE_LEVEL_COUNT; l++) {
 		uint32_t *mark = &s->mark[l][s->m->at[l][s->m->el[e].site]];
 
+		if (s->m->min[l] < 2)
+			continue;
 		distinct[l] += *mark != s->mark_no;
 		*mark = s->mark_no;
 	}
+}
+
+static bool
+enough(const struct pl_model *m, const uint32_t *d, size_t room)
+{
+	if (room < m->k)
+		return false;
+	for (int l = PLACE_LEVEL_REGION; l < PLACE_LEVEL_COUNT; l++)
+		if (m->min[l] > 1 && d[l] < m->min[l])
+			return false;
+	return true;
 }
 
 /* With e chosen too: enough csps, regions and room among its neighbours? */
@@ -234,8 +266,7 @@ static bool
 viable(struct pl_search *s, uint32_t e)
 {
 	const struct pl_model *m = s->m;
-	const uint64_t *row = pl_graph_row(s, e);
-	const uint32_t *min = m->min;
+	const uint64_t *row;
 	uint32_t d[PLACE_LEVEL_COUNT] = { 0 };
 	size_t room = m->el[e].cap;
 
@@ -245,20 +276,20 @@ viable(struct pl_search *s, uint32_t e)
 		room += m->el[s->chosen[c]].cap;
 	}
 	count_place(s, e, d);
+	if (enough(m, d, room))
+		return true;
+	row = pl_graph_row(s, e);
 	for (size_t w = 0; w < s->words; w++)
 		for (uint64_t x = row[w] & s->in[w]; x != 0; x &= x - 1) {
 			uint32_t y =
 			    (uint32_t)(64 * w) + (uint32_t)__builtin_ctzll(x);
 
-			if (room >= m->k &&
-			    d[PLACE_LEVEL_CSP] >= min[PLACE_LEVEL_CSP] &&
-			    d[PLACE_LEVEL_REGION] >= min[PLACE_LEVEL_REGION])
+			if (enough(m, d, room))
 				return true;
 			count_place(s, y, d);
 			room += m->el[y].cap;
 		}
-	return room >= m->k && d[PLACE_LEVEL_CSP] >= min[PLACE_LEVEL_CSP] &&
-	    d[PLACE_LEVEL_REGION] >= min[PLACE_LEVEL_REGION];
+	return enough(m, d, room);
 }
 
 /* Drops candidates that no group can have, until nothing changes. */

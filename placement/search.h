@@ -34,7 +34,7 @@ struct pl_pick {
 	uint32_t e, col; /* its class */
 	pl_cost without; /* at least so much dearer are groups that lack it */
 };
-size_t pl_bound_picks(const struct pl_search *s, const uint32_t *list, size_t n,
+size_t pl_bound_picks(const struct pl_search *s, const uint32_t *list,
     struct pl_pick *out);
 
 /* Best first: all groups of candidates of list. The objective must be a sum

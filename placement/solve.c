@@ -304,6 +304,7 @@ place(struct place_answer *a, const struct place_query *q,
 
 	while (more && ok) {
 		struct pl_model *m;
+		bool whole;
 
 		if (!g.last)
 			g.last = !next_stage(&g.st, q, &g.from);
@@ -313,11 +314,16 @@ place(struct place_answer *a, const struct place_query *q,
 		memcpy(a->removed, m->removed, q->nroles * sizeof *a->removed);
 		more = data_suffices(a, q, w, m);
 		/* Only where one stage has all terms, and no caps of others. */
-		if (more && small != NULL && g.last && g.from == 0 &&
-		    !g.split && m->nfit == g.st.nterms)
-			pl_small_make(small, m, a->arena);
+		whole = more && small != NULL && g.last && g.from == 0 &&
+		    !g.split && m->nfit == g.st.nterms;
 		if (more)
 			ok = one_stage(a, &g, q, m, ctl, &more, err);
+		if (whole && ok)
+			pl_small_make(small, m,
+			    a->nranked > 0 && !q->lexicographic
+				? (pl_cost)a->ranked[0].score
+				: PL_INF,
+			    a->arena);
 		pl_model_free(m);
 	}
 	if (g.split && a->nranked > 0)

@@ -48,6 +48,11 @@ struct pl_names { /* of sites */
 	uint8_t *differs;
 };
 
+struct pl_kind { /* of offers that differ in site, name and price only */
+	int64_t vcpu, memory;
+	uint32_t arch, connection;
+};
+
 struct pl_columns { /* of offers, grouped by site, else in their order */
 	uint32_t *offer; /* of the world */
 	uint32_t *first; /* per site, and one more */
@@ -56,6 +61,12 @@ struct pl_columns { /* of offers, grouped by site, else in their order */
 	uint32_t *spec, *connection, *arch; /* words; 0: not known */
 	const char **word; /* sorted; from 1 */
 	uint32_t nwords;
+	uint16_t *kind;
+	struct pl_kind *kinds;
+	uint32_t nkinds; /* 0: too many to be of use */
+	/* The offers of each site by price, those without last, then by their
+	 * name; and by their name. */
+	uint32_t *by_price, *by_spec;
 };
 
 struct place_prepared {
@@ -83,6 +94,8 @@ const struct pl_columns *pl_world_columns(const struct place_world *w);
 uint32_t pl_columns_word(const struct pl_columns *c, const char *text);
 
 void pl_columns_make(struct pl_columns *c, const struct place_world *w,
+    struct arena *arena);
+void pl_kinds_make(struct pl_columns *c, const struct place_world *w,
     struct arena *arena);
 void pl_names_make(struct pl_names *p, const struct place_world *w,
     struct arena *arena);
