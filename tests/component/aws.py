@@ -22,7 +22,8 @@ class Aws(product.Product):
         super().__init__(build)
         self.moto = moto.Moto(server, 5555, self.dir)
         # what a target without ClientToken lacks the proxy keeps
-        self.proxy = faultproxy.Proxy(("127.0.0.1", 0), ("127.0.0.1", 5555), os.environ.get("MW_PROXY_LOG", self.dir + "/proxy.log"), True).start()
+        self.proxy = faultproxy.Proxy(("127.0.0.1", 0), ("127.0.0.1", 5555),
+                                      os.environ.get("MW_PROXY_LOG", self.dir + "/proxy.log"), True).start()
         self.first = None
 
     def credential(self, name, id, secret):
@@ -98,6 +99,15 @@ def connections(p):
     j = p.connect("aws-nowhere", good, "atlantis-1")
     p.proxy.clear()
     told(p, "a region that is not there is said", [j, p.get("/v1/connections")], "valid region, not 'atlantis-1'")
+    # moto's own policies refuse
+    j = p.connect("aws-weak", p.credential("weak", *p.moto.weak))
+    told(p, "permissions that are missing are named, all of them", j, "may not " + ", ".join(moto.DENIED))
+    p.proxy.add("skew", count=0, seconds=3 * 86400, action="DescribeRegions", code="AuthFailure")
+    j = p.connect("aws-late", good)
+    p.proxy.clear()
+    told(p, "a clock that is off by days is said, not a wrong key", j, "this machine's clock is 3 days behind")
+    for name in ("aws-wrong", "aws-nowhere", "aws-weak", "aws-late"):
+        p.api("DELETE", "/v1/connections/" + name)
 
 
 def wrong_input(p):
@@ -105,53 +115,84 @@ def wrong_input(p):
     check("an unknown type is refused at once", status == 400 and "t3.enormous" in json.dumps(j), j)
     status, j = p.put("bad", image="windows-3.11")
     check("an unknown image is refused at once", status == 400 and "windows-3.11" in json.dumps(j), j)
+    status, j = p.put("bad", zone="us-east-1z")
+    check("an unknown zone is refused at once, with those there are", status == 400 and
+          "no zone us-east-1z" in json.dumps(j) and "us-east-1a us-east-1b" in json.dumps(j), j)
     status, j = p.put("noami", image="ami-00000000000000000")
     check("an image by its id is accepted", status == 202, j)
     vm = until(lambda: (v := p.mcis("noami")["vms"][0])["status"] == "Failed" and v, 20)
     told(p, "an image that is not there: the cloud's words", vm, "InvalidAMIID", "INVALID")
 
 
+NAMES = ("lost", "gone", "slow", "done5xx", "torn", "html", "early", "twice")
+STEPS = ("s1", "s2", "s3")
+
+
 def faults(p):
-    """One VM per fault, and a fault in each step before, all in one MCIS."""
+    """One VM per fault of RunInstances; networks whose steps fail; faults by
+    chance; all at once, as none waits for another."""
     add = p.proxy.add
     run = dict(action="RunInstances")
     add("dropAfter", body=of("lost-1"), **run)
     add("dropBefore", body=of("gone-1"), **run)
-    add("answer", body=of("slow-1"), status=503, code="RequestLimitExceeded", **run)
+    add("answer", body=of("slow-1"), status=503, code="RequestLimitExceeded", headers={"Retry-After": "1"}, **run)
     add("after", body=of("done5xx-1"), status=503, code="Unavailable", **run)
     add("truncate", body=of("torn-1"), **run)
     add("after", body=of("html-1"), status=200, headers={"Content-Type": "text/html"}, body_is="<html><p>hello", **run)
     add("answer", body=of("early-1"), code="InvalidGroup.NotFound", **run)
+    add("double", body=of("twice-1"), at="once", **run)
     add("dropAfter", action="CreateVpc")
     add("after", action="CreateInternetGateway", status=500, code="InternalError")
     add("cut", action="CreateSubnet")
     add("dropAfter", action="CreateSecurityGroup")
     add("dropAfter", action="ImportKeyPair")
+    for seed, kind in enumerate(("dropAfter", "dropBefore", "cut", "double")):
+        add(kind, body=of("chance-[0-9]*"), count=0, probability=0.15, seed=seed, **run)
     add("answer", action="DescribeInstances", code="InvalidInstanceID.NotFound", forS=1)
-    names = ("lost", "gone", "slow", "done5xx", "torn", "html", "early")
-    status, j = p.put("m", groups=[group(n) for n in names] + [
+    before = p.moto.all()["vpcs"]
+    status, j = p.put("m", groups=[group(n) for n in NAMES] + [
         group("a", 2, zone="us-east-1a"), group("b", zone="us-east-1b")])  # its network is the second
     assert status == 202, j
+    p.put("chance", groups=[group("chance", 8)])
+    for name in STEPS:
+        p.put(name)
     v = p.running("m")
-    for name in names:
+    for name in NAMES:
         mine = [x for x in v if x.get("tags", {}).get("mw-vm") == name + "-1"]
         sends = [x for x in p.proxy.log("RunInstances") if re.search(of(name + "-1"), x["body"])]
         check("%s: exactly one instance, one token in %d sends" % (name, len(sends)),
               len(mine) == 1 and len({x["token"] for x in sends}) == 1, (v, sends))
         check("%s: each send is signed by its time" % name,
               len({x["date"] for x in sends}) == len({x["signature"] for x in sends}), sends)
-    check("ten VMs, where their groups want them", len(v) == 10 and
+    check("eleven VMs, where their groups want them", len(v) == 11 and
           sorted(x.get("zone") for x in v if x["tags"]["mw-vm"][:2] in ("a-", "b-")) ==
           ["us-east-1a"] * 2 + ["us-east-1b"], v)
-    check("one network in spite of all", len(p.moto.all()["vpcs"] - p.first["vpcs"]) == 2, p.moto.all())
+    v = p.running("chance")
+    sends = [x for x in p.proxy.log("RunInstances") if re.search(of("chance-[0-9]*"), x["body"])]
+    check("faults by chance: eight instances, eight tokens in %d sends" % len(sends),
+          len(v) == 8 and len({x["token"] for x in sends}) == 8, (v, sends))
+    check("each network is made whole in spite of all", all(len(p.running(n)) == 1 for n in STEPS))
+    made = p.moto.all()["vpcs"] - before
+    check("and once for each group of VMs", len(made) == 2 + len(STEPS), made)
     p.proxy.clear()
+    for name in STEPS + ("chance",):
+        p.delete(name)
 
 
 def verbs(p):
+    """With a cloud whose clock is 20 minutes ahead."""
+    since = len(p.proxy.log())
+    for action in ("StopInstances", "StartInstances", "RebootInstances", "DescribeInstances"):
+        p.proxy.add("skew", action=action, count=0, seconds=1200)
     for action, word in (("suspend", "Suspended"), ("resume", "Running"), ("reboot", "Running")):
         _, j = p.do("m", action)
         check("%s ends done, all %s" % (action, word), j.get("state") == "done" and
               set(p.statuses("m")) == {word}, (j, p.statuses("m")))
+    refused = [x for x in p.proxy.log(since=since) if x["status"] == 400]
+    log = open(p.dir + "/milkywayd.log").read()
+    check("this machine's clock is corrected, at the cost of few calls (%d)" % len(refused),
+          0 < len(refused) <= 12 and "clock is off" in log, refused)
+    p.proxy.clear()
     status, j = p.put("m", groups=[group("a", 3, zone="us-east-1a")], query="?allowRemove=1")
     check("scale is accepted", status == 202, j)
     v = until(lambda: len(x := p.moto.instances(mw_mcis="m")) == 3 and p.statuses("m") == ["Running"] * 3 and x, 30)
@@ -161,7 +202,8 @@ def verbs(p):
 
 def full(p):
     no_room = "We currently do not have sufficient t3.micro capacity in the zone you requested."
-    p.proxy.add("answer", action="RunInstances", body=of("full-1"), code="InsufficientInstanceCapacity", message=no_room)
+    p.proxy.add("answer", action="RunInstances", body=of("full-1"), code="InsufficientInstanceCapacity",
+                message=no_room)
     p.proxy.add("answer", action="RunInstances", body=of("pinned-1"), count=0, code="InsufficientInstanceCapacity",
                 message=no_room)
     p.proxy.add("answer", action="RunInstances", body=of("quota-1"), count=0, code="VcpuLimitExceeded",
@@ -188,6 +230,9 @@ def killed(p):
     until(lambda: len(p.moto.instances()) >= n + 2, 20)
     p.kill()
     p.proxy.clear()
+    # within the bound lists do not show them yet
+    p.proxy.add("replace", action="DescribeInstances", pattern="<reservationSet>.*</reservationSet>",
+                by="<reservationSet></reservationSet>", forS=1)
     p.start()
     v = p.running("kill")
     sends = p.proxy.log("RunInstances", since)
@@ -208,12 +253,13 @@ def the_end(p):
     check("nothing is left: instances, networks, subnets, groups, keys, gateways, routes", left,
           ({k: sorted(v - p.first[k]) for k, v in now.items()}, p.get("/v1/connections")))
     log = open(p.dir + "/milkywayd.log").read()
-    check("the secret is in no log", p.moto.secret not in log and "x" * 40 not in log)
+    check("the secrets are in no log", not [s for s in (p.moto.secret, p.moto.weak[1], "x" * 40) if s in log])
 
 
 def cases(p):
-    p.start("link.address=127.0.0.1", "link.advertise=127.0.0.1", "agent.install=false", "log.level=debug", "credentials.dir=" + p.dir,
-            "cloud.late_apply_s=1", "cloud.list_visible_s=1", "lifecycle.poll_ms=500")
+    p.start("link.address=127.0.0.1", "link.advertise=127.0.0.1", "agent.install=false", "log.level=debug",
+            "credentials.dir=" + p.dir,
+            "cloud.late_apply_s=1", "cloud.list_visible_s=1", "lifecycle.poll_ms=200", "cloud.rate_percent=500")
     for case in (connections, wrong_input, faults, verbs, full, killed, the_end):
         began = time.monotonic()
         case(p)

@@ -4,6 +4,7 @@ The signature here is not the one of the product: two readings of one text."""
 import hashlib
 import hmac
 import http.client
+import json
 import os
 import re
 import subprocess
@@ -11,13 +12,14 @@ import time
 import urllib.parse
 import xml.etree.ElementTree as ET
 
+DENIED = ("ec2:CreateVpc", "ec2:RunInstances", "ec2:StopInstances", "ec2:TerminateInstances")  # to the user "weak"
 NS = re.compile(r"\{[^}]*\}")
 
 
 class Moto:
     def __init__(self, server, port, dir):
         self.port = port
-        env = dict(os.environ, INITIAL_NO_AUTH_ACTION_COUNT="3", MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION="1",
+        env = dict(os.environ, INITIAL_NO_AUTH_ACTION_COUNT="6", MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION="1",
                    MOTO_ENABLE_AMI_VALIDATION="1", MOTO_ENABLE_KEYPAIR_VALIDATION="1")
         self.log = open(dir + "/moto.log", "w")
         self.process = subprocess.Popen([server, "-H", "127.0.0.1", "-p", str(port)], env=env, stdout=self.log,
@@ -31,13 +33,20 @@ class Moto:
                 if time.monotonic() > end or self.process.poll() is not None:
                     raise AssertionError("moto does not start")
                 time.sleep(0.1)
-        # the first three calls are not checked
-        self.iam(Action="CreateUser", UserName="u")
-        self.iam(Action="PutUserPolicy", UserName="u", PolicyName="p",
-                 PolicyDocument='{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}')
-        key = self.iam(Action="CreateAccessKey", UserName="u")
-        self.id = re.search("<AccessKeyId>(.*?)<", key).group(1)
-        self.secret = re.search("<SecretAccessKey>(.*?)<", key).group(1)
+        # the first six calls are not checked
+        self.id, self.secret = self.user("u")
+        self.weak = self.user("weak", *DENIED)
+
+    def user(self, name, *denied):
+        """A user who may do everything but that: (access key, secret)."""
+        rules = [{"Effect": "Allow", "Action": "*", "Resource": "*"}]
+        if denied:
+            rules.append({"Effect": "Deny", "Action": list(denied), "Resource": "*"})
+        self.iam(Action="CreateUser", UserName=name)
+        self.iam(Action="PutUserPolicy", UserName=name, PolicyName="p",
+                 PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": rules}))
+        key = self.iam(Action="CreateAccessKey", UserName=name)
+        return [re.search("<%s>(.*?)<" % k, key).group(1) for k in ("AccessKeyId", "SecretAccessKey")]
 
     def iam(self, **form):
         c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
