@@ -2,10 +2,11 @@
 # All checks and tests. Ends with one line "N passed, M failed, K skipped".
 # Exit status 1 if anything failed.
 #
-# After the build two rows of stages run at the same time: unit and component
-# tests, which mostly wait, and beside them, with less priority, what only
-# computes. What the second row says is printed after the first has ended.
-# Fuzzing comes last, alone: it finds as much as its time allows.
+# After the build and what is quick, two rows of stages run at the same time:
+# unit and component tests, which mostly wait, and beside them, with less
+# priority, what only computes. What the second row says is printed after the
+# first has ended. Fuzzing comes last, alone: it finds as much as its time
+# allows.
 #
 # MW_STAGES="unit component" runs only those; MW_FUZZ_S sets the fuzz time per
 # target; MW_LIMIT_S: all of it may take so long (1440).
@@ -18,7 +19,7 @@ rm -f build/log/*.pid
 export MW_FUZZ_S=${MW_FUZZ_S:-5}
 limit=${MW_LIMIT_S:-1440}
 jobs=$(nproc)
-all="build deps clang layers headers purity gates format unit component asan fuzz-build fuzz"
+all="build layers headers purity gates format deps clang unit component asan fuzz-build fuzz"
 stages=" ${MW_STAGES:-$all} "
 for s in $stages; do
 	case " $all " in *" $s "*) ;; *)
@@ -57,7 +58,8 @@ stage() { # NAME COMMAND...: one pass or fail, its log only if it failed
 tests() { # NAME COMMAND...
 	local name=$1 began=$SECONDS
 	echo "--    $name"
-	limited "$@" 2>&1 | tee "build/log/$name.log" | sed 's/^/      /'
+	limited "$@" 2>&1 | tee "build/log/$name.log" |
+		sed -u '/^  \(CC\|LINK\)  /d; s/^/      /'
 	[ "${PIPESTATUS[0]}" -eq 0 ] || grep -q '[1-9][0-9]* failed' "build/log/$name.log" ||
 		echo "0 1 0" >>"$MW_TALLY"
 	echo "      ($((SECONDS - began)) s)"
@@ -94,12 +96,13 @@ rm -f build/log/stopped
 trap stop TERM INT HUP
 
 {
-	run build
+	# one make at a time in build/release: it reads what compilers write there
+	row build layers headers purity gates format
 	(
 		renice -n 5 -p "$BASHPID" >/dev/null
 		# what component tests want from the network, so that it is there
 		case $stages in *" component "*) bash tests/lib/moto.sh >build/log/moto.log 2>&1 ;; esac
-		row deps layers gates format purity headers clang asan fuzz-build
+		row deps clang asan fuzz-build
 	) >build/log/beside.log 2>&1 &
 	beside=$!
 	row unit component
