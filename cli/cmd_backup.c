@@ -83,7 +83,7 @@ run_backup(struct cli *c, int argc, char **argv)
 		    (double)info.db_bytes / 1048576);
 	}
 	fprintf(stderr,
-	    "keys are not in it: keep ca.key, ca.pem and ssh/ of "
+	    "keys are not in it: keep seal.key, ca.* and ssh/ of "
 	    "the state directory, too\n");
 	return 0;
 }

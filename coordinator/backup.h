@@ -1,7 +1,7 @@
 /*
  * backup.h - backups of the database while it is in use, and putting one back.
  *
- * In a backup: the database. Not in it: private keys (ca.key, ssh/), API
+ * In a backup: the database. Not in it: private keys (ca.key.sealed, ssh/), API
  * tokens (the database has their hashes), secrets of clouds. See
  * docs/backup.md.
  */

@@ -1,7 +1,7 @@
 /*
- * ca.c - see ca.h. Files below the state directory: ca.key and ca.pem, and
- * ssh/<key id> with its .pub. The coordinator's own key is new at each start
- * and lives in memory only.
+ * ca.c - see ca.h. Files below the state directory: ca.key.sealed and ca.pem,
+ * ssh/<key id>.sealed and ssh/<key id>.pub. The coordinator's own key is new at
+ * each start and lives in memory only.
  */
 #include "coordinator/ca.h"
 
@@ -11,27 +11,34 @@
 #include "common/pure/ids.h"
 #include "common/tls.h"
 #include "coordinator/remote/ssh_key.h"
+#include "drivers/seal.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define PEM_MAX 65536
+#define CA_NAME "ca"
 #define SERVER_LIFETIME_S (INT64_C(365) * 86400)
 
 struct ca {
 	char *dir, *deployment;
+	struct seal *seal;
 	struct str key, cert;
 };
 
 static bool load(struct ca *ca, struct mw_err *err);
-static bool make(struct ca *ca, const char *key_file, const char *cert_file,
-    struct mw_err *err);
+static bool make(struct ca *ca, const char *cert_file, struct mw_err *err);
+static bool seal_plain(struct ca *ca, enum seal_kind kind, const char *name,
+    const char *path, struct mw_err *err);
+static bool seal_folder(struct ca *ca, const char *dir, struct mw_err *err);
 static void wipe(struct str *s);
 static char *key_path(const struct ca *ca, const char *key_id,
     const char *suffix);
-static bool make_pair(const char *priv, const char *pub, const char *key_id,
+static bool make_pair(const struct ca *ca, const char *pub, const char *key_id,
     struct mw_err *err);
 
 struct ca *
@@ -43,7 +50,9 @@ ca_open(const char *state_dir, const char *deployment, struct mw_err *err)
 
 	ca->dir = xstrdup(state_dir);
 	ca->deployment = xstrdup(deployment);
-	ok = file_mkdirs(ssh, 0700, err) && load(ca, err);
+	ca->seal = seal_new(state_dir);
+	ok = file_mkdirs(ssh, 0700, err) && load(ca, err) &&
+	    seal_folder(ca, ssh, err);
 	free(ssh);
 	if (!ok) {
 		ca_free(ca);
@@ -59,6 +68,7 @@ ca_free(struct ca *ca)
 		return;
 	wipe(&ca->key);
 	str_free(&ca->cert);
+	seal_free(ca->seal);
 	free(ca->deployment);
 	free(ca->dir);
 	free(ca);
@@ -110,20 +120,18 @@ bool
 ca_ssh_key(const struct ca *ca, const char *key_id, struct str *public_key,
     struct str *private_key, struct mw_err *err)
 {
-	char *priv, *pub;
+	char *pub;
 	bool ok;
 
 	if (!id_valid(key_id))
 		return err_set(err, MW_INVALID, 0, "bad key name");
-	priv = key_path(ca, key_id, "");
 	pub = key_path(ca, key_id, ".pub");
 	/* The public half is written last: with it the pair is complete. */
-	ok = access(pub, F_OK) == 0 || make_pair(priv, pub, key_id, err);
+	ok = access(pub, F_OK) == 0 || make_pair(ca, pub, key_id, err);
 	if (ok && public_key)
 		ok = file_read(pub, PEM_MAX, public_key, err);
 	if (ok && private_key)
-		ok = file_read(priv, PEM_MAX, private_key, err);
-	free(priv);
+		ok = seal_get_as(ca->seal, SEAL_SSH, key_id, private_key, err);
 	free(pub);
 	return ok || err_wrap(err, "SSH key %s", key_id);
 }
@@ -131,17 +139,34 @@ ca_ssh_key(const struct ca *ca, const char *key_id, struct str *public_key,
 void
 ca_ssh_key_forget(const struct ca *ca, const char *key_id)
 {
-	char *priv, *pub;
+	struct mw_err err = MW_ERR_INIT;
+	char *pub;
 
 	if (!id_valid(key_id))
 		return;
-	priv = key_path(ca, key_id, "");
 	pub = key_path(ca, key_id, ".pub");
-	if ((unlink(pub) < 0 && errno != ENOENT) ||
-	    (unlink(priv) < 0 && errno != ENOENT))
+	if (unlink(pub) < 0 && errno != ENOENT)
 		log_warn("ca", key_id, "cannot remove a key\terrno=%d", errno);
-	free(priv);
+	if (!seal_remove_as(ca->seal, SEAL_SSH, key_id, &err))
+		log_warn("ca", key_id, "%s", err.msg);
 	free(pub);
+}
+
+bool
+ca_unseal(const char *state_dir, const char *what, struct str *out,
+    struct mw_err *err)
+{
+	struct seal *s = seal_new(state_dir);
+	bool ca = str_eq(what, "ca.key"), ok;
+
+	if (!ca && !str_starts(what, "ssh/"))
+		ok = err_set(err, MW_INVALID, 0,
+		    "what can be unsealed is ca.key or ssh/NAME");
+	else
+		ok = seal_get_as(s, ca ? SEAL_CA : SEAL_SSH,
+		    ca ? CA_NAME : what + strlen("ssh/"), out, err);
+	seal_free(s);
+	return ok;
 }
 
 static bool
@@ -153,9 +178,10 @@ load(struct ca *ca, struct mw_err *err)
 
 	/* The certificate is written last: with it the CA is complete. */
 	if (access(cert, F_OK) < 0 && errno == ENOENT)
-		ok = make(ca, key, cert, err);
+		ok = make(ca, cert, err);
 	else
-		ok = file_read(key, PEM_MAX, &ca->key, err) &&
+		ok = seal_plain(ca, SEAL_CA, CA_NAME, key, err) &&
+		    seal_get_as(ca->seal, SEAL_CA, CA_NAME, &ca->key, err) &&
 		    file_read(cert, PEM_MAX, &ca->cert, err);
 	free(key);
 	free(cert);
@@ -163,16 +189,61 @@ load(struct ca *ca, struct mw_err *err)
 }
 
 static bool
-make(struct ca *ca, const char *key_file, const char *cert_file,
-    struct mw_err *err)
+make(struct ca *ca, const char *cert_file, struct mw_err *err)
 {
 	if (!tls_key_new(&ca->key, err) ||
 	    !tls_ca_new(str_cstr(&ca->key), ca->deployment, &ca->cert, err) ||
-	    !file_write(key_file, ca->key.p, ca->key.len, 0600, err) ||
+	    !seal_put_as(ca->seal, SEAL_CA, CA_NAME, ca->key.p, ca->key.len,
+		err) ||
 	    !file_write(cert_file, ca->cert.p, ca->cert.len, 0644, err))
 		return false;
 	log_info("ca", NULL, "made the private CA\tfile=%s", cert_file);
 	return true;
+}
+
+/* Of an earlier version, or put back from a copy: it is sealed, and goes when
+ * that is durable. None is fine. */
+static bool
+seal_plain(struct ca *ca, enum seal_kind kind, const char *name,
+    const char *path, struct mw_err *err)
+{
+	struct str text = STR_INIT;
+	bool ok;
+
+	if (access(path, F_OK) < 0 && errno == ENOENT)
+		return true;
+	ok = file_read(path, PEM_MAX, &text, err) &&
+	    seal_put_as(ca->seal, kind, name, text.p, text.len, err);
+	if (ok && unlink(path) < 0)
+		ok = err_set(err, MW_INTERNAL, errno, "cannot remove %s: %s",
+		    path, strerror(errno));
+	if (ok)
+		log_info("ca", NULL, "a plain key is sealed now\tfile=%s",
+		    path);
+	wipe(&text);
+	return ok;
+}
+
+static bool
+seal_folder(struct ca *ca, const char *dir, struct mw_err *err)
+{
+	DIR *d = opendir(dir);
+	struct dirent *e;
+	bool ok = true;
+
+	while (ok && d && (e = readdir(d))) {
+		char *path;
+
+		/* names with a suffix are no ids */
+		if (!id_valid(e->d_name))
+			continue;
+		path = key_path(ca, e->d_name, "");
+		ok = seal_plain(ca, SEAL_SSH, e->d_name, path, err);
+		free(path);
+	}
+	if (d)
+		closedir(d);
+	return ok || err_wrap(err, "SSH keys");
 }
 
 static void
@@ -190,14 +261,15 @@ key_path(const struct ca *ca, const char *key_id, const char *suffix)
 }
 
 static bool
-make_pair(const char *priv, const char *pub, const char *key_id,
+make_pair(const struct ca *ca, const char *pub, const char *key_id,
     struct mw_err *err)
 {
 	struct str private_pem = STR_INIT, public_line = STR_INIT;
 	bool ok;
 
 	ok = ssh_key_new(key_id, &private_pem, &public_line, err) &&
-	    file_write(priv, private_pem.p, private_pem.len, 0600, err) &&
+	    seal_put_as(ca->seal, SEAL_SSH, key_id, private_pem.p,
+		private_pem.len, err) &&
 	    file_write(pub, public_line.p, public_line.len, 0644, err);
 	wipe(&private_pem);
 	str_free(&public_line);

@@ -1,7 +1,8 @@
 /*
  * ca.h - the deployment's private CA, the coordinator's own certificate, and
- * one SSH key pair per MCIS. All private halves are files of mode 0600 below
- * the state directory; they never enter the database, a log or an answer.
+ * one SSH key pair per MCIS. All private halves are sealed (drivers/seal.h) and
+ * lie below the state directory; they never enter the database, a log or an
+ * answer. Plain files of earlier versions are sealed at the start.
  */
 #ifndef MW_COORDINATOR_CA_H
 #define MW_COORDINATOR_CA_H
@@ -37,6 +38,9 @@ SSL_CTX *ca_server_ctx(const struct ca *ca, struct mw_err *err) mw_must_check;
  */
 bool ca_ssh_key(const struct ca *ca, const char *key_id, struct str *public_key,
     struct str *private_key, struct mw_err *err) mw_must_check;
+/* A private half as text, without a coordinator: "ca.key" or "ssh/NAME". */
+bool ca_unseal(const char *state_dir, const char *what, struct str *out,
+    struct mw_err *err) mw_must_check;
 /* The MCIS is gone. */
 void ca_ssh_key_forget(const struct ca *ca, const char *key_id);
 

@@ -7,6 +7,7 @@
 #include "common/pure/alloc.h"
 #include "coordinator/api/api.h"
 #include "coordinator/backup.h"
+#include "coordinator/ca.h"
 #include "coordinator/coord.h"
 #include "coordinator/rescue.h"
 
@@ -146,6 +147,7 @@ static const char usage[] =
     "  --set KEY=VALUE   one setting, e.g. --set api.port=7480\n"
     "  --restore FILE    put this backup into the state directory, then end\n"
     "  --replace         with --restore: also over a database that is there\n"
+    "  --unseal KEY      print a private key, ca.key or ssh/NAME, then end\n"
     "  --print-config    show all settings with their meaning, then end\n"
     "  --print-routes    show method, path and role of every route, then end\n"
     "  --foreground      stay in the foreground (always so)\n"
@@ -160,6 +162,7 @@ enum {
 	OPT_FOREGROUND,
 	OPT_RESTORE,
 	OPT_REPLACE,
+	OPT_UNSEAL,
 	OPT_VERSION,
 	OPT_HELP
 };
@@ -173,12 +176,13 @@ static const struct option options[] = {
 	{ "foreground", no_argument, NULL, OPT_FOREGROUND },
 	{ "restore", required_argument, NULL, OPT_RESTORE },
 	{ "replace", no_argument, NULL, OPT_REPLACE },
+	{ "unseal", required_argument, NULL, OPT_UNSEAL },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ NULL, 0, NULL, 0 },
 };
 
-static const char *restore_file;
+static const char *restore_file, *unseal_what;
 static bool restore_replace;
 
 /* What the command line asks for besides the settings. */
@@ -186,6 +190,7 @@ enum task {
 	TASK_RUN,
 	TASK_PRINT,
 	TASK_RESTORE,
+	TASK_UNSEAL,
 	TASK_END,
 	TASK_WRONG
 };
@@ -196,6 +201,7 @@ static bool one_option(int opt, struct coord_conf *conf, enum task *task,
     struct mw_err *err);
 static void fill_in(struct coord_conf *conf);
 static int restore(const struct coord_conf *conf);
+static int unseal(const struct coord_conf *conf);
 static void harden(void);
 static void footprint(void);
 static int run(const struct coord_conf *conf);
@@ -215,6 +221,7 @@ main(int argc, char **argv)
 	case TASK_WRONG: status = fail(&err); break;
 	case TASK_PRINT: conf_print(keys, ARRAY_LEN(keys), &conf); break;
 	case TASK_RESTORE: status = restore(&conf); break;
+	case TASK_UNSEAL: status = unseal(&conf); break;
 	case TASK_END: break;
 	case TASK_RUN:
 		if (!log_level_parse(conf.log_level, &level)) {
@@ -277,6 +284,10 @@ one_option(int opt, struct coord_conf *conf, enum task *task,
 		*task = TASK_RESTORE;
 		return true;
 	case OPT_REPLACE: restore_replace = true; return true;
+	case OPT_UNSEAL:
+		unseal_what = optarg;
+		*task = TASK_UNSEAL;
+		return true;
 	case OPT_VERSION:
 		puts("milkywayd " MW_VERSION);
 		*task = TASK_END;
@@ -323,6 +334,24 @@ restore(const struct coord_conf *conf)
 	       "milkyway orphans\n",
 	    info.deployment, info.made_at, conf->state_dir);
 	return 0;
+}
+
+/* For ssh -i, and to put a key back elsewhere. */
+static int
+unseal(const struct coord_conf *conf)
+{
+	struct mw_err err = MW_ERR_INIT;
+	struct str text = STR_INIT;
+	bool ok;
+
+	harden();
+	ok = ca_unseal(conf->state_dir, unseal_what, &text, &err) &&
+	    (fwrite(text.p, 1, text.len, stdout) == text.len ||
+		err_set(&err, MW_INTERNAL, 0, "cannot write the key"));
+	if (text.p)
+		explicit_bzero(text.p, text.cap);
+	str_free(&text);
+	return ok ? 0 : fail(&err);
 }
 
 /* Keys are in memory: no core file, no tracing by equals; files are ours

@@ -28,6 +28,21 @@
 #define HEAD_N (MAGIC_N + VERSION_N + NONCE_N)
 #define FILE_MAX (HEAD_N + SEAL_TEXT_MAX + TAG_N)
 
+static const struct {
+	const char *aad;
+	const char *folder, *suffix; /* of its files, in the state directory */
+	const char *noun;
+	const char *lost; /* the way out without it */
+} kinds[SEAL_KINDS] = {
+	[SEAL_CREDENTIAL] = { "credential", "credentials/", "",
+	    "sealed credential", "add the connection again" },
+	[SEAL_CA] = { "ca", "", ".key.sealed", "sealed key of the private CA",
+	    "remove ca.pem and ca.key.sealed: a new CA is made, and agents are "
+	    "installed anew" },
+	[SEAL_SSH] = { "ssh", "ssh/", ".sealed", "sealed SSH key",
+	    "without it nobody can log in to the VMs of that MCIS" },
+};
+
 struct seal {
 	char *dir;
 	struct cred_vault vault;
@@ -132,42 +147,71 @@ make_key(struct seal *s, const char *path, struct mw_err *err)
 }
 
 static bool
-has_secrets(const struct seal *s)
+has_files(const char *state_dir, const char *sub, const char *suffix)
 {
-	char *dir = xasprintf("%s/credentials", s->dir);
+	char *dir = xasprintf("%s/%s", state_dir, sub);
+	size_t k = strlen(suffix);
 	struct dirent *e;
 	DIR *d = opendir(dir);
 	bool is = false;
 
-	while (d && (e = readdir(d)))
-		is = is || e->d_name[0] != '.';
+	while (d && (e = readdir(d))) {
+		size_t n = strlen(e->d_name);
+
+		is = is ||
+		    (e->d_name[0] != '.' && n >= k &&
+			strcmp(e->d_name + n - k, suffix) == 0);
+	}
 	if (d)
 		closedir(d);
 	free(dir);
 	return is;
 }
 
+static bool
+has_secrets(const struct seal *s)
+{
+	return has_files(s->dir, "credentials", "") ||
+	    has_files(s->dir, "ssh", ".sealed") ||
+	    has_files(s->dir, ".", ".key.sealed");
+}
+
+/* The key that somebody else keeps: systemd, or a file of that name. */
+static bool
+foreign_key(struct seal *s, struct mw_err *why)
+{
+	const char *systemd = getenv("CREDENTIALS_DIRECTORY");
+	const char *named = getenv("MILKYWAY_SEAL_KEY");
+	char *path;
+	bool ok;
+
+	if (named && *named) {
+		if (read_key(s, named, true, why))
+			return true;
+		why->code = MW_DENIED; /* none is made instead */
+		return err_hint(why, "$MILKYWAY_SEAL_KEY names it");
+	}
+	if (!systemd || !*systemd)
+		return err_set(why, MW_NOT_FOUND, 0, "no such key");
+	path = xasprintf("%s/milkyway-seal", systemd);
+	ok = read_key(s, path, false, why);
+	free(path);
+	return ok;
+}
+
 /* A key that is lost is not replaced in silence: what it sealed is lost. */
 static bool
 need_key(struct seal *s, bool make, struct mw_err *err)
 {
-	const char *systemd = getenv("CREDENTIALS_DIRECTORY");
 	struct mw_err why = MW_ERR_INIT;
 	char *path;
 	bool ok;
 
-	if (s->loaded)
+	if (s->loaded || foreign_key(s, &why))
 		return true;
-	if (systemd && *systemd) {
-		path = xasprintf("%s/milkyway-seal", systemd);
-		ok = read_key(s, path, false, &why);
-		free(path);
-		if (ok)
-			return true;
-		if (why.code != MW_NOT_FOUND) {
-			*err = why;
-			return false;
-		}
+	if (why.code != MW_NOT_FOUND) {
+		*err = why;
+		return false;
 	}
 	path = xasprintf("%s/seal.key", s->dir);
 	why = (struct mw_err)MW_ERR_INIT;
@@ -177,9 +221,8 @@ need_key(struct seal *s, bool make, struct mw_err *err)
 	} else if (!ok) {
 		*err = why;
 		err_hint(err,
-		    "put the key back, or remove %s/credentials and add the "
-		    "connections again",
-		    s->dir);
+		    "put the key back; without it what it sealed is lost: "
+		    "docs/backup.md, \"Keys\"");
 	}
 	free(path);
 	return ok;
@@ -188,29 +231,32 @@ need_key(struct seal *s, bool make, struct mw_err *err)
 /* ---- sealing ------------------------------------------------------------- */
 
 static char *
-path_of(const struct seal *s, const char *name)
+path_of(const struct seal *s, enum seal_kind kind, const char *name)
 {
-	return xasprintf("%s/credentials/%s", s->dir, name);
+	return xasprintf("%s/%s%s%s", s->dir, kinds[kind].folder, name,
+	    kinds[kind].suffix);
 }
 
 static void
-aad_of(const struct seal *s, const char *name, struct str *aad)
+aad_of(const struct seal *s, enum seal_kind kind, const char *name,
+    struct str *aad)
 {
-	str_addf(aad, "credential|%s|", name);
+	str_addf(aad, "%s|%s|", kinds[kind].aad, name);
 	str_add_hex(aad, s->version, VERSION_N);
 }
 
 /* enc: in = text, out = text + tag. Else the reverse; false: not authentic. */
 static bool
-gcm(const struct seal *s, const char *name, bool enc, const uint8_t *nonce,
-    const uint8_t *in, size_t n, uint8_t *out, uint8_t tag[TAG_N])
+gcm(const struct seal *s, enum seal_kind kind, const char *name, bool enc,
+    const uint8_t *nonce, const uint8_t *in, size_t n, uint8_t *out,
+    uint8_t tag[TAG_N])
 {
 	EVP_CIPHER_CTX *x = EVP_CIPHER_CTX_new();
 	struct str aad = STR_INIT;
 	int len = 0, last = 0;
 	bool ok;
 
-	aad_of(s, name, &aad);
+	aad_of(s, kind, name, &aad);
 	ok = x &&
 	    EVP_CipherInit_ex(x, EVP_aes_256_gcm(), NULL, s->key, nonce, enc) ==
 		1 &&
@@ -240,6 +286,13 @@ bool
 seal_put(struct seal *s, const char *name, const void *text, size_t n,
     struct mw_err *err)
 {
+	return seal_put_as(s, SEAL_CREDENTIAL, name, text, n, err);
+}
+
+bool
+seal_put_as(struct seal *s, enum seal_kind kind, const char *name,
+    const void *text, size_t n, struct mw_err *err)
+{
 	uint8_t *box;
 	char *dir, *path;
 	bool ok;
@@ -248,18 +301,18 @@ seal_put(struct seal *s, const char *name, const void *text, size_t n,
 		return false;
 	if (n == 0 || n > SEAL_TEXT_MAX)
 		return err_set(err, MW_INVALID, 0,
-		    "a credential is at most %d bytes long", SEAL_TEXT_MAX);
+		    "a secret is at most %d bytes long", SEAL_TEXT_MAX);
 	if (!need_key(s, true, err))
 		return false;
 	box = xcalloc(1, HEAD_N + n + TAG_N);
 	memcpy(box, MAGIC, MAGIC_N);
 	memcpy(box + MAGIC_N, s->version, VERSION_N);
 	clock_random(box + MAGIC_N + VERSION_N, NONCE_N);
-	dir = xasprintf("%s/credentials", s->dir);
-	path = path_of(s, name);
-	ok = gcm(s, name, true, box + MAGIC_N + VERSION_N, text, n,
+	dir = xasprintf("%s/%s", s->dir, kinds[kind].folder);
+	path = path_of(s, kind, name);
+	ok = gcm(s, kind, name, true, box + MAGIC_N + VERSION_N, text, n,
 		 box + HEAD_N, box + HEAD_N + n) ||
-	    err_set(err, MW_INTERNAL, 0, "cannot seal a credential");
+	    err_set(err, MW_INTERNAL, 0, "cannot seal a secret");
 	ok = ok && file_mkdirs(dir, 0700, err) &&
 	    file_write(path, box, HEAD_N + n + TAG_N, 0600, err);
 	free(path);
@@ -269,8 +322,8 @@ seal_put(struct seal *s, const char *name, const void *text, size_t n,
 }
 
 static bool
-open_box(const struct seal *s, const char *name, const struct str *box,
-    struct str *out, struct mw_err *err)
+open_box(const struct seal *s, enum seal_kind kind, const char *name,
+    const struct str *box, struct str *out, struct mw_err *err)
 {
 	const uint8_t *p = (const uint8_t *)str_cstr(box);
 	size_t n = box->len - HEAD_N - TAG_N;
@@ -278,27 +331,27 @@ open_box(const struct seal *s, const char *name, const struct str *box,
 	bool ok;
 
 	if (box->len <= HEAD_N + TAG_N || memcmp(p, MAGIC, MAGIC_N) != 0)
-		return err_set(err, MW_DENIED, 0,
-		    "the sealed credential %s is damaged", name);
+		return err_set(err, MW_DENIED, 0, "the %s %s is damaged",
+		    kinds[kind].noun, name);
 	if (memcmp(p + MAGIC_N, s->version, VERSION_N) != 0) {
 		err_set(err, MW_DENIED, 0,
-		    "the credential %s was sealed with another master key",
-		    name);
-		return err_hint(err,
-		    "put the former seal.key back, or add the connection "
-		    "again");
+		    "the %s %s was sealed with another master key",
+		    kinds[kind].noun, name);
+		return err_hint(err, "put the former seal.key back, or %s",
+		    kinds[kind].lost);
 	}
 	text = xcalloc(1, n + 1);
 	memcpy(tag, p + HEAD_N + n, TAG_N);
-	ok = gcm(s, name, false, p + MAGIC_N + VERSION_N, p + HEAD_N, n, text,
-	    tag);
+	ok = gcm(s, kind, name, false, p + MAGIC_N + VERSION_N, p + HEAD_N, n,
+	    text, tag);
 	if (ok)
 		str_addn(out, text, n);
 	else
 		err_set(err, MW_DENIED, 0,
-		    "the sealed credential %s is damaged, or it belongs to "
-		    "another name",
-		    name);
+		    "the %s %s is damaged, or it belongs to another name",
+		    kinds[kind].noun, name);
+	if (!ok)
+		err_hint(err, "put a copy of it back, or %s", kinds[kind].lost);
 	OPENSSL_cleanse(text, n);
 	free(text);
 	return ok;
@@ -307,6 +360,13 @@ open_box(const struct seal *s, const char *name, const struct str *box,
 bool
 seal_get(struct seal *s, const char *name, struct str *out, struct mw_err *err)
 {
+	return seal_get_as(s, SEAL_CREDENTIAL, name, out, err);
+}
+
+bool
+seal_get_as(struct seal *s, enum seal_kind kind, const char *name,
+    struct str *out, struct mw_err *err)
+{
 	struct mw_err why = MW_ERR_INIT;
 	struct str box = STR_INIT;
 	char *path;
@@ -314,13 +374,16 @@ seal_get(struct seal *s, const char *name, struct str *out, struct mw_err *err)
 
 	if (!check_name(name, err))
 		return false;
-	path = path_of(s, name);
+	path = path_of(s, kind, name);
 	ok = file_read(path, FILE_MAX, &box, &why);
 	free(path);
-	if (!ok)
-		err_set(err, why.code, why.sys,
-		    "there is no sealed credential %s", name);
-	ok = ok && need_key(s, false, err) && open_box(s, name, &box, out, err);
+	if (!ok) {
+		err_set(err, why.code, why.sys, "there is no %s %s",
+		    kinds[kind].noun, name);
+		err_hint(err, "put a copy of it back, or %s", kinds[kind].lost);
+	}
+	ok = ok && need_key(s, false, err) &&
+	    open_box(s, kind, name, &box, out, err);
 	str_free(&box);
 	return ok;
 }
@@ -328,12 +391,19 @@ seal_get(struct seal *s, const char *name, struct str *out, struct mw_err *err)
 bool
 seal_remove(struct seal *s, const char *name, struct mw_err *err)
 {
+	return seal_remove_as(s, SEAL_CREDENTIAL, name, err);
+}
+
+bool
+seal_remove_as(struct seal *s, enum seal_kind kind, const char *name,
+    struct mw_err *err)
+{
 	char *path;
 	bool ok;
 
 	if (!check_name(name, err))
 		return false;
-	path = path_of(s, name);
+	path = path_of(s, kind, name);
 	ok = unlink(path) == 0 || errno == ENOENT ||
 	    err_set(err, MW_INTERNAL, errno, "cannot remove %s: %s", path,
 		strerror(errno));

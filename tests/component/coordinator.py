@@ -251,7 +251,10 @@ class Fleet:
         self.c, self.agents = c, {}
         self.deployment = c.call("GET", "/v1/version")[1]["deployment"]
         st = c.dir + "/state/"
-        self.ca = (st + "ca.key", st + "ca.pem")
+        self.ca = (c.dir + "/ca.key", st + "ca.pem")
+        with open(self.ca[0], "wb") as f:
+            f.write(subprocess.run([BUILD + "/milkywayd", "--state-dir", st, "--unseal", "ca.key"], check=True,
+                                   capture_output=True).stdout)
         # slots are numbered from 1; their generation is 1
         self.certs = {}
         for slot in range(1, 5):

@@ -367,9 +367,12 @@ def dropped(p):
 
 def signal_agent(p, mcis, vm, signal):
     """By SSH from aside: an exec would have to wait for the other VMs."""
-    key = next(x for x in os.listdir(p.dir + "/ssh") if not x.endswith(".pub"))
+    name = next(x for x in os.listdir(p.dir + "/ssh") if x.endswith(".pub"))[:-4]
+    key = p.dir + "/login"
+    with open(os.open(key, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as f:
+        f.write(p.run("milkywayd", "--state-dir", p.dir, "--unseal", "ssh/" + name)[1])
     native = by_vm(p.mcis(mcis)["vms"])[vm]["cspResourceId"]
-    return p.twin_cli("ssh", "-i", p.dir + "/ssh/" + key, native,
+    return p.twin_cli("ssh", "-i", key, native,
                       "sudo pkill -%s -x milkyway-agent" % signal)[0] == 0
 
 

@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static struct coord coord;
 static char dir[64];
@@ -257,6 +258,8 @@ the_ca_is_made_once_and_signs_for_its_uri_only(void **state)
 	assert_non_null(b);
 	assert_string_equal(ca_bundle(a), ca_bundle(b));
 	snprintf(path, sizeof path, "%s/ca.key", dir);
+	assert_int_equal(stat(path, &st), -1);
+	snprintf(path, sizeof path, "%s/ca.key.sealed", dir);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
 	uri = ca_agent_uri(a, "default", "m1", 7, 2);
@@ -301,6 +304,127 @@ an_ssh_key_stays_the_same_until_it_is_forgotten(void **state)
 	ca_free(ca);
 }
 
+static void
+in_dir(const char *name, char path[160])
+{
+	snprintf(path, 160, "%s/%s", dir, name);
+}
+
+/* A coordinator that starts with these files; NULL if it refuses. */
+static struct ca *
+opened(struct mw_err *err)
+{
+	*err = (struct mw_err)MW_ERR_INIT;
+	return ca_open(dir, "adeploy", err);
+}
+
+static void
+plain_keys_are_sealed_at_the_start(void **state)
+{
+	struct mw_err err = MW_ERR_INIT;
+	struct str ca_key = STR_INIT, ssh = STR_INIT, got = STR_INIT;
+	char plain_ca[160], plain_ssh[160], sealed[160];
+	struct ca *ca = opened(&err);
+
+	(void)state;
+	assert_non_null(ca);
+	assert_true(ca_ssh_key(ca, "mw-k1", NULL, &ssh, &err));
+	ca_free(ca);
+	assert_true(ca_unseal(dir, "ca.key", &ca_key, &err));
+	/* as an earlier version left them */
+	in_dir("ca.key", plain_ca);
+	in_dir("ssh/mw-k1", plain_ssh);
+	assert_true(file_write(plain_ca, ca_key.p, ca_key.len, 0600, &err));
+	assert_true(file_write(plain_ssh, ssh.p, ssh.len, 0600, &err));
+	in_dir("ca.key.sealed", sealed);
+	assert_int_equal(unlink(sealed), 0);
+	in_dir("ssh/mw-k1.sealed", sealed);
+	assert_int_equal(unlink(sealed), 0);
+	ca = opened(&err);
+	assert_non_null(ca);
+	assert_int_equal(access(plain_ca, F_OK), -1);
+	assert_int_equal(access(plain_ssh, F_OK), -1);
+	assert_true(ca_ssh_key(ca, "mw-k1", NULL, &got, &err));
+	assert_string_equal(got.p, ssh.p);
+	ca_free(ca);
+	/* killed before the plain one was removed */
+	assert_true(file_write(plain_ca, ca_key.p, ca_key.len, 0600, &err));
+	ca = opened(&err);
+	assert_non_null(ca);
+	assert_int_equal(access(plain_ca, F_OK), -1);
+	ca_free(ca);
+	str_reset(&got);
+	assert_true(ca_unseal(dir, "ca.key", &got, &err));
+	assert_string_equal(got.p, ca_key.p);
+	assert_false(ca_unseal(dir, "seal.key", &got, &err));
+	assert_false(ca_unseal(dir, "ssh/../ca", &got, &err));
+	str_free(&ca_key);
+	str_free(&ssh);
+	str_free(&got);
+}
+
+static void
+flip(const char *path, size_t at)
+{
+	struct mw_err err = MW_ERR_INIT;
+	struct str s = STR_INIT;
+
+	assert_true(file_read(path, 65536, &s, &err));
+	s.p[at] ^= 1;
+	assert_true(file_write(path, s.p, s.len, 0600, &err));
+	str_free(&s);
+}
+
+static void
+keys_that_are_damaged_swapped_or_foreign_are_refused(void **state)
+{
+	struct mw_err err = MW_ERR_INIT;
+	struct str got = STR_INIT;
+	char a[160], b[160], key[160], away[160];
+	struct ca *ca = opened(&err);
+
+	(void)state;
+	assert_non_null(ca);
+	assert_true(ca_ssh_key(ca, "mw-a", NULL, NULL, &err));
+	assert_true(ca_ssh_key(ca, "mw-b", NULL, NULL, &err));
+	in_dir("ssh/mw-a.sealed", a);
+	in_dir("ssh/mw-b.sealed", b);
+	flip(a, 40);
+	assert_false(ca_ssh_key(ca, "mw-a", NULL, &got, &err));
+	assert_non_null(strstr(err.msg, "mw-a is damaged"));
+	flip(a, 40);
+	assert_int_equal(rename(a, b), 0);
+	assert_false(ca_ssh_key(ca, "mw-b", NULL, &got, &err));
+	assert_non_null(strstr(err.msg, "another name"));
+	assert_int_equal(got.len, 0);
+	ca_free(ca);
+	in_dir("ca.key.sealed", a);
+	flip(a, 40);
+	assert_null(opened(&err));
+	assert_non_null(strstr(err.msg, "private CA"));
+	assert_non_null(strstr(err.msg, "damaged"));
+	flip(a, 40);
+	in_dir("seal.key", key);
+	in_dir("seal.away", away);
+	assert_int_equal(rename(key, away), 0);
+	assert_null(opened(&err));
+	assert_non_null(strstr(err.msg, "seal.key"));
+	assert_non_null(strstr(err.hint, "docs/backup.md"));
+	assert_int_equal(access(key, F_OK), -1); /* none is made instead */
+	setenv("MILKYWAY_SEAL_KEY", away, 1);
+	ca = opened(&err);
+	assert_non_null(ca);
+	ca_free(ca);
+	flip(away, 3);
+	assert_null(opened(&err));
+	assert_non_null(strstr(err.msg, "another master key"));
+	setenv("MILKYWAY_SEAL_KEY", "/nowhere", 1);
+	assert_null(opened(&err));
+	assert_non_null(strstr(err.hint, "MILKYWAY_SEAL_KEY"));
+	unsetenv("MILKYWAY_SEAL_KEY");
+	str_free(&got);
+}
+
 int
 main(void)
 {
@@ -312,6 +436,8 @@ main(void)
 		T(one_token_has_a_rate),
 		T(events_keep_their_numbers_over_a_restart),
 		T(the_ca_is_made_once_and_signs_for_its_uri_only),
+		T(plain_keys_are_sealed_at_the_start),
+		T(keys_that_are_damaged_swapped_or_foreign_are_refused),
 		T(an_ssh_key_stays_the_same_until_it_is_forgotten),
 	};
 

@@ -188,6 +188,32 @@ test_swapped(void **state)
 	refused("cheap", MW_DENIED, "another name");
 }
 
+/* A text of one kind is none of another. */
+static void
+test_kinds(void **state)
+{
+	struct mw_err err = MW_ERR_INIT;
+	struct seal *s = seal_new(dir);
+	struct str out = STR_INIT;
+
+	(void)state;
+	put("x", CANARY);
+	assert_true(seal_put_as(s, SEAL_SSH, "x", "k", 1, &err));
+	assert_true(seal_put_as(s, SEAL_CA, "ca", "k", 1, &err));
+	assert_int_equal(rename(path("/credentials/x"), path("/ssh/x.sealed")),
+	    0);
+	assert_false(seal_get_as(s, SEAL_SSH, "x", &out, &err));
+	assert_int_equal(err.code, MW_DENIED);
+	assert_non_null(strstr(err.msg, "SSH key x"));
+	assert_int_equal(rename(path("/ca.key.sealed"), path("/ssh/x.sealed")),
+	    0);
+	assert_false(seal_get_as(s, SEAL_SSH, "x", &out, &err));
+	assert_int_equal(out.len, 0);
+	assert_true(seal_remove_as(s, SEAL_SSH, "x", &err));
+	assert_int_equal(access(path("/ssh/x.sealed"), F_OK), -1);
+	seal_free(s);
+}
+
 static void
 test_keys(void **state)
 {
@@ -259,6 +285,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_every_bit, setup,
 		    teardown),
 		cmocka_unit_test_setup_teardown(test_swapped, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_kinds, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_keys, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_names, setup, teardown),
 	};
