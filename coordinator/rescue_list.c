@@ -184,6 +184,7 @@ take_items(json_t *out, const struct child_end *end)
 		json_array_append(kept, o);
 	}
 	json_put(out, "items", kept);
+	json_put(out, "parts", json_incref(json_object_get(j, "parts")));
 	json_put(out, "notListed",
 	    json_incref(json_object_get(j, "notListed")));
 	json_decref(j);

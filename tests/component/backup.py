@@ -129,7 +129,8 @@ def listed(p, name, vms):
     status, j = p.api("GET", "/v1/orphans")
     got = sorted(v["cspResourceId"] for v in j.get("items", []))
     check("%s: every VM that exists is listed, once" % name, status == 200 and got == sorted(vms) and
-          j["deployment"] == p.deployment and j["notListed"] == [], (status, j))
+          j["deployment"] == p.deployment and j["notListed"] == [] and all(x["kind"] and x["id"] for x in j["parts"]),
+          (status, j))
     rc, out, err = p.cli("orphans")
     check("%s: and in words" % name, rc == 0 and all(v in out for v in vms) and "rescue mode" in err, out + err)
 
