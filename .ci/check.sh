@@ -96,12 +96,15 @@ rm -f build/log/stopped
 trap stop TERM INT HUP
 
 {
+	# what component tests want from the network: there when they begin
+	case $stages in *" component "*)
+		bash tests/lib/moto.sh >build/log/moto.log 2>&1 &
+		;;
+	esac
 	# one make at a time in build/release: it reads what compilers write there
 	row build layers headers purity gates format
 	(
 		renice -n 5 -p "$BASHPID" >/dev/null
-		# what component tests want from the network, so that it is there
-		case $stages in *" component "*) bash tests/lib/moto.sh >build/log/moto.log 2>&1 ;; esac
 		row deps clang asan fuzz-build
 	) >build/log/beside.log 2>&1 &
 	beside=$!

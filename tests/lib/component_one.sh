@@ -59,7 +59,7 @@ MW_COMPONENT=$mark TMPDIR=$dir/tmp timeout -k 10 "$seconds" \
 	bash "$script" "$build" >"$dir/log" 2>&1 </dev/null &
 child=$!
 # the runner ends us: the test gets the chance to clean up
-trap 'kill -TERM "$child"' TERM INT HUP
+trap 'kill -TERM "$child" 2>/dev/null' TERM INT HUP
 wait "$child"
 status=$?
 while kill -0 "$child" 2>/dev/null; do
