@@ -19,8 +19,6 @@
 #define AUTH_LEFT_MS 100 /* what is left to tell why there is none */
 #define REGIONS_MAX 256
 
-static void on_token(const struct http_answer *h, void *arg);
-
 static const struct cred_field fields[] = {
 	{ "Username", "OS_USERNAME", false },
 	{ "Password", "OS_PASSWORD", false },
@@ -150,7 +148,7 @@ ask_token(struct drv_conn *conn)
 	req.body = body;
 	req.body_len = strlen(body);
 	conn->token_asked_ns = clock_mono_ns();
-	http_submit(conn->lane, &req, on_token, conn);
+	http_submit(conn->lane, &req, os_auth_answer, conn);
 	OPENSSL_cleanse(body, strlen(body));
 	free(body);
 	free(url);
@@ -319,8 +317,8 @@ refused(struct drv_conn *conn, const struct http_answer *h)
 	free(what);
 }
 
-static void
-on_token(const struct http_answer *h, void *arg)
+void
+os_auth_answer(const struct http_answer *h, void *arg)
 {
 	struct drv_conn *conn = arg;
 	struct mw_err err = MW_ERR_INIT;

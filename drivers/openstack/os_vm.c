@@ -87,7 +87,8 @@ take_vm(struct os_call *c, const json_t *s, struct csp_vm *vm)
 	vm->csp_id = os_text(c, s, "id");
 	if (!vm->csp_id || !status)
 		return false;
-	vm->native = task && task[0]
+	/* of two deletes at once the later one's task stays for ever */
+	vm->native = task && task[0] && !str_eq(status, "DELETED")
 	    ? arena_printf(c->arena, "%s/%s", status, task)
 	    : status;
 	vm->name = os_text(c, s, "name");

@@ -2,10 +2,11 @@
  * Answers of an OpenStack, any bytes: the plans of the driver without their
  * requests. The first byte picks the operation; then one JSON text per line,
  * each the answer to the next request. Every plan must end once, and within
- * its answers.
+ * its answers. One number more is Keystone's answer: a token and a catalogue.
  */
 #include "drivers/openstack/os_int.h"
 
+#include "common/pure/alloc.h"
 #include "common/pure/str.h"
 
 #include <stdlib.h>
@@ -18,7 +19,7 @@ static const os_step_fn plans[] = { os_verify, os_regions, os_specs, os_images,
 	os_vm_list, os_console, os_net_delete, os_sg_delete, os_key_delete,
 	os_vm_terminate };
 
-static unsigned ends;
+static unsigned ends, ready;
 static os_step_fn pending;
 
 /* ---- what os.c gives, without a network ---------------------------------- */
@@ -104,9 +105,9 @@ void
 os_ready(struct drv_conn *conn, const struct mw_err *err,
     enum csp_reason reason)
 {
-	(void)conn;
-	(void)err;
-	(void)reason;
+	if (!conn->token && (err->code == MW_OK || reason == CSP_R_NONE))
+		__builtin_trap();
+	ready++;
 }
 
 /* ---- one plan ------------------------------------------------------------ */
@@ -136,6 +137,30 @@ go(struct os_call *c, os_step_fn start, const char *text, size_t n)
 }
 
 static void
+log_in(struct drv_conn *conn, const char *text, size_t n)
+{
+	char *body = xcalloc(n + 1, 1);
+	struct http_answer h = { .end = HTTP_ANSWERED,
+		.status = 201,
+		.header = "T",
+		.body = body,
+		.body_len = n };
+
+	memcpy(body, text, n);
+	ready = 0;
+	os_auth_answer(&h, conn);
+	if (ready != 1)
+		__builtin_trap();
+	for (size_t i = 0; i < conn->nregions; i++) {
+		if (!conn->regions[i].id || !conn->regions[i].display)
+			__builtin_trap();
+	}
+	if (conn->token && conn->token_until_ns >= conn->token_end_ns)
+		__builtin_trap();
+	free(body);
+}
+
+static void
 look(const struct csp_answer *a)
 {
 	for (size_t i = 0; i < a->nvms; i++) {
@@ -154,11 +179,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct csp_rule rule = { "tcp", 22, 22, "0.0.0.0/0" };
 	char id[] = "conn", region[] = "r";
-	struct drv_conn conn = { .id = id, .region = region };
+	struct drv_conn conn = { .id = id, .region = region, .auth_url = id };
 	struct os_call c = { .conn = &conn };
+	size_t plan;
 
 	if (size < 1)
 		return 0;
+	conn.seen = os_seen_new();
+	plan = data[0] % (ARRAY_LEN(plans) + 1);
 	c.req = csp_req_new(CSP_VM_LIST, "conn");
 	c.req->name = "mw-x";
 	c.req->csp_id = "i";
@@ -171,8 +199,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	c.arena = c.answer->arena;
 	ends = 0;
 	pending = NULL;
-	go(&c, plans[data[0] % ARRAY_LEN(plans)], (const char *)data + 1,
-	    size - 1);
+	if (plan == ARRAY_LEN(plans))
+		log_in(&conn, (const char *)data + 1, size - 1);
+	else
+		go(&c, plans[plan], (const char *)data + 1, size - 1);
 	if (ends > 1 || (ends && pending))
 		__builtin_trap();
 	look(c.answer);
@@ -181,6 +211,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	os_names_free(&conn.flavors);
 	os_names_free(&conn.images);
 	os_names_free(&conn.floating);
+	os_auth_forget(&conn);
+	for (int i = 0; i < OS_SERVICES; i++)
+		free(conn.url[i]);
+	os_seen_free(conn.seen);
 	arena_free(conn.catalog);
 	return 0;
 }

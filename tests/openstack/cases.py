@@ -50,7 +50,7 @@ def wish(p, name, *groups):
     return path
 
 
-def told(p, what, want, *args, text="", timeout=120):
+def told(p, what, want, *args, text="", timeout=300):
     t = time.monotonic()
     rc, out, err = p.cli(*args, timeout=timeout)
     check("%s [%.1f s]" % (what, time.monotonic() - t), rc == want and text in out + err, (rc, out, err))
@@ -166,26 +166,27 @@ def token(p, t):
         check("one new token", proxy.count("POST", "/auth/tokens") == before + 1,
               (before, proxy.count("POST", "/auth/tokens")))
         proxy.page = 2
-        told(p, "scale with pages of two", 0, "mcis", "scale", "tok", "x=7", timeout=400)
+        told(p, "scale with pages of two", 0, "mcis", "scale", "tok", "x=7", timeout=600)
         check("seven VMs, none twice", len(t.servers()) == 7, len(t.servers()))
         p.restart()
         check("a restart finds all of them", until(lambda: {x["status"] for x in vms(p, "tok")} ==
               {"Running", "Suspended"}, 60) and len(t.servers()) == 7, vms(p, "tok"))
         proxy.page = 0
         proxy.lose("POST", "/servers", 1)
-        told(p, "scale with a lost answer", 0, "mcis", "scale", "tok", "x=8", timeout=400)
+        told(p, "scale with a lost answer", 0, "mcis", "scale", "tok", "x=8", timeout=600)
         check("eight VMs: the lost one was found", until(lambda: len(t.servers()) == 8, 60), len(t.servers()))
         gone(p, "tok", t, LATE + 120)  # what the process before asked for may come late
 
 
 def expiry(p, t):
-    life, rounds = 45, 0
+    # 60 s: the services themselves renew theirs 30 s before the end
+    life, rounds = 60, 0
     with cloud.ShortTokens(life), Proxy() as proxy:
         start = time.monotonic()
         status, j = connect(p, "os-short", password(p), endpoint=proxy.url)
         check("a connection whose tokens live %d s" % life, j.get("state") == "done", (status, j))
         told(p, "create", 0, "mcis", "create", "-f", wish(p, "short", ("x", 2, "os-short")))
-        while time.monotonic() - start < 4 * life:
+        while time.monotonic() - start < 3.5 * life:
             for verb in ("suspend", "resume", "reboot"):
                 told(p, verb, 0, "mcis", verb, "short")
             rounds += 1

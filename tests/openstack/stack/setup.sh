@@ -45,7 +45,7 @@ schema_nova() {
 	step nova "${manage[@]}" api_db sync
 	step nova "${manage[@]}" cell_v2 map_cell0 \
 		--database_connection mysql+pymysql://os:os@127.0.0.1/nova_cell0
-	"${manage[@]}" cell_v2 list_cells | grep -q ' cell1 ' ||
+	"${manage[@]}" cell_v2 list_cells 2>/dev/null | grep -q ' cell1 ' ||
 		step nova "${manage[@]}" cell_v2 create_cell --name cell1
 	step nova "${manage[@]}" db sync
 }
