@@ -500,7 +500,7 @@ pl_bound(struct pl_search *s, uint32_t *list, size_t *count)
 			return PL_INF;
 	}
 	lb = pl_bound_ship(s, list, n, m->ecost, 0);
-	if (lb >= PL_INF)
+	if (lb >= PL_INF || (s->feasibility && !pl_csps_have_room(s, list)))
 		return PL_INF;
 	add = pl_users_bound(s, list, n, open);
 	if (add >= PL_INF)

@@ -379,6 +379,10 @@ struct place_answer *pl_solve_plain(const struct place_query *q,
     const struct place_world *w, struct pl_ctl *ctl,
     struct mw_err *err) mw_must_check;
 
+/* Flags of a pair that can be told from it alone: not PLACE_Q_REPEATED, nor
+ * PLACE_Q_DETOUR. */
+unsigned pl_pair_flags(const struct place_query *q, const struct place_world *w,
+    uint32_t a, uint32_t b);
 /* n, age and flags of a pair whose sites are set. */
 void pl_rank_pair(struct place_pair *p, const struct place_query *q,
     const struct place_world *w);

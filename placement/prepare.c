@@ -9,10 +9,12 @@
 #include "common/pure/gate.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define SUSPECT \
 	(PLACE_Q_ASYMMETRIC | PLACE_Q_REPEATED | PLACE_Q_FASTER_THAN_LIGHT)
+#define FLOOR_US 3000 /* as in common/pure/gate.c */
 #define PRIOR_PCT 80 /* of the mean: nobody is chosen for want of numbers */
 
 static uint32_t *
@@ -26,18 +28,51 @@ copy_times(const struct place_query *q, const struct place_world *w,
 	return m;
 }
 
-/* Is the cell's own value the one that stands many times in a line? */
-static bool
-is_repeated(const struct place_world *w, const uint32_t *us, uint32_t a,
-    uint32_t b)
-{
-	uint32_t v = us[(size_t)a * w->nsites + b], row = 0, col = 0;
+struct valued {
+	uint32_t us, at;
+};
 
-	for (uint32_t x = 0; v != PLACE_UNKNOWN && x < w->nsites; x++) {
-		row += x != a && us[(size_t)a * w->nsites + x] == v;
-		col += x != b && us[(size_t)x * w->nsites + b] == v;
+static int
+valued_cmp(const void *a, const void *b)
+{
+	const struct valued *x = a, *y = b;
+
+	return x->us < y->us ? -1 : x->us > y->us;
+}
+
+/* Marks the cells of a row or column whose value stands there three times. */
+static void
+mark_line(bool *out, struct valued *v, size_t n)
+{
+	qsort(v, n, sizeof *v, valued_cmp);
+	for (size_t i = 0, to; i < n; i = to) {
+		for (to = i; to < n && v[to].us == v[i].us;)
+			to++;
+		for (size_t x = i; x < to && to - i > 2; x++)
+			out[v[x].at] = true;
 	}
-	return row > 2 || col > 2;
+}
+
+/* Per cell: is its own value one that stands many times in a line? */
+static bool *
+repeated_make(const uint32_t *us, uint32_t n)
+{
+	bool *out = xcalloc((size_t)n * n + 1, sizeof *out);
+	struct valued *v = xcalloc((size_t)n + 1, sizeof *v);
+
+	for (uint32_t line = 0; line < 2 * n; line++) {
+		uint32_t a = line / 2, kept = 0;
+
+		for (uint32_t x = 0; x < n; x++) {
+			uint32_t at = line % 2 ? a * n + x : x * n + a;
+
+			if (x != a && us[at] != PLACE_UNKNOWN)
+				v[kept++] = (struct valued){ us[at], at };
+		}
+		mark_line(out, v, kept);
+	}
+	free(v);
+	return out;
 }
 
 /* One hop the same way is much nearer: it is this direction that is wrong. */
@@ -53,41 +88,53 @@ is_detour(const struct place_world *w, const uint32_t *us, uint32_t a,
 
 		if (x != a && x != b && p != PLACE_UNKNOWN &&
 		    r != PLACE_UNKNOWN && (p + r) * 5 <= d * 4 &&
-		    p + r + 3000 < d)
+		    p + r + FLOOR_US < d)
 			return true;
 	}
 	return false;
 }
 
+/* A value of some ms, many times, and not the outcome of several rounds. */
+static bool
+is_copied(const struct place_world *w, const uint32_t *us, const bool *repeated,
+    size_t at)
+{
+	return repeated[at] && us[at] > FLOOR_US && w->rtt_rounds == NULL;
+}
+
 static void
 mend_pair(const struct place_query *q, const struct place_world *w,
-    uint32_t *out, uint32_t a, uint32_t b)
+    uint32_t *out, const bool *repeated, uint32_t a, uint32_t b)
 {
 	const uint32_t *us = w->rtt_us[q->limits.stat];
 	size_t ab = (size_t)a * w->nsites + b, ba = (size_t)b * w->nsites + a;
 	bool bad[2];
 
-	if (!(place_pair_quality(q, w, a, b) & SUSPECT))
+	if (!(pl_pair_flags(q, w, a, b) & SUSPECT) &&
+	    !is_copied(w, us, repeated, ab) && !is_copied(w, us, repeated, ba))
 		return;
-	bad[0] = is_repeated(w, us, a, b) || is_detour(w, us, a, b);
-	bad[1] = is_repeated(w, us, b, a) || is_detour(w, us, b, a);
-	if (q->suspect == PLACE_SUSPECT_TRANSPOSE && bad[0] != bad[1]) {
-		out[ab] = us[bad[0] ? ba : ab];
-		out[ba] = out[ab];
-	} else {
-		out[ab] = out[ba] = PLACE_UNKNOWN;
+	if (q->suspect == PLACE_SUSPECT_TRANSPOSE) {
+		bad[0] = repeated[ab] || is_detour(w, us, a, b);
+		bad[1] = repeated[ba] || is_detour(w, us, b, a);
+		if (bad[0] != bad[1]) {
+			out[ab] = out[ba] = us[bad[0] ? ba : ab];
+			return;
+		}
 	}
+	out[ab] = out[ba] = PLACE_UNKNOWN;
 }
 
 static void
 mend_times(const struct place_query *q, struct place_world *w,
     struct arena *arena)
 {
-	uint32_t *out = copy_times(q, w, arena);
+	uint32_t *out = copy_times(q, w, arena), n = (uint32_t)w->nsites;
+	bool *repeated = repeated_make(w->rtt_us[q->limits.stat], n);
 
-	for (uint32_t a = 0; a < w->nsites; a++)
-		for (uint32_t b = a + 1; b < w->nsites; b++)
-			mend_pair(q, w, out, a, b);
+	for (uint32_t a = 0; a < n; a++)
+		for (uint32_t b = a + 1; b < n; b++)
+			mend_pair(q, w, out, repeated, a, b);
+	free(repeated);
 	w->rtt_us[q->limits.stat] = out;
 }
 

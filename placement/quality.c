@@ -2,7 +2,7 @@
  * quality.c - the quality gate (gate.h) over a world.
  */
 #include "common/pure/gate.h"
-#include "placement/placement.h"
+#include "placement/internal.h"
 
 #include <assert.h>
 
@@ -11,9 +11,9 @@ static_assert((int)PLACE_Q_COUNT == (int)GATE_COUNT, "the same flags");
 static_assert((int)PLACE_Q_FASTER_THAN_LIGHT == (int)GATE_FASTER_THAN_LIGHT,
     "in the same order");
 
-unsigned
-place_pair_quality(const struct place_query *q, const struct place_world *w,
-    uint32_t a, uint32_t b)
+static unsigned
+flags(const struct place_query *q, const struct place_world *w, uint32_t a,
+    uint32_t b, unsigned skip)
 {
 	const struct gate g = { .n = w->nsites,
 		.us = w->rtt_us[q->limits.stat],
@@ -24,9 +24,24 @@ place_pair_quality(const struct place_query *q, const struct place_world *w,
 		.lon = w->lon,
 		.min_samples = q->min_samples,
 		.max_age_s = q->max_age_s,
-		.intra_us = w->intra_site_us };
+		.intra_us = w->intra_site_us,
+		.skip = skip };
 
 	return gate_pair(&g, a, b);
+}
+
+unsigned
+place_pair_quality(const struct place_query *q, const struct place_world *w,
+    uint32_t a, uint32_t b)
+{
+	return flags(q, w, a, b, 0);
+}
+
+unsigned
+pl_pair_flags(const struct place_query *q, const struct place_world *w,
+    uint32_t a, uint32_t b)
+{
+	return flags(q, w, a, b, PLACE_Q_REPEATED | PLACE_Q_DETOUR);
 }
 
 const char *

@@ -37,6 +37,10 @@ struct pl_pick {
 size_t pl_bound_picks(const struct pl_search *s, const uint32_t *list,
     struct pl_pick *out);
 
+/* Do the chosen and the classes of list, which pl_bound_ship() has made, have
+ * room for all VMs under the cap of each csp? */
+bool pl_csps_have_room(const struct pl_search *s, const uint32_t *list);
+
 /* Best first: all groups of candidates of list. The objective must be a sum
  * over VMs. */
 void pl_best_first(struct pl_search *s, const uint32_t *list, size_t n);

@@ -74,9 +74,11 @@ gate_pair(const struct gate *g, size_t a, size_t b)
 		f |= GATE_ONE_DIRECTION;
 	else
 		f |= asymmetry(there, back);
-	if (repeated(g, a, b, NULL) || repeated(g, b, a, NULL))
+	if (!(g->skip & GATE_REPEATED) &&
+	    (repeated(g, a, b, NULL) || repeated(g, b, a, NULL)))
 		f |= GATE_REPEATED;
-	if (a != b && hop(g, a, b, &via) != SIZE_MAX)
+	if (!(g->skip & GATE_DETOUR) && a != b &&
+	    hop(g, a, b, &via) != SIZE_MAX)
 		f |= GATE_DETOUR;
 	if (!g->samples)
 		f |= GATE_SINGLE_VALUE;

@@ -47,6 +47,7 @@ struct gate {
 	/* The larger direction of each pair, if the caller has it: else it is
 	 * worked out for each detour again. */
 	const uint32_t *pair_us;
+	unsigned skip; /* flags that nobody asks for: saves time */
 };
 
 /* Flags of the unordered pair a, b (equal: two VMs of one site). */
