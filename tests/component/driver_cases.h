@@ -26,7 +26,7 @@ struct suite {
 	/* "PORT PORT FILE": TLS with a certificate for this address, with one
 	 * for another name, their CA; or NULL */
 	const char *tls;
-	char rule[600], token[24]; /* of the case that runs */
+	char rule[600], token[32]; /* of the case that runs */
 	double create_rate, create_burst; /* of the driver; 0: none */
 	struct csp_caps caps;
 	size_t left;

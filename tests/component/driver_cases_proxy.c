@@ -149,7 +149,7 @@ c22_creates(struct suite *s)
 	int64_t began = clock_mono_ns();
 
 	for (int i = 0; i < MANY; i++) {
-		char token[16];
+		char token[32];
 		struct csp_req *q;
 
 		snprintf(token, sizeof token, "many%d", i);
@@ -456,7 +456,7 @@ c39_cancel(struct suite *s)
 
 	for (size_t i = 0; i < ARRAY_LEN(stalls); i++) {
 		struct loop_timer *t = loop_timer_new(s->loop, close_target, s);
-		char token[16];
+		char token[32];
 		bool ok;
 
 		snprintf(token, sizeof token, "canceled%zu", i);
@@ -531,7 +531,7 @@ c_by_chance(struct suite *s)
 		rule(s, at(s, P_CREATE, m));
 	}
 	for (int i = 0; i < 12 && ok; i++) {
-		char token[16];
+		char token[32];
 
 		snprintf(token, sizeof token, "chance%d", i);
 		ok = insist(s, token);

@@ -22,6 +22,7 @@ struct http_lane {
 static const char *body;
 static size_t body_len;
 static int status;
+static int64_t clock_off_s; /* of the Date in every answer */
 static unsigned answers;
 static struct loop *the_loop;
 
@@ -74,6 +75,8 @@ deliver(void *p)
 		.status = status,
 		.sent = true,
 		.tries = 1,
+		.has_date = true,
+		.clock_off_s = clock_off_s,
 		.header = "",
 		.body = body,
 		.body_len = body_len };
@@ -157,6 +160,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const int statuses[] = { 200, 400, 401, 500, 503 };
+	static const int64_t offs[] = { 0, 1200, -1200, 300000 };
 	struct drv_conf conf = { .id = "c",
 		.driver = "aws",
 		.csp = "aws",
@@ -178,6 +182,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	body = text;
 	body_len = size - 2;
 	status = statuses[data[1] % ARRAY_LEN(statuses)];
+	clock_off_s = offs[data[1] / 64];
 	answers = 0;
 	the_loop = env.loop = loop_new();
 	if (!driver_aws.open(&env, &conf, &conn, &err))
