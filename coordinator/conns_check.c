@@ -42,9 +42,11 @@ static const struct {
 	    "nothing listens at the endpoint: is --endpoint right?" },
 	{ -1, "Failed to connect",
 	    "the endpoint cannot be reached: a firewall or a missing route?" },
+	{ -1, "timed out",
+	    "no answer in time: a firewall, a proxy, or a cloud in trouble" },
 	{ CSP_R_CLOCK, NULL,
-	    "this machine's clock is wrong: signatures hold for some minutes; "
-	    "timedatectl" },
+	    "set this machine's clock: timedatectl; signatures hold for some "
+	    "minutes" },
 	{ CSP_R_AUTH, "no field",
 	    "docs/connections.md names the fields of each driver" },
 	{ CSP_R_AUTH, "is not set",
@@ -54,8 +56,8 @@ static const struct {
 	    "milkyway connection add NAME ... --credential-stdin seals it "
 	    "anew" },
 	{ CSP_R_AUTH, NULL,
-	    "key unknown, expired or wrong, or this machine's clock is off by "
-	    "minutes; milkyway connection add NAME ... --credential-stdin" },
+	    "key unknown, expired or wrong; milkyway connection add NAME ... "
+	    "--credential-stdin" },
 	{ CSP_R_DENIED, NULL,
 	    "give the account that permission: docs/connections.md has the "
 	    "whole list" },
