@@ -9,9 +9,11 @@
 
 #include <cmocka.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/pure/alloc.h"
 #include "common/pure/str.h"
+#include "drivers/driver.h"
 #include "drivers/http.h"
 #include "drivers/http_int.h"
 
@@ -100,6 +102,8 @@ answer(struct peer *p, const char *path)
 		say(p, "200 OK", "", HTTP_BODY_MAX + 1);
 	} else if (str_starts(path, "/throttled")) {
 		say(p, "429 Slow", "Retry-After: 7\r\n", 0);
+	} else if (str_starts(path, "/dated")) {
+		say(p, "400 No", "Date: Sat, 01 Jan 2050 00:00:00 GMT\r\n", 0);
 	} else {
 		say(p, "200 OK", "", 3);
 	}
@@ -372,6 +376,38 @@ deadlines_hold(void **state)
 }
 
 static void
+a_date_tells_how_far_our_clock_is_off(void **state)
+{
+	const int64_t then = 2524608000;
+	struct world *w = *state;
+	int64_t off;
+
+	submit(w, "GET", "/dated", false, 0);
+	loop_run(w->loop);
+	assert_true(w->last.has_date);
+	off = then - clock_wall_ns() / NS_PER_S;
+	assert_in_range(w->last.clock_off_s, off - 5, off + 5);
+	submit(w, "GET", "/", false, 0);
+	loop_run(w->loop);
+	assert_false(w->last.has_date);
+}
+
+static void
+rates_of_drivers_are_scaled(void **state)
+{
+	const struct http_lane_conf conf = { .name = "x", .rate_per_s = 10 };
+	struct world *w = *state;
+	struct drv_load load = { 0 };
+	struct http_lane *lane;
+
+	http_rate_scale(w->http, 3);
+	lane = http_lane_new(w->http, &conf);
+	http_lane_load(lane, &load);
+	assert_true(load.rate_per_s > 29.9 && load.rate_per_s < 30.1);
+	http_lane_close(lane);
+}
+
+static void
 huge_answers_are_cut(void **state)
 {
 	struct world *w = *state;
@@ -602,6 +638,8 @@ main(void)
 		WITH_WORLD(rates_hold),
 		WITH_WORLD(unix_sockets_work),
 		WITH_WORLD(plain_http_needs_leave),
+		WITH_WORLD(a_date_tells_how_far_our_clock_is_off),
+		WITH_WORLD(rates_of_drivers_are_scaled),
 		cmocka_unit_test(retry_after_has_two_forms),
 		cmocka_unit_test(escaping_keeps_what_may_stay),
 	};
