@@ -22,6 +22,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define COPIES_MAX 20
+
 struct fixture {
 	char dir[64], path[96];
 	struct loop *loop;
@@ -229,7 +231,8 @@ a_copy_is_made_while_others_write(void **state)
 	struct fixture *f = *state;
 	char path[128], bad[128];
 	struct copy one = { .f = f }, two = { .f = f }, third = { .f = f };
-	int64_t next = 1, before;
+	int64_t next = 1, before = 0;
+	bool went_on = false;
 	sqlite3_stmt *st;
 	sqlite3 *h;
 
@@ -239,20 +242,28 @@ a_copy_is_made_while_others_write(void **state)
 	for (; next <= 30000; next++)
 		store_submit(f->store, &put(f, next, false)->job);
 	run_until(f, 30000);
-	before = f->done;
 	one.copy.path = two.copy.path = path;
 	one.copy.job.done = two.copy.job.done = third.copy.job.done = copy_done;
 	third.copy.path = bad;
-	store_copy(f->store, &one.copy);
-	store_copy(f->store, &two.copy); /* one at a time */
-	while (!one.over) {
-		if (store_backlog(f->store) < 20)
-			store_submit(f->store, &put(f, next++, false)->job);
-		event_base_loop(loop_base(f->loop), EVLOOP_ONCE);
+	/* On a busy machine a whole copy may pass before we run again. */
+	for (int i = 0; i < COPIES_MAX && !went_on; i++) {
+		unlink(path);
+		before = f->done;
+		one.over = false;
+		store_copy(f->store, &one.copy);
+		if (i == 0)
+			store_copy(f->store, &two.copy); /* one at a time */
+		while (!one.over) {
+			if (store_backlog(f->store) < 20)
+				store_submit(f->store,
+				    &put(f, next++, false)->job);
+			event_base_loop(loop_base(f->loop), EVLOOP_ONCE);
+		}
+		assert_true(one.ok);
+		went_on = (int64_t)one.puts > before;
 	}
-	assert_true(one.ok);
 	assert_true(two.over && !two.ok && two.code == MW_CONFLICT);
-	assert_true((int64_t)one.puts > before);
+	assert_true(went_on);
 	store_copy(f->store, &third.copy);
 	run_until(f, (unsigned)(next - 1));
 	while (!third.over)
