@@ -107,6 +107,11 @@ $(O)/tests/component/driver_cases: $(call obj,$(addprefix tests/component/, \
     $(call archives,drivers common pure)
 	$(Q)$(CC) $(ALLCFLAGS) $(LDFLAGS_$(MODE)) -o $@ $^ $(TEST_LIBS)
 component: $(O)/tests/component/driver_cases
+# All cases of tests/component/net.sh: some minutes, 20 kills among them.
+net: all
+	$(Q)bash tests/component/net.sh $(O) ssh_from hidden destroy secrets \
+	    quick kills
+.PHONY: net
 # What was shown of each driver, and against what.
 verification-table: all $(O)/tests/component/driver_cases
 	$(Q)bash tests/component/drivers.sh $(O) && cat $(O)/verification.md

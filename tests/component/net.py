@@ -2,6 +2,7 @@
 they follow, that nothing of them is left. See net.sh."""
 import json
 import os
+import random
 import socket
 import ssl
 import subprocess
@@ -175,15 +176,15 @@ def hidden(p):
     door.socket.close()
 
 
-def brake(p, name, connections):
-    """What is left of group name is ended from credentials alone."""
+def brake(p, connections):
+    """What is there is ended from credentials alone."""
     deployment = p.get("/v1/version")["deployment"]
     rows = until(lambda: p.left().get("instances") and p.left(), 20)
     p.kill()
     file = p.dir + "/elsewhere.json"
     with open(file, "w") as f:
         json.dump({"connections": connections}, f)
-    want = 1 + 3  # a VPC, a group, a key, an instance
+    want = 4  # an instance, a network, a group, a key
     rc, out, err = p.cli("orphans", "--offline", "--connections", file, "-o", "json")
     j = json.loads(out)
     check("offline, networks, groups and keys are listed", rc == 0 and {x["kind"] for x in j["parts"]} ==
@@ -207,10 +208,14 @@ def destroy(p):
     fresh(p)
     p.group("d")
     check("a group runs", p.running("d"), p.mcis("d"))
+    credential_brake(p)
+
+
+def credential_brake(p):
     path = p.dir + "/key.json"
     with open(os.open(path, os.O_CREAT | os.O_WRONLY, 0o400), "w") as f:
         json.dump(p.secret(), f)
-    brake(p, "d", [{"id": "aws-us", "driver": "aws", "csp": "aws", "region": "us-east-1", "credential": "file:" + path,
+    brake(p, [{"id": "aws-us", "driver": "aws", "csp": "aws", "region": "us-east-1", "credential": "file:" + path,
                     "endpoint": "http://127.0.0.1:%d/" % p.moto.port}])
 
 
@@ -255,14 +260,78 @@ def secrets(p):
     check("no secret is in the log", p.moto.secret not in shown and "x" * 40 not in shown)
 
 
-CASES = (ssh_from, hidden, destroy, secrets)
+def kills(p):
+    """Killed at random moments between create and the end: nothing is left."""
+    n = int(os.environ.get("MW_KILLS", "20"))
+    fresh(p)
+    p.kill()
+    # late answers are believed in for long: only rows that owe one wait
+    p.start(*FAST, "cloud.late_apply_s=%d" % LATE)
+    kill_loop(p, n)
+    left = p.nothing_left(LATE + 30)
+    check("killed %d times: nothing is left" % n, left, p.left())
+
+
+def kill_loop(p, n):
+    seed = int(os.environ.get("MW_SEED", time.time_ns() % 1000000))
+    rng = random.Random(seed)
+    print("# seed %d" % seed)
+    for i in range(n):
+        name = "k%d" % i
+        p.group(name, 1)
+        time.sleep(rng.random() * 2.5)
+        p.kill()
+        p.start()
+        if rng.random() < 0.5:
+            until(lambda: p.made() != before(p), 5)
+        p.delete(name)
+        if rng.random() < 0.5:
+            time.sleep(rng.random())
+            p.kill()
+            p.start()
+        ended = until(lambda: not p.get("/v1/ns/default/mcis")["items"], 60)
+        check("%s is forgotten" % name, ended, p.get("/v1/ns/default/mcis"))
+
+
+def before(p):
+    return {k: p.first[k] for k in ("instances", "subnets", "keys")}
+
+
+def quick(p):
+    """The end after a restart: no wait where nothing can land late."""
+    fresh(p)
+    p.group("q")
+    check("a group runs", p.running("q"), p.mcis("q"))
+    p.kill()
+    p.start(*FAST, "cloud.late_apply_s=300")
+    p.delete("q")
+    began = time.monotonic()
+    check("its parts are gone long before a lost request could land", p.nothing_left(40), p.left())
+    rows = lambda: p.api("DELETE", "/v1/connections/aws-us")
+    check("and forgotten", until(lambda: rows()[0] in (204, 404), 40), rows())
+    print("# %.1f s after the delete" % (time.monotonic() - began))
+
+
+def short(p):
+    """A little of each, for every run of all tests."""
+    fresh(p)
+    kill_loop(p, 3)
+    check("killed three times: nothing is left", p.nothing_left(30), p.left())
+    p.group("d")
+    check("a group runs", p.running("d"), p.mcis("d"))
+    check("its groups let SSH in from us alone", p.ssh_rules() == {"127.0.0.1/32"}, p.ssh_rules())
+    credential_brake(p)
+
+
+LATE = 15
+CASES = (short, ssh_from, hidden, destroy, secrets, quick, kills)
 
 
 def main():
     p = Net(sys.argv[1], sys.argv[2])
     try:
         for case in CASES:
-            if len(sys.argv) > 3 and case.__name__ not in sys.argv[3:]:
+            if case.__name__ not in (sys.argv[3:] or ["short"]):
                 continue
             began = time.monotonic()
             case(p)

@@ -1,7 +1,8 @@
 #!/bin/bash
 # Networks, groups and keys in a cloud: from where VMs let SSH in, secrets that
 # change, the end of all of it also after kill -9 and from credentials alone.
-# Against moto, see net.py. Usage, as root: net.sh BUILD_DIR [CASE...]
+# Against moto, see net.py; without cases a short one, `make net` runs all.
+# Usage, as root: net.sh BUILD_DIR [CASE...]
 set -u
 if [ -z "${MW_INSIDE:-}" ]; then
 	if ! moto=$(bash "$(dirname "$0")/../lib/moto.sh"); then
