@@ -41,6 +41,15 @@ apt-cache depends --recurse --installed --no-recommends --no-suggests \
 	done
 } >"$tmp/files"
 
+# All that may be owned is asked in one call: each reads the whole database.
+while read -r f; do
+	[ -e "$f" ] || continue
+	real=$(realpath "$f")
+	printf '%s\n' "$f" "$real" "${real#/usr}" "${f#/usr}"
+done <"$tmp/files" | sort -u >"$tmp/paths"
+xargs dpkg-query -S <"$tmp/paths" 2>/dev/null | grep -v '^diversion' \
+	>"$tmp/owners" || true
+
 bad=0
 while read -r f; do
 	case $f in "no program git") continue ;; "no program"*) echo "$f"; bad=1; continue ;; esac
@@ -49,8 +58,8 @@ while read -r f; do
 	case $real in /root/*|/usr/local/*|/opt/*|/home/*) continue ;; esac
 	owner=
 	for path in "$f" "$real" "${real#/usr}" "${f#/usr}"; do
-		owner=$(dpkg-query -S "$path" 2>/dev/null | grep -v '^diversion' | head -1 |
-			sed 's/:.*//; s/,.*//') || true
+		owner=$(awk -v p=": $path" 'substr($0, length($0) - length(p) + 1) == p {
+			sub(/[:,].*/, ""); print; exit }' "$tmp/owners")
 		[ -n "$owner" ] && break
 	done
 	case $owner in "") echo "nobody owns $f"; bad=1; continue ;; git) continue ;; esac
