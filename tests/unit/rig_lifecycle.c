@@ -14,6 +14,7 @@
 #include "common/pure/alloc.h"
 #include "common/pure/str.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static int64_t
@@ -257,13 +258,10 @@ rig_put(struct rig *w, int64_t count, const char *spec, enum lc_policy policy,
 	char id[LC_ACTION_LEN];
 	struct lc_who who = { id, "test", "/m", NULL };
 	struct mw_err err = MW_ERR_INIT;
-	struct str t = STR_INIT;
 	struct lc_reply r;
 	enum lc_answer a;
 
-	str_addf(&t, "ac-%d", ++n);
-	str_copy(id, sizeof id, str_cstr(&t));
-	str_free(&t);
+	snprintf(id, sizeof id, "ac-%d", ++n);
 	str_copy(g.spec.spec, sizeof g.spec.spec, spec);
 	if (!lc_apply(w->lc, &x, flags, &who, &r, &err))
 		return LC_NO;
@@ -279,13 +277,10 @@ rig_act(struct rig *w, const char *vm, enum lc_act what)
 	char id[LC_ACTION_LEN];
 	struct lc_who who = { id, "test", "/m", NULL };
 	struct mw_err err = MW_ERR_INIT;
-	struct str t = STR_INIT;
 	struct lc_reply r;
 	enum lc_answer a;
 
-	str_addf(&t, "ac-9%d", ++n);
-	str_copy(id, sizeof id, str_cstr(&t));
-	str_free(&t);
+	snprintf(id, sizeof id, "ac-9%d", ++n);
 	if (!lc_do(w->lc, lc_mcis_find(w->lc, "default", "m"), vm, what, 0,
 		&who, &r, &err))
 		return LC_NO;
