@@ -12,7 +12,7 @@
 # target; MW_LIMIT_S: all of it may take so long (1440).
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
-export MW_TALLY=$PWD/build/tally
+export MW_TALLY=$PWD/build/tally MW_LOGS=$PWD/build/log
 mkdir -p build/log
 rm -f build/log/*.pid
 : >"$MW_TALLY"

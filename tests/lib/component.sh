@@ -6,7 +6,8 @@
 #
 # The scripts mostly wait, so MW_LANES (default 3, 1 without root) run side by
 # side, long ones first; what is printed keeps the order of the arguments.
-# MW_SCRIPT_S: each may take so long (600). SIGTERM ends all of them, and says
+# MW_SCRIPT_S: each may take so long (600). MW_LOGS: a folder that gets the whole
+# output of each as component-NAME.log. SIGTERM ends all of them, and says
 # which had not ended. Usage: component.sh BUILD_DIR SCRIPT...
 set -uo pipefail
 build=$(realpath "$1")
@@ -100,8 +101,12 @@ finish() { # NAME
 			echo "$name: no end within $seconds s"
 		fi
 		grep '^skip - ' "$log"
-		[ "$f" -gt 0 ] && cat "$dir/runner" "$log" | tail -80 | sed 's/^/    /'
+		if [ "$f" -gt 0 ]; then
+			grep '^not ok - ' "$log" | cut -c 1-2000
+			cat "$dir/runner" "$log" | tail -80 | sed 's/^/    /'
+		fi
 	} >"$work/$name.block"
+	[ -n "${MW_LOGS:-}" ] && cp "$log" "$MW_LOGS/component-$name.log"
 	echo "$p $f $s" >"$work/$name.count"
 	rm -rf --one-file-system "$dir"
 }
