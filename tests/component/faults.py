@@ -515,7 +515,7 @@ def lie(p, name, row):
     may_fail = {place for place, r in zip(PLACES, row) if r[3]}
     if any(r[0] == "vanish" for r in row):
         p.act("POST", NS + "/%s/actions" % name, {"action": "reconcile"})
-        until(lambda: len(p.truth()["items"]) == sum(v["status"] == "Running" for v in p.mcis(name)["vms"]), 60)
+        until(lambda: len(p.truth()["items"]) == sum(v["status"] == "Running" for v in p.mcis(name)["vms"]), 150)
     settled = lambda: all(v["status"] == "Running" or v["group"] in may_fail and v["status"] in
                           ("Failed", "Undefined", "Terminated") and v["statusReason"] for v in p.mcis(name)["vms"])
     until(settled, 30)
