@@ -20,7 +20,7 @@
 #include <stdlib.h>
 
 /* The rates of drivers are those of real clouds; the targets bear more. */
-#define RATE_SCALE 5
+#define RATE_SCALE 10
 
 static void
 on_answer(struct csp_answer *a, void *arg)

@@ -99,10 +99,16 @@ c07_specs(struct suite *s)
 	for (size_t i = 0; i < a->nspecs; i++) {
 		const struct csp_spec *p = &a->specs[i];
 
-		if (str_eq(p->name, s->spec))
-			return says(s,
-			    p->cost_per_hour_micros >= 0 || p->cost_reason,
-			    "no price and no reason");
+		if (!str_eq(p->name, s->spec))
+			continue;
+		if (str_eq(p->name, "t3.micro") && /* as EC2 sells it */
+		    !says(s,
+			p->vcpu == 2 && p->memory_mib == 1024 &&
+			    str_eq(p->arch, "x86_64"),
+			"not two cores, 1 GiB, x86_64"))
+			return false;
+		return says(s, p->cost_per_hour_micros >= 0 || p->cost_reason,
+		    "no price and no reason");
 	}
 	return says(s, false, "our spec is not among them");
 }
@@ -332,7 +338,10 @@ c39_close(struct suite *s)
 static bool
 is_unsent(struct suite *s)
 {
-	return is(s, call(s, create(s, "none")), CSP_DEFINITE, CSP_R_UNSENT) &&
+	struct csp_req *q = create(s, "none");
+
+	q->deadline_ms = 1000; /* what is read before is tried again */
+	return is(s, call(s, q), CSP_DEFINITE, CSP_R_UNSENT) &&
 	    says(s, !s->answers[0]->sent, "said to be sent");
 }
 
