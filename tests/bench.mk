@@ -50,7 +50,7 @@ bench-place-api: all
 # one family (random, infeasible, against.roles6, ...) or small, large, compare.
 S ?= 5
 F ?= all
-BENCH_PLACEMENT := $(addprefix tests/bench/,placement.c place_world.c place_lp.c)
+BENCH_PLACEMENT := $(addprefix tests/bench/,placement.c place_run.c place_against.c place_world.c place_lp.c)
 $(O)/tests/bench/placement: $(call obj,$(BENCH_PLACEMENT)) \
     $(call archives,placement pure)
 	$(Q)$(CC) $(ALLCFLAGS) $(LDFLAGS_$(MODE)) -o $@ $^ -lm
