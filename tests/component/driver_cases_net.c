@@ -98,6 +98,64 @@ c39_connect_stall(struct suite *s)
 	return ok;
 }
 
+static void
+close_target(void *arg)
+{
+	struct suite *s = arg;
+
+	s->driver->close(s->conn);
+	s->conn = NULL;
+}
+
+/* Closed before a byte of the create could leave. */
+static bool
+closed_early(struct suite *s, const char *url)
+{
+	struct drv_env env = { .loop = s->loop, .http = s->http };
+	struct loop_timer *t = loop_timer_new(s->loop, close_target, s);
+	struct drv_conf conf = s->conf;
+	struct drv_conn *mine = s->conn;
+	struct mw_err err = MW_ERR_INIT;
+	bool ok;
+
+	conf.endpoint = url;
+	ok = s->driver->open(&env, &conf, &s->conn, &err);
+	if (ok) {
+		post(s, create(s, "none"));
+		loop_timer_set(t, NS_PER_S / 5);
+		wait_all(s);
+		ok = says(s, s->nanswers == 1, "not one end") &&
+		    is(s, s->answers[0], CSP_DEFINITE, CSP_R_UNSENT);
+	}
+	loop_timer_free(t);
+	s->conn = mine;
+	return ok;
+}
+
+static bool
+c39_closed_early(struct suite *s)
+{
+	struct sockaddr_in sa[2];
+	int fds[2] = { listener(8, &sa[0]), listener(0, &sa[1]) };
+	int clients[CLIENTS];
+	bool ok = true;
+
+	for (int i = 0; i < CLIENTS; i++) {
+		clients[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		(void)!connect(clients[i], (struct sockaddr *)&sa[1],
+		    sizeof sa[1]);
+	}
+	for (int i = 0; i < 2; i++)
+		ok = ok &&
+		    closed_early(s,
+			url_of(s, "127.0.0.1", ntohs(sa[i].sin_port)));
+	for (int i = 0; i < CLIENTS; i++)
+		close(clients[i]);
+	close(fds[0]);
+	close(fds[1]);
+	return ok;
+}
+
 static bool
 is_untrusted(struct suite *s)
 {
@@ -145,6 +203,8 @@ const struct drv_case suite_net[] = {
 	N(15, "a TLS handshake without end: unsent", c15_tls_stall, NEEDS_HTTP),
 	N(39, "a connection that never comes about: unsent", c39_connect_stall,
 	    NEEDS_HTTP),
+	N(39, "closed while connecting and in the handshake: unsent",
+	    c39_closed_early, NEEDS_HTTP),
 	N(40, "certificates: unknown CA, another name, our own CA",
 	    c40_certificates, NEEDS_TLS),
 };

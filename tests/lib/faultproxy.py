@@ -269,8 +269,6 @@ def k_pages(p, rule, req):
     more = at + rule["size"] < len(v)
     if rule.get("overlap") and at:
         part = v[at - 1:at] + part
-    if rule.get("endless"):
-        more, at = True, -rule["size"]
     return p.dialect.join(part, around, "p-%d" % (at + rule["size"]) if more else None)
 
 
