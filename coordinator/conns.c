@@ -152,6 +152,24 @@ conns_image_id(const struct conns *cs, const char *connection, const char *id)
 	return d && d->image_prefix && str_starts(id, d->image_prefix);
 }
 
+#define IMAGES_NAMED 10
+
+void
+conns_image_names(const struct conns *cs, const char *connection,
+    struct str *out)
+{
+	const struct conn *cn = conns_find(cs, connection);
+	const struct driver *d = cn ? driver_find(cn->row.driver) : NULL;
+	size_t n = cn ? cn->nimages : 0;
+
+	for (size_t i = 0; i < n && i < IMAGES_NAMED; i++)
+		str_addf(out, "%s%s", i ? " " : "", cn->images[i].id);
+	if (n > IMAGES_NAMED)
+		str_addf(out, " and %zu more", n - IMAGES_NAMED);
+	if (d && d->image_prefix)
+		str_addf(out, "%s%s...", n ? ", or any " : "", d->image_prefix);
+}
+
 bool
 conns_has_zone(const struct conns *cs, const char *connection, const char *zone)
 {

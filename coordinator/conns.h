@@ -60,6 +60,10 @@ const struct image_row *conns_image(const struct conns *cs,
 /* May that be an image of the cloud that the catalogue does not list? */
 bool conns_image_id(const struct conns *cs, const char *connection,
     const char *id);
+/* Adds the images that the catalogue lists, the first ones of many, and what
+ * else may be one: for people. */
+void conns_image_names(const struct conns *cs, const char *connection,
+    struct str *out);
 /* All rows, in the order of their ids. */
 size_t conns_count(const struct conns *cs);
 const struct conn_row *conns_at(const struct conns *cs, size_t i);

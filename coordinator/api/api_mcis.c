@@ -404,6 +404,19 @@ get_mcis(struct httpd_req *req, void *ctx)
 	mcis_view(c, req, m, tumblebug);
 }
 
+static bool
+no_image(struct coord *c, const char *conn, const char *image, size_t group,
+    struct mw_err *err)
+{
+	struct str names = STR_INIT;
+
+	conns_image_names(c->conns, conn, &names);
+	err_set(err, MW_INVALID, 0, "%s offers no image %s", conn, image);
+	err_hint(err, "there are: %s", str_cstr(&names));
+	str_free(&names);
+	return err_pointer(err, "/groups/%zu/image", group);
+}
+
 /* What the file names must be in the catalogue: a wrong name is told now, not
  * by a cloud after some minutes. */
 static bool
@@ -430,10 +443,7 @@ check_catalogue(struct coord *c, const struct lc_wish *w, struct mw_err *err)
 			    IMAGE_DEFAULT);
 		if (!conns_image(c->conns, conn, g->spec.image) &&
 		    !conns_image_id(c->conns, conn, g->spec.image)) {
-			err_set(err, MW_INVALID, 0, "%s offers no image %s",
-			    conn, g->spec.image);
-			err_hint(err, "leave it out for %s", IMAGE_DEFAULT);
-			return err_pointer(err, "/groups/%zu/image", i);
+			return no_image(c, conn, g->spec.image, i, err);
 		}
 		if (!conns_has_zone(c->conns, conn, g->spec.zone)) {
 			err_set(err, MW_INVALID, 0, "%s has no zone %s", conn,

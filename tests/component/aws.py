@@ -114,7 +114,8 @@ def wrong_input(p):
     status, j = p.put("bad", spec="t3.enormous")
     check("an unknown type is refused at once", status == 400 and "t3.enormous" in json.dumps(j), j)
     status, j = p.put("bad", image="windows-3.11")
-    check("an unknown image is refused at once", status == 400 and "windows-3.11" in json.dumps(j), j)
+    check("an unknown image is refused at once, with those there are", status == 400 and
+          "windows-3.11" in json.dumps(j) and IMAGE + ", or any ami-..." in json.dumps(j), j)
     status, j = p.put("bad", zone="us-east-1z")
     check("an unknown zone is refused at once, with those there are", status == 400 and
           "no zone us-east-1z" in json.dumps(j) and "us-east-1a us-east-1b" in json.dumps(j), j)
