@@ -2,8 +2,6 @@
  * os_part.c - what has a name of ours besides servers: networks and routers,
  * addresses, groups, keys. For who has no record of them. Names tell the MCIS's
  * key; whose it is the caller can compute.
- *
- * Contract only: the answers are read as the API references promise them.
  */
 #include "drivers/openstack/os_int.h"
 

@@ -146,6 +146,13 @@ lists_json(const struct csp_answer *a)
 		json_put_int(one, "zones", (int64_t)a->regions[i].nzones);
 		json_array_append_new(j, one);
 	}
+	for (size_t i = 0; i < a->nparts; i++) {
+		one = json_object();
+		json_put_str(one, "part", a->parts[i].id);
+		json_put_str(one, "key", a->parts[i].key);
+		json_put_str(one, "remove", csp_op_name(a->parts[i].remove));
+		json_array_append_new(j, one);
+	}
 	return j;
 }
 

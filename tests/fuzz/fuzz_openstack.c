@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static const os_step_fn plans[] = { os_verify, os_regions, os_specs, os_images,
 	os_net_ensure, os_sg_ensure, os_key_ensure, os_vm_create, os_vm_get,
 	os_vm_list, os_console, os_net_delete, os_sg_delete, os_key_delete,
-	os_vm_terminate };
+	os_vm_terminate, os_part_list };
 
 static unsigned ends, ready;
 static os_step_fn pending;

@@ -16,8 +16,8 @@ from proxy import Proxy
 
 SETTINGS = ("link.advertise=127.0.0.1", "link.address=127.0.0.1", "agent.install=false")
 # How late a lost request may land, how long a new server may stay unlisted: this cloud is as near as
-# a cloud can be. BOUNDS=driver keeps what the driver assumes of any cloud; waits are ten times longer.
-LATE, VISIBLE = (300, 120) if os.environ.get("BOUNDS") == "driver" else (20, 10)
+# a cloud can be. BOUNDS=driver keeps what the driver assumes of any cloud; waits are eight times longer.
+LATE, VISIBLE = (300, 120) if os.environ.get("BOUNDS") == "driver" else (40, 10)
 BOUNDS = ("cloud.late_apply_s=%d" % LATE, "cloud.list_visible_s=%d" % VISIBLE)
 SETTLE = (LATE + VISIBLE) + min(180, (LATE + VISIBLE) // 2 + 1)  # the lifecycle's rule
 
