@@ -510,7 +510,8 @@ def lie(p, name, row):
         p.fault(kind, cloud=cloud, region=region, op="create", count=count, params=params)
     kinds = ", ".join(r[0] for r in row)
     a = begin(p, name, *groups(2))
-    end = p.wait(a, 60)
+    # a VM that vanishes while it is installed is missed after a minute
+    end = p.wait(a, 150)
     check("%s: the action ends" % kinds, end["state"] == "done", end)
     may_fail = {place for place, r in zip(PLACES, row) if r[3]}
     if any(r[0] == "vanish" for r in row):
