@@ -30,7 +30,7 @@ def begin(p, name, *g, **more):
     return a["actionId"]
 
 
-def create(p, name, *g, seconds=60, **more):
+def create(p, name, *g, seconds=120, **more):
     a = p.wait(begin(p, name, *g, **more), seconds)
     assert a["state"] == "done" and a["outcome"] == "ok", a
 
@@ -294,7 +294,7 @@ def ssh(p):
     p.fault("diskFull", cloud="aws", region="us-east-1", op="create", count=1)
     p.fault("sshRefuse", cloud="gcp", region="asia-east1", op="create", count=1, params={"forS": 5})
     p.fault("sshKeyLate", cloud="gcp", region="europe-west3", op="create", count=1, params={"forS": 4})
-    a = p.wait(begin(p, "s", *groups(2)), 60)
+    a = p.wait(begin(p, "s", *groups(2)), 120)
     check("no sudo and a full disk: the action ends in part", (a["state"], a["outcome"]) == ("done", "partial"), a)
     vms = by_vm(p.mcis("s")["vms"])
     error = lambda place, text: [v["vmId"] for v in vms.values() if v["group"] == place and
@@ -343,7 +343,7 @@ def black_hole(p, vms, ready):
     check("a black hole: the command ends with a reason", items[victim]["exitCode"] in (None, -1) and
           items[victim]["error"], items[victim])
     check("and did not hold up the others", items[other]["exitCode"] == 0, items[other])
-    check("its agent is silent, the VM still runs", until(lambda: states(p)[victim][1] == "silent", 30) and
+    check("its agent is silent, the VM still runs", until(lambda: states(p)[victim][1] == "silent", 60) and
           by_vm(p.mcis("s")["vms"])[victim]["status"] == "Running", states(p))
     p.twin("DELETE", "/v1/lab/links")
     check("it comes back with the network", until(lambda: states(p)[victim][1] == "up", 40), states(p))
@@ -353,13 +353,13 @@ def dropped(p):
     """Connections that break in the middle of the upload: again and again."""
     p.fault("sshDropAfterKiB", op="create", cloud="aws", count=1, params={"kib": 64})
     a = begin(p, "d", ("aws1", 1, *PLACES["aws1"]), ("gcp1", 1, *PLACES["gcp1"]))
-    check("a cut upload does not hold up the other VM", until(lambda: states(p, "d")["gcp1-1"] == ("ready", "up"), 30),
+    check("a cut upload does not hold up the other VM", until(lambda: states(p, "d")["gcp1-1"] == ("ready", "up"), 60),
           states(p, "d"))
     tries = lambda: sum(e["to"] == "waitSsh" and e["vmId"] == "aws1-1"
                         for e in p.events(type="install.step", mcis="d"))
     upload = lambda: sum(e["to"] == "upload" and e["vmId"] == "aws1-1"
                          for e in p.events(type="install.step", mcis="d"))
-    check("it is tried again", until(lambda: upload() >= 2, 30), (tries(), upload()))
+    check("it is tried again", until(lambda: upload() >= 2, 60), (tries(), upload()))
     delete(p, "d")
     check("and given up when the VM is not wanted any more", p.get("/v1/actions/" + a)["state"] not in
           ("pending", "running"), p.get("/v1/actions/" + a))
@@ -393,7 +393,7 @@ def deaths(p):
             if v["state"] == "running" and v["step"] and v["vmId"] in deaths:
                 deaths.pop(v["vmId"])()
         return not deaths or p.get(path)["state"] != "running"
-    until(die, 60)
+    until(die, 120)
     check("all three in the middle of it", not deaths, deaths)
     end = p.wait(a["actionId"], 100)
     run = p.get(path)
@@ -423,9 +423,9 @@ def frozen(p):
     agent = lambda: states(p, "f")[vm][1]
     status, a = p.api("POST", NS + "/f/benchmarks", {"kinds": ["cpus", "memR"]})
     path = NS + "/f/benchmarks/" + a["runId"]
-    until(lambda: by_vm(p.get(path)["vms"])[vm]["state"] == "running", 30)
+    until(lambda: by_vm(p.get(path)["vms"])[vm]["state"] == "running", 60)
     check("an agent freezes while it measures", signal_agent(p, "f", vm, "STOP"))
-    check("it is silent", until(lambda: agent() == "silent", 30), states(p, "f"))
+    check("it is silent", until(lambda: agent() == "silent", 60), states(p, "f"))
     end, of = p.wait(a["actionId"], 100), by_vm(p.get(path)["vms"])
     check("the run ends without it, and says so", end["outcome"] == "partial" and of[vm]["state"] == "failed" and
           of[vm]["error"] and all(of[i]["state"] == "done" for i in others), (end, of))
@@ -460,10 +460,10 @@ def kill_creating(p, name, after):
     a = begin(p, name)
     time.sleep(after)
     p.restart()
-    end = p.wait(a, 60)
+    end = p.wait(a, 120)
     check(what + ": the action ends well", (end["state"], end["outcome"]) == ("done", "ok"), end)
     once(p, what + ": every VM exists once", name)
-    check(what + ": agents are up", until(lambda: {x[1] for x in states(p, name).values()} == {"up"}, 30),
+    check(what + ": agents are up", until(lambda: {x[1] for x in states(p, name).values()} == {"up"}, 60),
           states(p, name))
     delete(p, name)
 
@@ -519,7 +519,7 @@ def lie(p, name, row):
         until(lambda: len(p.truth()["items"]) == sum(v["status"] == "Running" for v in p.mcis(name)["vms"]), 150)
     settled = lambda: all(v["status"] == "Running" or v["group"] in may_fail and v["status"] in
                           ("Failed", "Undefined", "Terminated") and v["statusReason"] for v in p.mcis(name)["vms"])
-    until(settled, 30)
+    until(settled, 60)
     for v in p.mcis(name)["vms"]:
         kind = row[list(PLACES).index(v["group"])][0]
         ok = v["status"] == "Running" or v["group"] in may_fail and v["statusReason"]
@@ -531,7 +531,7 @@ def lie(p, name, row):
     once(p, "%s: none twice" % kinds, name, ("Running", "Failed", "Undefined", "Terminated"))
     p.no_faults()
     status, a = p.act("POST", NS + "/%s/actions" % name, {"action": "reconcile"})
-    until(lambda: all(v["status"] == "Running" for v in p.mcis(name)["vms"]), 30)
+    until(lambda: all(v["status"] == "Running" for v in p.mcis(name)["vms"]), 60)
     once(p, "%s: once the clouds are well again all run" % kinds, name)
     delete(p, name)
 

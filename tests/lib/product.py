@@ -25,7 +25,7 @@ def check(what, ok, detail=""):
     return bool(ok)
 
 
-def until(f, seconds=20):
+def until(f, seconds=40):
     """The first true value of f(), or its last value."""
     end = time.monotonic() + seconds
     while True:
@@ -116,7 +116,7 @@ class Product:
             argv += ["--set", s]
         with open(self.dir + "/milkywayd.log", "a") as log:
             self.coordinator = subprocess.Popen(argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-        assert until(self.ready, 20), "the coordinator is not ready"
+        assert until(self.ready, 60), "the coordinator is not ready"
         self.token = open(self.dir + "/token").read().strip()
 
     def ready(self):
@@ -146,14 +146,14 @@ class Product:
         assert status == 200, "GET %s: %s %s" % (path, status, j)
         return j
 
-    def act(self, method, path, body=None, seconds=60):
+    def act(self, method, path, body=None, seconds=120):
         """(status, the action at its end or what was answered instead)"""
         status, j = self.api(method, path, body)
         if status == 202:
             j = dict(j, **self.wait(j["actionId"], seconds))
         return status, j
 
-    def wait(self, action, seconds=60):
+    def wait(self, action, seconds=120):
         return until(lambda: (a := self.get("/v1/actions/" + action))["state"] not in ENDED and a,
                      seconds) or self.get("/v1/actions/" + action)
 
