@@ -250,6 +250,21 @@ row(struct cli_table *t, const char *name, const char *value)
 	table_add(t, "%s", value);
 }
 
+static void
+add_zones(struct cli_table *t, const json_t *a)
+{
+	struct str s = STR_INIT;
+	const json_t *z;
+	size_t i;
+
+	json_array_foreach(json_object_get(a, "zones"), i, z)
+	{
+		str_addf(&s, "%s%s", i ? " " : "", json_string_value(z));
+	}
+	row(t, "zones", str_cstr(&s));
+	str_free(&s);
+}
+
 static int
 run_show(struct cli *c, int argc, char **argv)
 {
@@ -281,6 +296,7 @@ run_show(struct cli *c, int argc, char **argv)
 		row(t, fields[i], js(a, fields[i]));
 	table_add(t, "%s", "lat, lon");
 	add_coordinates(t, a);
+	add_zones(t, a);
 	row(t, "verified", jb(a, "verified") ? "yes" : "no");
 	table_add(t, "%s", "specs");
 	table_add_int(t, a, "specs");

@@ -297,6 +297,21 @@ get_specs(struct httpd_req *req, void *ctx)
 	httpd_reply_json(req, 200, out);
 }
 
+/* NULL: the cloud told none. */
+static json_t *
+zones_json(const char *zones)
+{
+	json_t *v = zones ? json_array() : NULL;
+
+	for (const char *p = zones; p && *p;) {
+		size_t n = strcspn(p, " ");
+
+		json_array_append_new(v, json_stringn(p, n));
+		p += n + (p[n] == ' ');
+	}
+	return v;
+}
+
 json_t *
 api_conn_json(const struct conn_row *r)
 {
@@ -313,6 +328,7 @@ api_conn_json(const struct conn_row *r)
 	json_put_str(j, "prices", r->prices);
 	json_put_str(j, "caFile", r->ca_file);
 	json_put_str(j, "sshFrom", r->ssh_from);
+	json_put(j, "zones", zones_json(r->zones));
 	json_put_bool(j, "verified", r->verified);
 	json_put_str(j, "verifiedReason", r->verified_reason);
 	return j;
