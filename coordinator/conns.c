@@ -239,18 +239,21 @@ conn_look(struct conns *cs, const struct conn *cn)
 {
 	struct conn *kept = conns_find(cs, cn->row.id);
 	struct drv_load load = { 0 };
+	struct ssh_ends *e;
+	bool moved;
 
 	if (!kept || !cn->dc || !cn->drv->load)
 		return;
 	cn->drv->load(cn->dc, &load);
-	if (!load.local_ip[0] ||
-	    (str_eq(kept->ends.local, load.local_ip) &&
-		str_eq(kept->ends.peer, load.peer_ip)))
+	if (!load.local_ip[0])
 		return;
-	str_copy(kept->ends.local, sizeof kept->ends.local, load.local_ip);
-	str_copy(kept->ends.peer, sizeof kept->ends.peer, load.peer_ip);
-	kept->ends.proxied = load.proxied;
-	if (cs->c->prereq)
+	e = &kept->ends;
+	/* the other end changes often: clouds have many addresses */
+	moved = !str_eq(e->local, load.local_ip) || e->proxied != load.proxied;
+	str_copy(e->local, sizeof e->local, load.local_ip);
+	str_copy(e->peer, sizeof e->peer, load.peer_ip);
+	e->proxied = load.proxied;
+	if (moved && cs->c->prereq)
 		prereq_moved(cs->c->prereq, kept->row.id);
 }
 

@@ -106,20 +106,16 @@ alone(const char *ip, char out[SSH_FROM_LEN])
 	snprintf(out, SSH_FROM_LEN, "%.15s/32", ip);
 }
 
-#define WAYS                                                            \
-	"say it: cloud.ssh_from=CIDR, or milkyway connection add NAME " \
-	"... --ssh-from CIDR, or any for everywhere"
-
 static enum ssh_from
 hidden(struct mw_err *err, const char *why)
 {
 	err_set(err, MW_INVALID, 0,
-	    "from which address VMs would see our SSH come nobody here can "
-	    "know (%s): " WAYS,
+	    "the address from which VMs would see SSH come is not known: %s; "
+	    "say it with cloud.ssh_from=CIDR, or milkyway connection add NAME "
+	    "... --ssh-from CIDR (or any, for everywhere)",
 	    why);
 	err_hint(err,
-	    "a NAT's address is what curl https://checkip.amazonaws.com "
-	    "prints");
+	    "curl https://checkip.amazonaws.com prints your public address");
 	return SSH_FROM_HIDDEN;
 }
 
@@ -142,8 +138,9 @@ ssh_from_decide(const char *setting, const struct ssh_ends *ends,
 	if (!parse_ip(ends->local, &local) || !parse_ip(ends->peer, &peer))
 		return hidden(err, "the cloud is reached over IPv6");
 	if (!is_global(local) && is_global(peer)) {
-		snprintf(why, sizeof why, "it is %s here, and %s is public",
-		    ends->local, ends->peer);
+		snprintf(why, sizeof why,
+		    "it is %s here, but the cloud's %s is public", ends->local,
+		    ends->peer);
 		return hidden(err, why);
 	}
 	alone(ends->local, out);

@@ -109,8 +109,8 @@ $(O)/tests/component/driver_cases: $(call obj,$(addprefix tests/component/, \
 component: $(O)/tests/component/driver_cases
 # All cases of tests/component/net.sh: some minutes, 20 kills among them.
 net: all
-	$(Q)bash tests/component/net.sh $(O) ssh_from hidden destroy secrets \
-	    quick kills
+	$(Q)bash tests/component/net.sh $(O) ssh_from hidden moved destroy \
+	    secrets quick kills
 .PHONY: net
 # What was shown of each driver, and against what.
 verification-table: all $(O)/tests/component/driver_cases

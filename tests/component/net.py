@@ -91,9 +91,9 @@ class Net(product.Product):
 
     def ssh_rules(self):
         """The networks that may come to port 22, of all our groups."""
-        out = set()
+        out, mine = set(), self.first["groups"]
         for g in self.moto.ec2("DescribeSecurityGroups").iterfind("securityGroupInfo/item"):
-            if g.findtext("groupId") in self.first["groups"] or g.findtext("groupName") == "default":
+            if g.findtext("groupId") in mine or g.findtext("groupName") == "default":
                 continue
             for perm in g.iterfind("ipPermissions/item"):
                 if perm.findtext("toPort") == "22":
@@ -148,7 +148,8 @@ def ssh_from(p):
 
 def hidden(p):
     door = Door(p.dir, "5.5.5.5", p.moto.port)
-    p.kill()
+    if p.starts:
+        p.kill()
     p.start(*FAST)
     far = dict(endpoint="https://5.5.5.5:%d/" % door.port, caFile=door.pem)
     j = p.connect("aws-far", **far)
@@ -176,6 +177,31 @@ def hidden(p):
     door.socket.close()
 
 
+def ip(*args):
+    subprocess.run(("ip",) + args, check=True)
+
+
+def moved(p):
+    """A laptop that changes its network."""
+    door = Door(p.dir, "10.9.9.9", p.moto.port)
+    for a in ("10.1.1.1", "10.1.1.2"):
+        ip("addr", "add", a + "/32", "dev", "lo")
+    way = lambda a: ip("route", "replace", "local", "10.9.9.9", "dev", "lo", "src", a, "table", "local")
+    way("10.1.1.1")
+    fresh(p)
+    j = p.connect("aws-lap", endpoint="https://10.9.9.9:%d/" % door.port, caFile=door.pem)
+    assert j["state"] == "done", j
+    p.group("lap", connection="aws-lap")
+    check("a private cloud: a group runs", p.running("lap"), p.mcis("lap"))
+    check("SSH comes from the address that reaches it", p.ssh_rules() == {"10.1.1.1/32"}, p.ssh_rules())
+    way("10.1.1.2")
+    ip("addr", "del", "10.1.1.1/32", "dev", "lo")
+    check("another address, and the rule follows", until(lambda: p.ssh_rules() == {"10.1.1.2/32"}, 60), p.ssh_rules())
+    check("the check says so", p.check("aws-lap")["sshFrom"] == "10.1.1.2/32", p.check("aws-lap"))
+    p.delete("lap")
+    door.socket.close()
+
+
 def brake(p, connections):
     """What is there is ended from credentials alone."""
     deployment = p.get("/v1/version")["deployment"]
@@ -185,11 +211,12 @@ def brake(p, connections):
     with open(file, "w") as f:
         json.dump({"connections": connections}, f)
     want = 4  # an instance, a network, a group, a key
-    rc, out, err = p.cli("orphans", "--offline", "--connections", file, "-o", "json")
+    look = ("orphans", "--offline", "--connections", file, "--deployment", deployment)
+    rc, out, err = p.cli(*look, "-o", "json")
     j = json.loads(out)
     check("offline, networks, groups and keys are listed", rc == 0 and {x["kind"] for x in j["parts"]} ==
           {"network", "security group", "SSH key"} and {x["deployment"] for x in j["parts"]} == {deployment}, (j, err))
-    rc, out, err = p.cli("orphans", "--offline", "--connections", file)
+    rc, out, err = p.cli(*look)
     check("also to people", rc == 0 and "network" in out and "3 networks, groups and keys" in err, out + err)
     d = ("destroy", "--deployment", deployment, "--connections", file)
     rc, out, err = p.cli(*d, "--dry-run")
@@ -324,7 +351,7 @@ def short(p):
 
 
 LATE = 15
-CASES = (short, ssh_from, hidden, destroy, secrets, quick, kills)
+CASES = (short, ssh_from, hidden, moved, destroy, secrets, quick, kills)
 
 
 def main():
