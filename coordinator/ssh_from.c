@@ -124,7 +124,7 @@ ssh_from_decide(const char *setting, const struct ssh_ends *ends,
     char out[SSH_FROM_LEN], struct mw_err *err)
 {
 	uint32_t local, peer;
-	char why[128];
+	char why[160];
 
 	if (!ssh_from_is_auto(setting)) {
 		str_copy(out, SSH_FROM_LEN,
