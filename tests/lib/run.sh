@@ -6,7 +6,7 @@
 # program counts as one. What is printed keeps the order of the arguments.
 # MW_TALLY: a file that gets one more line "passed failed skipped".
 set -u
-seconds=${MW_PROGRAM_S:-300}
+seconds=${MW_PROGRAM_S:-600}
 if [ "${1:-}" = --one ]; then # LOGS PROGRAM: its output and exit status
 	log=$2/$(basename "$3")
 	timeout -k 5 "$seconds" "$3" >"$log" 2>&1 </dev/null &
