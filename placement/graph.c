@@ -30,9 +30,7 @@ near(const struct pl_model *m, uint32_t e, uint64_t *row, size_t words)
 		uint64_t bits = 0;
 
 		/* From the last to the first: a shift by one each. */
-		if (m->ncls == 1 && lim[0] == PL_NO_LIMIT)
-			bits = UINT64_MAX >> (64 - n);
-		else if (m->ncls == 1)
+		if (m->ncls == 1)
 			for (size_t i = n; i-- > 0;)
 				bits = bits * 2 + (t[site[i]] <= lim[0]);
 		else
@@ -64,7 +62,8 @@ pl_graph_row(struct pl_search *s, uint32_t e)
 	const struct pl_model *m = s->m;
 	uint64_t *row = s->adj + (size_t)e * s->words;
 
-	if (s->adj_built[e])
+	/* Of one VM, nothing goes with anything. */
+	if (s->adj_built[e] || m->k == 1)
 		return row;
 	near(m, e, row, (m->nel + 63) / 64);
 	/* Of one class, a site is one element. */
