@@ -87,6 +87,35 @@ keys_are_compared_without_their_comment(void **state)
 	assert_false(csp_same_key("", ""));
 }
 
+static void
+test_parts(void **state)
+{
+	struct csp_req *q = csp_req_new(CSP_PART_LIST, "c");
+	struct csp_answer *a = csp_answer_new(q);
+	char id[16];
+
+	(void)state;
+	for (int round = 0; round < 2; round++) {
+		for (int i = 0; i < 100; i++) {
+			snprintf(id, sizeof id, "k%d", i);
+			csp_answer_part(a, CSP_NET_DELETE, id, id, NULL);
+			csp_answer_part(a, CSP_SG_DELETE, id, id, "d");
+		}
+	}
+	assert_int_equal(a->nparts, 200);
+	assert_string_equal(a->parts[198].id, "k99");
+	assert_null(a->parts[198].deployment);
+	assert_string_equal(a->parts[199].deployment, "d");
+	csp_answer_free(a);
+	csp_req_free(q);
+	assert_true(csp_is_key_name("mw-abcdefghijklmnopq237", 23));
+	assert_true(csp_is_key_name("mw-abcdefghijklmnopq237.conn", 23));
+	assert_false(csp_is_key_name("mw-abcdefghijklmnopq23", 22));
+	assert_false(csp_is_key_name("mw-abcdefghijklmnopq231", 23));
+	assert_false(csp_is_key_name("mx-abcdefghijklmnopq237", 23));
+	assert_false(csp_is_key_name("", 0));
+}
+
 int
 main(void)
 {
@@ -94,6 +123,7 @@ main(void)
 		cmocka_unit_test(keys_are_compared_without_their_comment),
 		cmocka_unit_test(copies_are_deep),
 		cmocka_unit_test(answers_start_ambiguous),
+		cmocka_unit_test(test_parts),
 		cmocka_unit_test(everything_has_a_name),
 	};
 
