@@ -10,6 +10,8 @@
 
 #include "common/pure/csp.h"
 
+#include <stdio.h>
+
 static void
 copies_are_deep(void **state)
 {
