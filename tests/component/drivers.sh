@@ -51,7 +51,10 @@ in_background() { # NAME COMMAND...
 	local name=$1
 	shift
 	(
-		"$@" >"$dir/$name.out" 2>&1
+		trap 'kill "$suite" 2>/dev/null' TERM
+		"$@" >"$dir/$name.out" 2>&1 &
+		suite=$!
+		wait "$suite"
 		echo $? >"$dir/$name.rc"
 		echo "# $SECONDS s" >>"$dir/$name.out"
 	) &
