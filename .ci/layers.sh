@@ -11,12 +11,19 @@ BEGIN {
 	may["placement/io"] = "placement placement/io " C
 	may["lifecycle"] = "lifecycle " P
 	may["drivers"] = "drivers " C
-	# Its rooms meet in coord.h; store, remote and place know of no API.
+	# Its rooms meet in coord.h. Link and measure know each other: one hands
+	# over what agents say, the other asks them. Only api and the front know
+	# of all; rows of the store have the types of those who keep them.
 	R = "coordinator lifecycle placement placement/io drivers " C
-	may["coordinator/store"] = "coordinator/store coordinator/measure coordinator/place " R
-	may["coordinator/remote"] = "coordinator/remote " R
-	may["coordinator/place"] = "coordinator/place coordinator/measure coordinator/store " R
-	A = "coordinator/api coordinator/remote " may["coordinator/place"]
+	D = "coordinator/"
+	may["coordinator/cloud"] = D "cloud " D "store " R
+	may["coordinator/link"] = D "link " D "measure " D "store " R
+	may["coordinator/remote"] = D "remote " D "cloud " D "link " R
+	may["coordinator/mcis"] = D "mcis " D "remote " D "cloud " D "link " D "store " R
+	may["coordinator/place"] = D "place " D "measure " D "cloud " D "store " R
+	may["coordinator/store"] = D "store " D "measure " D "place " D "cloud " R
+	may["coordinator/keep"] = D "keep " D "api " D "cloud " D "store " R
+	A = D "api " D "keep " D "mcis " D "remote " D "link " may["coordinator/place"]
 	may["coordinator/measure"] = may["coordinator/api"] = may["coordinator"] = A
 	H = "agent/host " C
 	may["agent/host"] = H

@@ -11,7 +11,7 @@
 #include "common/pure/alloc.h"
 #include "common/pure/str.h"
 #include "coordinator/actions.h"
-#include "coordinator/conns.h"
+#include "coordinator/cloud/conns.h"
 #include "coordinator/coord.h"
 #include "coordinator/store/db_events.h"
 #include "coordinator/store/db_lifecycle.h"

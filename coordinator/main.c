@@ -6,10 +6,10 @@
 #include "common/proto.h"
 #include "common/pure/alloc.h"
 #include "coordinator/api/api.h"
-#include "coordinator/backup.h"
+#include "coordinator/keep/backup.h"
 #include "coordinator/ca.h"
 #include "coordinator/coord.h"
-#include "coordinator/rescue.h"
+#include "coordinator/keep/rescue.h"
 
 #include <getopt.h>
 #include <libgen.h>

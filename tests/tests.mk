@@ -88,14 +88,14 @@ tests/unit/test_bench_SRCS := coordinator/measure/bench.c coordinator/measure/be
 	coordinator/measure/bench_join.c coordinator/measure/bench_plan.c coordinator/measure/bench_save.c \
 	coordinator/store/db_bench.c coordinator/measure/raw.c coordinator/store/store.c \
 	coordinator/store/store_db.c coordinator/store/store_migrate.c coordinator/store/db_backup.c
-tests/unit/test_mcis_file_SRCS := coordinator/mcis_file.c
-tests/unit/test_conn_stats_SRCS := coordinator/conn_stats.c
-tests/unit/test_conns_place_SRCS := coordinator/conns_place.c
-tests/unit/test_ssh_from_SRCS := coordinator/ssh_from.c
+tests/unit/test_mcis_file_SRCS := coordinator/mcis/mcis_file.c
+tests/unit/test_conn_stats_SRCS := coordinator/cloud/conn_stats.c
+tests/unit/test_conns_place_SRCS := coordinator/cloud/conns_place.c
+tests/unit/test_ssh_from_SRCS := coordinator/cloud/ssh_from.c
 tests/unit/test_metrics_text_SRCS := coordinator/measure/metrics_text.c
 tests/unit/test_db_host_SRCS := coordinator/store/db_host.c coordinator/store/store.c coordinator/store/store_db.c \
 	coordinator/store/store_migrate.c coordinator/store/db_backup.c
-tests/fuzz/fuzz_mcis_file_SRCS := coordinator/mcis_file.c
+tests/fuzz/fuzz_mcis_file_SRCS := coordinator/mcis/mcis_file.c
 cli_SRCS := $(filter-out cli/main.c,$(wildcard cli/*.c))
 tests/unit/test_cli_table_SRCS  := $(cli_SRCS)
 tests/unit/test_cli_opt_SRCS    := $(cli_SRCS)

@@ -6,7 +6,7 @@
 
 #include "common/pure/alloc.h"
 #include "common/pure/str.h"
-#include "coordinator/agents.h"
+#include "coordinator/link/agents.h"
 #include "lifecycle/lifecycle.h"
 
 static void get_agents(struct httpd_req *req, void *ctx);

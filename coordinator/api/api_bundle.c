@@ -8,7 +8,7 @@
 #include "common/pure/str.h"
 #include "coordinator/api/api.h"
 #include "coordinator/measure/bundle.h"
-#include "coordinator/conns.h"
+#include "coordinator/cloud/conns.h"
 #include "coordinator/store/db_bench.h"
 #include "coordinator/store/db_bundle.h"
 #include "coordinator/store/db_mesh.h"

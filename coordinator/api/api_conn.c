@@ -8,11 +8,11 @@
 #include "common/pure/ids.h"
 #include "common/pure/str.h"
 #include "coordinator/actions.h"
-#include "coordinator/conns_cred.h"
-#include "coordinator/conns_import.h"
-#include "coordinator/conns_trial.h"
+#include "coordinator/cloud/conns_cred.h"
+#include "coordinator/cloud/conns_import.h"
+#include "coordinator/cloud/conns_trial.h"
 #include "coordinator/env_real.h"
-#include "coordinator/prereq.h"
+#include "coordinator/cloud/prereq.h"
 #include "lifecycle/lifecycle.h"
 
 #include <ctype.h>

@@ -8,7 +8,7 @@
 #include "common/pure/alloc.h"
 #include "common/pure/ids.h"
 #include "common/pure/str.h"
-#include "coordinator/conns_check.h"
+#include "coordinator/cloud/conns_check.h"
 
 #include <math.h>
 #include <string.h>

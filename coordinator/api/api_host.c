@@ -9,7 +9,7 @@
 #include "common/pure/alloc.h"
 #include "common/pure/str.h"
 #include "common/pure/when.h"
-#include "coordinator/agents.h"
+#include "coordinator/link/agents.h"
 #include "coordinator/store/db_host.h"
 #include "coordinator/measure/host.h"
 #include "lifecycle/lifecycle.h"

@@ -9,7 +9,7 @@
 #include "common/pure/str.h"
 #include "common/pure/when.h"
 #include "coordinator/api/api.h"
-#include "coordinator/conns.h"
+#include "coordinator/cloud/conns.h"
 #include "coordinator/store/db_mesh.h"
 #include "coordinator/measure/mesh_json.h"
 #include "coordinator/measure/snap.h"

@@ -8,13 +8,13 @@
 #include "common/pure/ids.h"
 #include "common/pure/str.h"
 #include "coordinator/api/api_place.h"
-#include "coordinator/conns.h"
+#include "coordinator/cloud/conns.h"
 #include "coordinator/place/drift.h"
-#include "coordinator/mcis_file.h"
-#include "coordinator/mcis_json.h"
-#include "coordinator/mcis_view.h"
-#include "coordinator/mcis_plan.h"
-#include "coordinator/quota.h"
+#include "coordinator/mcis/mcis_file.h"
+#include "coordinator/mcis/mcis_json.h"
+#include "coordinator/mcis/mcis_view.h"
+#include "coordinator/mcis/mcis_plan.h"
+#include "coordinator/mcis/quota.h"
 
 #include <string.h>
 

@@ -4,7 +4,7 @@
 #include "coordinator/api/api_mcis.h"
 
 #include "common/pure/str.h"
-#include "coordinator/quota.h"
+#include "coordinator/mcis/quota.h"
 
 #define VMS_MAX 10000000
 #define USD_MAX 1e9

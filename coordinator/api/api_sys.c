@@ -5,11 +5,11 @@
 
 #include "common/pure/alloc.h"
 #include "common/pure/str.h"
-#include "coordinator/agents.h"
-#include "coordinator/conns_check.h"
+#include "coordinator/link/agents.h"
+#include "coordinator/cloud/conns_check.h"
 #include "coordinator/doctor.h"
 #include "coordinator/events.h"
-#include "coordinator/link.h"
+#include "coordinator/link/link.h"
 #include "coordinator/remote/remote.h"
 #include "lifecycle/lifecycle.h"
 

@@ -12,11 +12,11 @@
 #include "common/log.h"
 #include "common/pure/alloc.h"
 #include "coordinator/actions.h"
-#include "coordinator/agents.h"
+#include "coordinator/link/agents.h"
 #include "coordinator/coord.h"
 #include "coordinator/store/db_bench.h"
 #include "coordinator/events.h"
-#include "coordinator/link.h"
+#include "coordinator/link/link.h"
 #include "coordinator/measure/mesh.h"
 #include "lifecycle/lifecycle.h"
 

@@ -11,7 +11,7 @@
 #include "common/pure/alloc.h"
 #include "common/pure/rng.h"
 #include "common/pure/str.h"
-#include "coordinator/agents.h"
+#include "coordinator/link/agents.h"
 #include "coordinator/coord.h"
 #include "coordinator/store/db_sched.h"
 #include "coordinator/events.h"

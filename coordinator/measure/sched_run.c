@@ -8,7 +8,7 @@
 #include "common/pure/alloc.h"
 #include "common/pure/str.h"
 #include "coordinator/actions.h"
-#include "coordinator/agents.h"
+#include "coordinator/link/agents.h"
 #include "coordinator/measure/bench.h"
 #include "coordinator/coord.h"
 #include "coordinator/measure/host.h"

@@ -5,7 +5,7 @@
 
 #include "common/pure/alloc.h"
 #include "common/pure/str.h"
-#include "coordinator/conns.h"
+#include "coordinator/cloud/conns.h"
 #include "coordinator/coord.h"
 #include "lifecycle/lifecycle.h"
 

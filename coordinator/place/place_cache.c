@@ -7,7 +7,7 @@
 #include "common/clock.h"
 #include "common/pure/alloc.h"
 #include "common/pure/str.h"
-#include "coordinator/conns.h"
+#include "coordinator/cloud/conns.h"
 #include "coordinator/measure/snap.h"
 #include "lifecycle/lifecycle.h"
 

@@ -7,7 +7,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/pure/alloc.h"
-#include "coordinator/agents.h"
+#include "coordinator/link/agents.h"
 #include "coordinator/coord.h"
 #include "coordinator/remote/login_key.h"
 #include "coordinator/remote/remote_int.h"

@@ -5,7 +5,7 @@
 #include "coordinator/remote/exec_run.h"
 
 #include "common/pure/alloc.h"
-#include "coordinator/conns.h"
+#include "coordinator/cloud/conns.h"
 #include "coordinator/coord.h"
 #include "coordinator/remote/exec_text.h"
 #include "coordinator/remote/login_key.h"

@@ -4,7 +4,7 @@
 #include "coordinator/remote/login_key.h"
 
 #include "coordinator/ca.h"
-#include "coordinator/conns.h"
+#include "coordinator/cloud/conns.h"
 #include "coordinator/coord.h"
 
 #include <string.h>

@@ -1,7 +1,7 @@
 /*
  * db_conns.c - SQL of connections and their catalogues.
  */
-#include "coordinator/conns_int.h"
+#include "coordinator/cloud/conns_int.h"
 
 #include "common/pure/str.h"
 

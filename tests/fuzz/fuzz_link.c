@@ -2,7 +2,7 @@
  * fuzz_link.c - what an agent may say: hello, beat and RTT results, from bytes
  * to structs. The world around the two files is cut off below.
  */
-#include "coordinator/agents.c"
+#include "coordinator/link/agents.c"
 #include "coordinator/measure/bench_in.c"
 
 #include "common/frame.h"

@@ -2,7 +2,7 @@
  * fuzz_mcis_file.c - strangers' bytes as an MCIS file: refused with a reason,
  * or a wish within its limits.
  */
-#include "coordinator/mcis_file.h"
+#include "coordinator/mcis/mcis_file.h"
 
 #include <assert.h>
 

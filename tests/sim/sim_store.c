@@ -173,7 +173,7 @@ resolve(struct sim *w, uint64_t n)
 	txns_free(q);
 }
 
-/* What restoring a backup does to it before it is used (coordinator/restore):
+/* What restoring a backup does to it before it is used (coordinator/keep/restore):
  * generations of the lost time do not come back. */
 static bool
 begin_epoch(struct sim *w, struct mw_err *err)

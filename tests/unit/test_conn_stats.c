@@ -11,7 +11,7 @@
 
 #include "common/pure/mw.h"
 #include "common/pure/rng.h"
-#include "coordinator/conn_stats.h"
+#include "coordinator/cloud/conn_stats.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "coordinator/conns_place.h"
+#include "coordinator/cloud/conns_place.h"
 
 #include <math.h>
 

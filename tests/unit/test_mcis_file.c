@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "coordinator/mcis_file.h"
+#include "coordinator/mcis/mcis_file.h"
 
 #include <string.h>
 

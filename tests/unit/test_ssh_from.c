@@ -10,7 +10,7 @@
 
 #include "common/pure/mw.h"
 #include "common/pure/str.h"
-#include "coordinator/ssh_from.h"
+#include "coordinator/cloud/ssh_from.h"
 
 #include <string.h>
 
