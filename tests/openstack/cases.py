@@ -64,8 +64,9 @@ def vms(p, name):
 def gone(p, name, t, seconds=120):
     """Deletes the MCIS; then nothing may be left in the project."""
     told(p, "mcis delete", 0, "mcis", "delete", name, "--yes")
+    start = time.monotonic()
     left = until(lambda: not t.left(), seconds)
-    check("nothing of %s is left in the cloud" % name, left, t.left())
+    check("nothing of %s is left in the cloud [%.0f s]" % (name, time.monotonic() - start), left, t.left())
 
 
 # ---- the cases ------------------------------------------------------------

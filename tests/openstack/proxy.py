@@ -26,6 +26,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if k.lower() not in ("content-length", "connection", "transfer-encoding", "date", "server"):
                 self.send_header(k, v)
         self.send_header("Content-Length", str(len(body)))
+        # a connection that is kept would lead past the proxy of the next case
+        self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)
 
