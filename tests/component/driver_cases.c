@@ -1,7 +1,8 @@
 /*
  * driver_cases.c - the conformance cases of a driver, one table for all of
  * them, against a real target. Prints "ok - what", "not ok - what" or
- * "skip - what, why" per case.
+ * "skip - what, why" per case; "n/a - ..." where there is nothing to show: the
+ * driver has no such thing, or the case belongs to another target.
  *
  *   driver_cases DRIVER ENDPOINT CSP REGION SPEC IMAGE [OP TOKEN]
  *
@@ -174,7 +175,7 @@ with_conf(struct suite *s, const struct drv_conf *conf,
 	return ok;
 }
 
-/* Why the driver cannot show it, or NULL. */
+/* Why it has nothing to show here, or NULL. */
 static const char *
 lacking(const struct suite *s, const struct drv_case *c)
 {
@@ -232,7 +233,9 @@ run_case(struct suite *s, const struct drv_case *c)
 		printf("# - %s %d %s: %s\n", name, c->no, c->what,
 		    c->elsewhere);
 	} else if (why) {
-		printf("skip - %s %d %s, %s\n", name, c->no, c->what, why);
+		printf("%s - %s %d %s, %s\n",
+		    c->needs & NEEDS_GUEST ? "skip" : "n/a", name, c->no,
+		    c->what, why);
 	} else if (c->run(s)) {
 		printf("ok - %s %d %s%s\n", name, c->no, c->what, played);
 	} else {

@@ -28,7 +28,7 @@ def verdict(rows):
 def main():
     seen, names = {}, {}
     for line in sys.stdin:
-        m = re.match(r"(ok|not ok|skip|#) - (\w+) (\d+) (.*)", line)
+        m = re.match(r"(ok|not ok|skip|n/a|#) - (\w+) (\d+) (.*)", line)
         if not m or m[2] not in AGAINST:
             continue
         no, text = int(m[3]), m[4].strip()
