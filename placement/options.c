@@ -320,6 +320,25 @@ by_price(const struct pl_build *b, size_t role)
 	return price && m->nside == 0;
 }
 
+/* Without side terms a cell has room for one option, the best of its site. */
+static void
+keep_best(struct pl_build *b, size_t role, size_t at, bool cheap,
+    struct pl_option *o)
+{
+	struct pl_model *m = b->m;
+	uint32_t site = b->model_site[pl_build_site(b, at)];
+	struct pl_cell *c = &m->cells[role * m->n + site];
+	struct pl_option *best = &m->options[c->first];
+
+	if (cheap && c->n > 0 &&
+	    pl_build_price(b, at) >
+		m->w->offers[best->offer].cost_per_hour_micros)
+		return;
+	option_of(b, role, at, o);
+	if (c->n == 0 || option_cmp(m, o, best) < 0)
+		*best = *o, c->n = 1;
+}
+
 static void
 options(struct pl_build *b)
 {
@@ -329,22 +348,19 @@ options(struct pl_build *b)
 
 	for (size_t i = 0; i < m->m; i++)
 		cheap[i] = by_price(b, i);
-	for (const struct pl_taken *t = b->taken; t < b->taken + b->ntaken; t++)
-		for (uint32_t x = t->mask; x != 0; x &= x - 1) {
-			size_t i = (size_t)__builtin_ctz(x), at = t->at;
+	for (size_t k = 0; k < b->ntaken; k++)
+		for (uint32_t x = b->taken[k].mask; x != 0; x &= x - 1) {
+			size_t i = (size_t)__builtin_ctz(x);
+			size_t at = b->taken[k].at;
 			uint32_t site = b->model_site[pl_build_site(b, at)];
 			struct pl_cell *c = &m->cells[i * m->n + site];
-			struct pl_option *best = &m->options[c->first];
 
-			if (cheap[i] && c->n > 0 &&
-			    pl_build_price(b, at) >
-				m->w->offers[best->offer].cost_per_hour_micros)
-				continue;
-			option_of(b, i, at, &o);
-			if (m->nside > 0)
+			if (m->nside > 0) {
+				option_of(b, i, at, &o);
 				cell_add(m, c, &o);
-			else if (c->n == 0 || option_cmp(m, &o, best) < 0)
-				*best = o, c->n = 1;
+			} else {
+				keep_best(b, i, at, cheap[i], &o);
+			}
 		}
 }
 
