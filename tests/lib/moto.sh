@@ -11,15 +11,16 @@ log=$root/build/venv.log
 if [ ! -e "$mark" ]; then
 	mkdir -p "$root/build"
 	exec 9>"$root/build/venv.lock"
-	flock -w 300 9 || { echo "somebody else installs moto for minutes"; exit 1; }
+	flock -w 450 9 || { echo "somebody else installs moto for minutes"; exit 1; }
 	if [ ! -e "$mark" ]; then
 		if ! python3 -m venv "$venv" >"$log" 2>&1; then
 			echo "no python3-venv here"
 			exit 1
 		fi
-		if ! timeout 240 "$venv/bin/pip" install -q --retries 1 --timeout 15 \
+		if ! timeout 400 "$venv/bin/pip" install -q --retries 1 --timeout 15 \
 		    'moto[server,ec2]==5.2.5' >>"$log" 2>&1; then
-			echo "moto cannot be installed: $(grep -i error "$log" | tail -1 | cut -c1-120)"
+			why=$(grep -i error "$log" | tail -1 | cut -c1-120)
+			echo "moto cannot be installed: ${why:-pip needs more than 400 s}"
 			exit 1
 		fi
 		touch "$mark"
