@@ -147,8 +147,21 @@ bool cli_call_unix(struct cli *c, const char *socket, const char *method,
 bool cli_stream(struct cli *c, const char *path,
     bool (*fn)(const char *event, const char *data, void *arg), void *arg,
     struct mw_err *err) mw_must_check;
-/* "/v1/ns/{ns}/mcis/{name}{rest}"; the caller frees. Names are checked. */
+/*
+ * Paths (path.c), which the caller frees; NULL after a message if a name is
+ * none. Every name that was typed goes through here before it is in a path.
+ */
+char *cli_path(const char *before, const char *id, const char *after);
+/* "/v1/ns/{ns}{rest}", "/v1/ns/{ns}/mcis/{name}{rest}" */
+char *cli_ns_path(const struct cli *c, const char *rest);
 char *cli_mcis_path(struct cli *c, const char *name, const char *rest);
+/* False after a message, which tells what a name may be. */
+bool cli_id(const char *id);
+/* Adds "?key=value" or "&key=value", escaped; nothing if value is NULL. */
+void cli_query(struct str *path, const char *key, const char *value);
+/* Plain segments, none of them empty or of dots alone; then any query. Calls
+ * refuse all others. */
+bool cli_path_clean(const char *path);
 void cli_close(struct cli *c);
 
 /* Prints "milkyway: message" and the hint; returns the exit status. */

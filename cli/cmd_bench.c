@@ -180,6 +180,8 @@ show(struct cli *c, const char *cmd, int argc, char **argv, bool rows)
 		return cli_usage(cli_cmd(cmds_bench, cmd),
 		    "no benchmark kind \"%s\" (see: milkyway bench kinds)",
 		    kind);
+	if (id && !cli_id(id))
+		return 2;
 	rest = id ? xasprintf("/benchmarks/%s", id)
 		  : xasprintf("/results?latest=1&limit=100000%s%s",
 			at ? "&at=" : "", at ? utc : "");
@@ -221,7 +223,9 @@ run_raw(struct cli *c, int argc, char **argv)
 	if (strspn(argv[1], "r-0123456789") != strlen(argv[1]))
 		return cli_usage(cmd, "a result is named r-N, not \"%s\"",
 		    argv[1]);
-	path = xasprintf("/v1/results/%s/raw", argv[1]);
+	path = cli_path("/v1/results/", argv[1], "/raw");
+	if (!path)
+		return 2;
 	ok = cli_text(c, path, &text, &err);
 	free(path);
 	if (ok)

@@ -48,8 +48,7 @@ fetch(struct cli *c, const char *mcis, const struct wish *w, struct str *text,
 		return NULL;
 	str_addf(&path, "%s%d&addresses=%d", base, w->raw, w->addresses);
 	free(base);
-	if (w->kind)
-		str_addf(&path, "&kind=%s", w->kind);
+	cli_query(&path, "kind", w->kind);
 	if (!add_time(&path, "since", w->since) ||
 	    !add_time(&path, "until", w->until))
 		goto out;

@@ -169,11 +169,13 @@ run_add(struct cli *c, int argc, char **argv)
 	if (a.credential && a.from_stdin)
 		return cli_usage(cmd,
 		    "either --credential or --credential-stdin");
+	if (!cli_id(argv[1]))
+		return 2;
 	body = add_body(&a, argv[1], &err);
 	if (!body)
 		return cli_fail(&err);
 	path = a.all ? xstrdup("/v1/connections/discover")
-		     : xasprintf("/v1/connections/%s", argv[1]);
+		     : cli_path("/v1/connections/", argv[1], "");
 	rc = cli_verb(c, a.all ? "POST" : "PUT", path, body);
 	free(path);
 	return rc;
@@ -281,7 +283,9 @@ run_show(struct cli *c, int argc, char **argv)
 	if (cli_opts(c, cli_cmd(cmds_conn, "connection show"), argc, argv, NULL,
 		0, 1, 1) < 0)
 		return 2;
-	path = xasprintf("/v1/connections/%s", argv[1]);
+	path = cli_path("/v1/connections/", argv[1], "");
+	if (!path)
+		return 2;
 	ok = cli_call(c, "GET", path, NULL, &a, &err);
 	free(path);
 	if (!ok)
@@ -318,7 +322,9 @@ run_check(struct cli *c, int argc, char **argv)
 	if (cli_opts(c, cli_cmd(cmds_conn, "connection check"), argc, argv,
 		NULL, 0, 1, 1) < 0)
 		return 2;
-	path = xasprintf("/v1/connections/%s/check", argv[1]);
+	path = cli_path("/v1/connections/", argv[1], "/check");
+	if (!path)
+		return 2;
 	ok = cli_call(c, "POST", path, json_object(), &a, &err);
 	free(path);
 	if (!ok)
@@ -357,7 +363,9 @@ run_remove(struct cli *c, int argc, char **argv)
 	if (cli_opts(c, cli_cmd(cmds_conn, "connection remove"), argc, argv,
 		NULL, 0, 1, 1) < 0)
 		return 2;
-	path = xasprintf("/v1/connections/%s", argv[1]);
+	path = cli_path("/v1/connections/", argv[1], "");
+	if (!path)
+		return 2;
 	if (!cli_call(c, "DELETE", path, NULL, NULL, &err))
 		rc = cli_fail(&err);
 	free(path);
@@ -410,8 +418,10 @@ run_health(struct cli *c, int argc, char **argv)
 	    0, 0, 1);
 	if (n < 0)
 		return 2;
-	path = n ? xasprintf("/v1/connections/%s/health", argv[1])
+	path = n ? cli_path("/v1/connections/", argv[1], "/health")
 		 : xstrdup("/v1/drivers/health");
+	if (!path)
+		return 2;
 	ok = cli_call(c, "GET", path, NULL, &a, &err);
 	free(path);
 	if (!ok)

@@ -6,6 +6,7 @@
 
 #include "common/file.h"
 #include "common/pure/alloc.h"
+#include "common/pure/ids.h"
 #include "common/pure/num.h"
 
 #include <math.h>
@@ -248,6 +249,11 @@ side_of(const char *text, char id[32], struct mw_err *err)
 		return NULL;
 	}
 	str_copy(id, n + 1, text);
+	if (!id_valid(id)) {
+		err_set(err, MW_INVALID, 0, "%s is not a placement", id);
+		err_hint(err, "milkyway placement");
+		return NULL;
+	}
 	o = json_object();
 	json_put_str(o, "placementId", id);
 	json_put_int(o, "rank", rank);

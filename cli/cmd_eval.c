@@ -27,19 +27,6 @@ struct wish {
 	const char *cmd; /* who asks */
 };
 
-static void
-add_query(struct str *path, const char *key, const char *value)
-{
-	if (!value)
-		return;
-	str_addf(path, "%s%s=", strchr(path->p, '?') ? "&" : "?", key);
-	for (const char *p = value; *p; p++)
-		if (isalnum((unsigned char)*p) || strchr("-._~", *p))
-			str_addc(path, *p);
-		else
-			str_addf(path, "%%%02X", (unsigned char)*p);
-}
-
 /* The answer, or NULL after a message; *rc is the exit status. */
 static json_t *
 ask(struct cli *c, const char *mcis, const struct wish *w, int *rc)
@@ -64,15 +51,15 @@ ask(struct cli *c, const char *mcis, const struct wish *w, int *rc)
 		return NULL;
 	str_add(&path, base);
 	free(base);
-	add_query(&path, "kind", w->kind);
-	add_query(&path, "csp", w->csp);
-	add_query(&path, "region", w->region);
-	add_query(&path, "spec", w->spec);
-	add_query(&path, "profile", w->profile);
-	add_query(&path, "include", w->include);
+	cli_query(&path, "kind", w->kind);
+	cli_query(&path, "csp", w->csp);
+	cli_query(&path, "region", w->region);
+	cli_query(&path, "spec", w->spec);
+	cli_query(&path, "profile", w->profile);
+	cli_query(&path, "include", w->include);
 	if (max_age_s) {
 		snprintf(age, sizeof age, "%lld", (long long)max_age_s);
-		add_query(&path, "maxAgeS", age);
+		cli_query(&path, "maxAgeS", age);
 	}
 	*rc = 0;
 	if (!cli_call(c, "GET", path.p, NULL, &a, &err))

@@ -20,7 +20,8 @@ mcis_history(struct cli *c, int argc, char **argv)
 	const struct cli_opt opts[] = { { "limit", 0, OPT_INT, &limit } };
 	struct cli_table *t;
 	json_t *a = NULL, *e;
-	char *path, *rest;
+	struct str rest = STR_INIT;
+	char *path;
 	size_t i;
 	int n, rc;
 
@@ -28,10 +29,12 @@ mcis_history(struct cli *c, int argc, char **argv)
 	    1, 2);
 	if (n < 0)
 		return 2;
-	rest = xasprintf("/history?limit=%lld%s%s", (long long)limit,
-	    n == 2 ? "&vm=" : "", n == 2 ? argv[2] : "");
-	path = cli_mcis_path(c, argv[1], rest);
-	free(rest);
+	if (n == 2 && !cli_id(argv[2]))
+		return 2;
+	str_addf(&rest, "/history?limit=%lld", (long long)limit);
+	cli_query(&rest, "vm", n == 2 ? argv[2] : NULL);
+	path = cli_mcis_path(c, argv[1], rest.p);
+	str_free(&rest);
 	rc = cli_get(c, path, &a);
 	if (rc)
 		return rc;
@@ -86,11 +89,15 @@ static int
 quota_call(struct cli *c, bool all, const char *method, json_t *take_body)
 {
 	struct mw_err err = MW_ERR_INIT;
-	char *path =
-	    all ? xstrdup("/v1/quota") : xasprintf("/v1/ns/%s/quota", c->ns);
+	char *path = all ? xstrdup("/v1/quota") : cli_ns_path(c, "/quota");
 	json_t *q = NULL;
-	bool ok = cli_call(c, method, path, take_body, &q, &err);
+	bool ok;
 
+	if (!path) {
+		json_decref(take_body);
+		return 2;
+	}
+	ok = cli_call(c, method, path, take_body, &q, &err);
 	free(path);
 	if (!ok)
 		return cli_fail(&err);

@@ -48,16 +48,21 @@ run_list(struct cli *c, int argc, char **argv)
 	const struct cli_opt opts[] = { { "style", 0, OPT_STR, &style } };
 	struct cli_table *t;
 	json_t *a = NULL, *m;
-	char *path, money[32];
+	struct str path = STR_INIT;
+	char *base, money[32];
 	size_t i;
 	int rc;
 
 	if (cli_opts(c, cli_cmd(cmds_mcis, "mcis list"), argc, argv, opts, 1, 0,
 		0) < 0)
 		return 2;
-	path = xasprintf("/v1/ns/%s/mcis%s%s", c->ns,
-	    style ? "?statusStyle=" : "", style ? style : "");
-	rc = cli_get(c, path, &a);
+	base = cli_ns_path(c, "/mcis");
+	if (!base)
+		return 2;
+	str_add(&path, base);
+	free(base);
+	cli_query(&path, "statusStyle", style);
+	rc = cli_get(c, str_take(&path), &a);
 	if (rc)
 		return rc;
 	if (c->out == OUT_JSON) {
@@ -88,16 +93,16 @@ run_show(struct cli *c, int argc, char **argv)
 	const char *style = NULL;
 	const struct cli_opt opts[] = { { "style", 0, OPT_STR, &style } };
 	json_t *m = NULL;
-	char *path, *rest;
+	struct str rest = STR_INIT;
+	char *path;
 	int rc;
 
 	if (cli_opts(c, cli_cmd(cmds_mcis, "mcis show"), argc, argv, opts, 1, 1,
 		1) < 0)
 		return 2;
-	rest =
-	    xasprintf("%s%s", style ? "?statusStyle=" : "", style ? style : "");
-	path = cli_mcis_path(c, argv[1], rest);
-	free(rest);
+	cli_query(&rest, "statusStyle", style);
+	path = cli_mcis_path(c, argv[1], str_cstr(&rest));
+	str_free(&rest);
 	rc = cli_get(c, path, &m);
 	if (rc)
 		return rc;
@@ -226,6 +231,8 @@ act_simple(struct cli *c, int argc, char **argv, const char *verb, bool ask)
 	if (vm && group)
 		return cli_usage(cmd, "give --vm or --group, not both");
 	part = vm ? vm : group ? group : "";
+	if (!cli_id(argv[1]) || ((vm || group) && !cli_id(part)))
+		return 2;
 	if (ask &&
 	    !cli_confirm(c, "%s %s%s%s: its VMs will be gone. Go on?", verb,
 		argv[1], *part ? " " : "", part))

@@ -59,7 +59,7 @@ run_list(struct cli *c, int argc, char **argv)
 	    0, 1);
 	if (n < 0)
 		return 2;
-	path = n ? xasprintf("/v1/placements/%s", argv[1])
+	path = n ? cli_path("/v1/placements/", argv[1], "")
 		 : xstrdup("/v1/placements");
 	rc = cli_get(c, path, &a);
 	if (rc)

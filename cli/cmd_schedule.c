@@ -41,10 +41,8 @@ path_of(struct cli *c, const char *mcis, const char *id, const char *verb)
 {
 	char *rest, *path;
 
-	if (id && !id_valid(id)) {
-		fprintf(stderr, "milkyway: not a name: %s\n", id);
+	if (id && !cli_id(id))
 		return NULL;
-	}
 	rest = xasprintf("/schedules%s%s%s", id ? "/" : "", id ? id : "", verb);
 	path = cli_mcis_path(c, mcis, rest);
 	free(rest);

@@ -94,7 +94,9 @@ action_call(struct cli *c, int argc, char **argv, const char *name,
 
 	if (cli_opts(c, cli_cmd(cmds_sys, name), argc, argv, NULL, 0, 1, 1) < 0)
 		return 2;
-	path = xasprintf("/v1/actions/%s", argv[1]);
+	path = cli_path("/v1/actions/", argv[1], "");
+	if (!path)
+		return 2;
 	if (!cli_call(c, method, path, NULL, &a, &err))
 		rc = cli_fail(&err);
 	else if (wait)
@@ -237,26 +239,29 @@ run_events(struct cli *c, int argc, char **argv)
 		{ "after", 0, OPT_INT, &after },
 	};
 	struct mw_err err = MW_ERR_INIT;
-	char *path, *filter;
+	struct str filter = STR_INIT;
+	char *path;
 	bool ok;
 
 	if (cli_opts(c, cli_cmd(cmds_sys, "events"), argc, argv, opts,
 		ARRAY_LEN(opts), 0, 0) < 0)
 		return 2;
-	filter = xasprintf("%s%s%s%s", mcis ? "&mcis=" : "", mcis ? mcis : "",
-	    type ? "&type=" : "", type ? type : "");
+	str_add(&filter, "?"); /* left out: another parameter comes first */
+	cli_query(&filter, "mcis", mcis);
+	cli_query(&filter, "type", type);
 	if (follow) {
-		path = after < 0 ? xasprintf("/v1/events?limit=100%s", filter)
-				 : xasprintf("/v1/events?after=%lld%s",
-				       (long long)after, filter);
+		path = after < 0
+		    ? xasprintf("/v1/events?limit=100%s", filter.p + 1)
+		    : xasprintf("/v1/events?after=%lld%s", (long long)after,
+			  filter.p + 1);
 		ok =
 		    cli_stream(c, path, on_event, c, &err) || cli_interrupted();
 		free(path);
 	} else {
-		ok = events_history(c, filter, all && after < 0 ? 0 : after,
-		    &err);
+		ok = events_history(c, filter.p + 1,
+		    all && after < 0 ? 0 : after, &err);
 	}
-	free(filter);
+	str_free(&filter);
 	return ok ? 0 : cli_fail(&err);
 }
 

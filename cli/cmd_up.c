@@ -403,7 +403,11 @@ run_status(struct cli *c, int argc, char **argv)
 	    0)
 		return 2;
 	sock = xasprintf("%s/twin.sock", c->dir);
-	path = xasprintf("/v1/ns/%s/mcis", c->ns);
+	path = cli_ns_path(c, "/mcis");
+	if (!path) {
+		free(sock);
+		return 2;
+	}
 	if (!cli_call(c, "GET", "/v1/version", NULL, &v, &err) ||
 	    !cli_call(c, "GET", path, NULL, &m, &err)) {
 		rc = cli_fail(&err);

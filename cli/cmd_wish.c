@@ -22,16 +22,14 @@ struct wish {
 static char *
 wish_query(const struct wish *w)
 {
-	char *q = xasprintf("?%s%s%s%s%s%s", w->dry ? "dryRun=1&" : "",
-	    w->remove ? "allowRemove=1&" : "",
-	    w->replace ? "allowReplace=1&" : "",
-	    w->unknown ? "allowUnknownPrices=1&" : "",
-	    w->plan ? "planRevision=" : "", w->plan ? w->plan : "");
-	size_t n = strlen(q);
+	struct str q = STR_INIT;
 
-	if (q[n - 1] == '?' || q[n - 1] == '&')
-		q[n - 1] = '\0';
-	return q;
+	cli_query(&q, "dryRun", w->dry ? "1" : NULL);
+	cli_query(&q, "allowRemove", w->remove ? "1" : NULL);
+	cli_query(&q, "allowReplace", w->replace ? "1" : NULL);
+	cli_query(&q, "allowUnknownPrices", w->unknown ? "1" : NULL);
+	cli_query(&q, "planRevision", w->plan);
+	return str_take(&q);
 }
 
 /* The request of a wish, to be freed; or an exit status after a message. */
@@ -43,13 +41,20 @@ wish_request(struct cli *c, const struct wish *w, json_t **body, char **path,
 	char *query = wish_query(w);
 
 	if (w->placement) {
+		char *rest = xasprintf("/mcis%s", query);
+
+		*path = cli_ns_path(c, rest);
+		free(rest);
+		free(query);
+		if (!*path || !cli_id(w->name)) {
+			free(*path);
+			return 2;
+		}
 		*body = json_object();
 		json_put_str(*body, "name", w->name);
 		json_put_str(*body, "fromPlacement", w->placement);
 		json_put_int(*body, "rank", w->rank);
-		*path = xasprintf("/v1/ns/%s/mcis%s", c->ns, query);
 		*name = xstrdup(w->name);
-		free(query);
 		return 0;
 	}
 	*body = cli_load(w->file, FILE_MCIS, JSON_BODY_MAX, &err);

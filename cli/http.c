@@ -19,6 +19,22 @@ struct stream {
 	void *arg;
 };
 
+static const char *
+base_of(const struct cli *c)
+{
+	return c->url ? c->url : "http://127.0.0.1:7470";
+}
+
+/* The second lock, after cli_path(): what is called is what was meant. */
+static char *
+url_of(const struct cli *c, const char *path, struct mw_err *err)
+{
+	if (cli_path_clean(path))
+		return xasprintf("%s%s", base_of(c), path);
+	err_set(err, MW_INVALID, 0, "no path of the API: %.200s", path);
+	return NULL;
+}
+
 static bool token_load(struct cli *c, struct mw_err *err);
 static bool problem(const struct str *body, long status, struct mw_err *err);
 
@@ -53,6 +69,8 @@ handle(struct cli *c)
 		abort();
 	curl_easy_reset(h);
 	curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
+	/* no "../" is taken away: another resource would be named */
+	curl_easy_setopt(h, CURLOPT_PATH_AS_IS, 1L);
 	curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, 5000L);
 	curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, 120000L);
@@ -179,17 +197,18 @@ bool
 cli_call(struct cli *c, const char *method, const char *path, json_t *take_body,
     json_t **out, struct mw_err *err)
 {
-	const char *base = c->url ? c->url : "http://127.0.0.1:7470";
+	const char *base = base_of(c);
 	char *url;
 	CURL *h;
 	bool ok;
 
-	if (!token_load(c, err)) {
+	url = url_of(c, path, err);
+	if (!url || !token_load(c, err)) {
 		json_decref(take_body);
+		free(url);
 		return false;
 	}
 	h = handle(c);
-	url = xasprintf("%s%s", base, path);
 	curl_easy_setopt(h, CURLOPT_URL, url);
 	ok = call(c, h, base, method, take_body, out, NULL, err);
 	free(url);
@@ -199,15 +218,17 @@ cli_call(struct cli *c, const char *method, const char *path, json_t *take_body,
 bool
 cli_text(struct cli *c, const char *path, struct str *out, struct mw_err *err)
 {
-	const char *base = c->url ? c->url : "http://127.0.0.1:7470";
+	const char *base = base_of(c);
 	char *url;
 	CURL *h;
 	bool ok;
 
-	if (!token_load(c, err))
+	url = url_of(c, path, err);
+	if (!url || !token_load(c, err)) {
+		free(url);
 		return false;
+	}
 	h = handle(c);
-	url = xasprintf("%s%s", base, path);
 	curl_easy_setopt(h, CURLOPT_URL, url);
 	ok = call(c, h, base, "GET", NULL, NULL, out, err);
 	free(url);
@@ -239,17 +260,19 @@ on_file(char *p, size_t size, size_t n, void *arg)
 bool
 cli_download(struct cli *c, const char *path, int fd, struct mw_err *err)
 {
-	const char *base = c->url ? c->url : "http://127.0.0.1:7470";
+	const char *base = base_of(c);
 	struct curl_slist *heads = NULL;
 	struct sink s = { .head = STR_INIT, .fd = fd };
 	char *url, *auth;
 	long status = 0;
 	bool ok;
 
-	if (!token_load(c, err))
+	url = url_of(c, path, err);
+	if (!url || !token_load(c, err)) {
+		free(url);
 		return false;
+	}
 	s.h = handle(c);
-	url = xasprintf("%s%s", base, path);
 	auth = xasprintf("Authorization: Bearer %s", c->token);
 	heads = curl_slist_append(heads, auth);
 	curl_easy_setopt(s.h, CURLOPT_URL, url);
@@ -339,7 +362,7 @@ cli_stream(struct cli *c, const char *path,
     bool (*fn)(const char *event, const char *data, void *arg), void *arg,
     struct mw_err *err)
 {
-	const char *base = c->url ? c->url : "http://127.0.0.1:7470";
+	const char *base = base_of(c);
 	struct stream s = { .line = STR_INIT, .fn = fn, .arg = arg };
 	struct curl_slist *heads = NULL;
 	char *url, *auth;
@@ -347,10 +370,12 @@ cli_stream(struct cli *c, const char *path,
 	CURL *h;
 	bool ok;
 
-	if (!token_load(c, err))
+	url = url_of(c, path, err);
+	if (!url || !token_load(c, err)) {
+		free(url);
 		return false;
+	}
 	h = handle(c);
-	url = xasprintf("%s%s", base, path);
 	auth = xasprintf("Authorization: Bearer %s", c->token);
 	heads = curl_slist_append(heads, auth);
 	heads = curl_slist_append(heads, "Accept: text/event-stream");

@@ -227,19 +227,6 @@ cli_confirm(struct cli *c, const char *fmt, ...)
 	return false;
 }
 
-char *
-cli_mcis_path(struct cli *c, const char *name, const char *rest)
-{
-	if (!id_valid(name) || !id_valid(c->ns)) {
-		fprintf(stderr,
-		    "milkyway: not a name: %s (small letters, digits, '-', "
-		    "at most 63, a letter first)\n",
-		    id_valid(c->ns) ? name : c->ns);
-		return NULL;
-	}
-	return xasprintf("/v1/ns/%s/mcis/%s%s", c->ns, name, rest);
-}
-
 bool
 cli_time(const struct cli_cmd *cmd, const char *option, const char *text,
     char utc[WHEN_LEN])

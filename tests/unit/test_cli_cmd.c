@@ -178,6 +178,7 @@ static const struct {
 };
 
 static char *sent; /* the last body */
+static unsigned calls;
 
 bool
 cli_interrupted(void)
@@ -190,6 +191,7 @@ cli_call(struct cli *c, const char *method, const char *path, json_t *take_body,
     json_t **out, struct mw_err *err)
 {
 	(void)c;
+	calls++;
 	if (out)
 		*out = NULL;
 	if (take_body) {
@@ -223,6 +225,7 @@ bool
 cli_text(struct cli *c, const char *path, struct str *out, struct mw_err *err)
 {
 	(void)c;
+	calls++;
 	str_addf(out, "text of %s\n", path);
 	return err->code == MW_OK;
 }
@@ -231,6 +234,7 @@ bool
 cli_download(struct cli *c, const char *path, int fd, struct mw_err *err)
 {
 	(void)c;
+	calls++;
 	return dprintf(fd, "file of %s\n", path) > 0 && err->code == MW_OK;
 }
 
@@ -240,6 +244,7 @@ cli_stream(struct cli *c, const char *path,
     struct mw_err *err)
 {
 	(void)c, (void)path, (void)err;
+	calls++;
 	return fn("vm.state", "{\"type\":\"vm.state\",\"reason\":\"why\"}",
 	    arg);
 }
@@ -250,9 +255,9 @@ cli_close(struct cli *c)
 	(void)c;
 }
 
-/* Runs a line; words are split at single spaces. */
+/* Runs a line; words are split at single spaces; then "@" becomes name. */
 static int
-run(const char *line, char **out, char **err)
+run_with(const char *line, char *name, char **out, char **err)
 {
 	struct cli c = { .ns = "default", .dir = "/nonexistent", .yes = true };
 	char *copy = xstrdup(line), *rest = copy, *argv[20];
@@ -262,6 +267,9 @@ run(const char *line, char **out, char **err)
 	while (argc < 19 && (argv[argc] = strsep(&rest, " ")) != NULL)
 		argc++;
 	argv[argc] = NULL;
+	for (int i = 0; i < argc; i++)
+		if (str_eq(argv[i], "@"))
+			argv[i] = name;
 	free(sent);
 	sent = NULL;
 	capture_begin();
@@ -270,6 +278,12 @@ run(const char *line, char **out, char **err)
 	*out = capture_end(err);
 	free(copy);
 	return rc;
+}
+
+static int
+run(const char *line, char **out, char **err)
+{
+	return run_with(line, NULL, out, err);
 }
 
 static const struct {
@@ -483,12 +497,83 @@ json_is_the_answer_itself(void **state)
 	}
 }
 
+/* Whatever would name another resource is refused before any call. */
+static void
+names_never_become_paths(void **state)
+{
+	static const char *const names[] = { "../x", "../ns/default/mcis/shop",
+		"a b", "a/b", "", "a?b", "a#b", "%2e%2e", "..", "A", "a-" };
+	static const char *const commands[] = { "connection add @ --driver aws "
+						"--region r",
+		"connection add @ --driver aws --all-regions",
+		"connection show @", "connection check @",
+		"connection remove @", "driver health @", "action show @",
+		"action wait @", "action cancel @", "placement @",
+		"compare @ @", "compare pl-1 @", "quota show --ns @",
+		"quota set --max-vms 3 --ns @", "bench raw @", "bench run @",
+		"bench show @", "bench show demo @", "bench results @",
+		"bench list @", "mcis list --ns @", "mcis show @",
+		"mcis show demo --ns @", "mcis delete @", "mcis history @",
+		"mcis history demo @", "mcis abort @", "mcis suspend @",
+		"mcis resume @", "mcis reboot @", "mcis terminate @",
+		"mcis suspend demo --vm @", "mcis terminate demo --group @",
+		"mcis create --from-placement pl-1 --name @",
+		"mcis create -f bench-data/mcis/demo17.json --name @",
+		"exec @ -- date", "matrix @", "matrix @ --run",
+		"matrix demo --round @", "agent install @", "agent uninstall @",
+		"top @", "rtt @ 192.0.2.1", "mcis scale @ web=2",
+		"mcis refine @", "mcis reconcile @", "schedule show @ s",
+		"schedule show demo @", "schedule delete demo @",
+		"schedule run demo @", "schedule defaults @", "eval @",
+		"eval lemons @", "drift @", "metrics @", "schedule list @",
+		"bundle export @ --out /nonexistent/x", "report tables @",
+		"status --ns @" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		for (size_t k = 0; k < ARRAY_LEN(names); k++) {
+			char *name = xstrdup(names[k]), *out, *err;
+			int rc;
+
+			calls = 0;
+			rc = run_with(commands[i], name, &out, &err);
+			if (rc != 2 || calls != 0 || !err[0] || out[0])
+				fail_msg("%s with \"%s\": %d, %u calls\n%s%s",
+				    commands[i], name, rc, calls, out, err);
+			free(name);
+			free(out);
+			free(err);
+		}
+	}
+}
+
+static void
+only_plain_paths_are_called(void **state)
+{
+	static const char *const good[] = { "/v1/agents", "/v1/ns/a/mcis/b-1",
+		"/v1/events?type=vm.state&mcis=a%2Fb", "/v1/x.y/a?at=9:00/.." };
+	static const char *const bad[] = { "", "v1", "/", "/v1/", "/v1//x",
+		"/v1/../x", "/v1/..", "/v1/./x", "/v1/...", "/v1/%2e%2e/x",
+		"/v1/a b", "/v1/a#b", "/v1/a?b c", "/v1/a?b#c", "/v1/a\nb",
+		"/v1/?x=1", "/v1/a@b", "/v1/a:b", "/v1/\xc3\xa4" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(good); i++)
+		if (!cli_path_clean(good[i]))
+			fail_msg("refused: %s", good[i]);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		if (cli_path_clean(bad[i]))
+			fail_msg("taken: %s", bad[i]);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines_do_what_they_say),
 		cmocka_unit_test(json_is_the_answer_itself),
+		cmocka_unit_test(names_never_become_paths),
+		cmocka_unit_test(only_plain_paths_are_called),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
