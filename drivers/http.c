@@ -251,10 +251,17 @@ static void
 set_target(struct http_call *c, CURL *e)
 {
 	const struct http_lane *lane = c->lane;
+	enum http_url kind = http_url_kind(c->url);
 
 	curl_easy_setopt(e, CURLOPT_URL, c->url);
 	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR,
-	    lane->allow_plain || lane->unix_path ? "http,https" : "https");
+	    lane->unix_path || (lane->allow_plain && kind == HTTP_URL_PLAIN)
+		? "http,https"
+		: "https");
+	/* this machine is not behind any proxy, whatever the environment says:
+	 * the proxy would get the credential */
+	if (kind == HTTP_URL_LOCAL || kind == HTTP_URL_PLAIN)
+		curl_easy_setopt(e, CURLOPT_PROXY, "");
 	if (lane->unix_path) {
 		curl_easy_setopt(e, CURLOPT_UNIX_SOCKET_PATH, lane->unix_path);
 		curl_easy_setopt(e, CURLOPT_PROXY, "");

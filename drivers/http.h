@@ -24,7 +24,7 @@ struct http_call; /* valid until its done() was called */
 struct http_lane_conf {
 	const char *name; /* for logs: the connection's id */
 	const char *unix_path; /* talk through this socket; NULL: TCP */
-	bool allow_plain; /* http:// is fine; else https only */
+	bool allow_plain; /* http:// to this machine is fine; else https only */
 	const char *ca_file; /* PEM to trust instead of the system's; NULL */
 	double rate_per_s; /* token bucket; 0: no limit */
 	double burst; /* [10] */
@@ -110,6 +110,19 @@ void http_rate_max(struct http *h, double rate_per_s);
 struct http_call *http_submit(struct http_lane *lane,
     const struct http_req *req, http_done_fn done, void *arg);
 void http_cancel(struct http_call *call); /* done() still comes */
+
+/*
+ * Where a URL leads: https anywhere, http only to this machine, which is
+ * "localhost", 127.0.0.0/8 and ::1, each as the whole host. No user info: the
+ * host of "http://127.0.0.1@example.com/" is another one.
+ */
+enum http_url {
+	HTTP_URL_BAD,
+	HTTP_URL_HTTPS,
+	HTTP_URL_LOCAL, /* https to this machine */
+	HTTP_URL_PLAIN, /* http to this machine */
+};
+enum http_url http_url_kind(const char *url);
 
 /* Adds s with everything but A-Za-z0-9-._~ as %XX. */
 struct str;

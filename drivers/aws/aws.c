@@ -392,8 +392,7 @@ aws_wait_cred(struct aws_call *c)
 static bool
 check_url(const char *url, struct mw_err *err)
 {
-	if (str_starts(url, "https://") || str_starts(url, "http://127.") ||
-	    str_starts(url, "http://localhost"))
+	if (http_url_kind(url) != HTTP_URL_BAD)
 		return true;
 	err_set(err, MW_INVALID, 0,
 	    "the endpoint is an https:// address; http:// only on this "
@@ -420,7 +419,7 @@ aws_open(const struct drv_env *env, const struct drv_conf *conf,
 	    ? xstrdup(conf->endpoint)
 	    : xasprintf("https://ec2.%s.amazonaws.com/", region);
 	struct http_lane_conf lane = { .name = conf->id,
-		.allow_plain = str_starts(url, "http://"),
+		.allow_plain = http_url_kind(url) == HTTP_URL_PLAIN,
 		.ca_file = conf->ca_file,
 		.rate_per_s = RATE };
 	struct drv_conn *conn;

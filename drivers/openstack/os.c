@@ -235,9 +235,11 @@ send_now(struct os_call *c)
 	if (conn->closed || !conn->token || !base || req.deadline_ms <= 0) {
 		os_fail(c, CSP_DEFINITE, CSP_R_UNSENT,
 		    conn->closed ? "the connection is closed"
-			: !base
-			? "the cloud's catalogue lacks a service we need"
-			: "no time left for the next step");
+			: !base  ? conn->refused
+			     ? "the cloud's catalogue names a service by an "
+			       "address without TLS"
+			     : "the cloud's catalogue lacks a service we need"
+				 : "no time left for the next step");
 		return;
 	}
 	c->mutated = c->mutated || req.mutates;
@@ -480,14 +482,13 @@ os_open(const struct drv_env *env, const struct drv_conf *conf,
 {
 	const char *url = conf->endpoint ? conf->endpoint : "";
 	struct http_lane_conf lane = { .name = conf->id,
-		.allow_plain = str_starts(url, "http://127.") ||
-		    str_starts(url, "http://localhost"),
+		.allow_plain = http_url_kind(url) == HTTP_URL_PLAIN,
 		.ca_file = conf->ca_file,
 		.rate_per_s = RATE };
 	struct drv_conn *conn;
 	size_t n = strlen(url);
 
-	if (!str_starts(url, "https://") && !lane.allow_plain) {
+	if (http_url_kind(url) == HTTP_URL_BAD) {
 		err_set(err, MW_INVALID, 0,
 		    "the endpoint is Keystone's https:// address, e.g. "
 		    "https://cloud.example:5000/v3; http:// only on this "
@@ -505,6 +506,7 @@ os_open(const struct drv_env *env, const struct drv_conf *conf,
 	conn->auth_url = xasprintf("%.*s", (int)n, url);
 	conn->credential = xstrdup(conf->credential);
 	conn->prices = xstrdup(conf->prices);
+	conn->plain = lane.allow_plain;
 	conn->lane = http_lane_new(env->http, &lane);
 	conn->catalog = arena_new();
 	conn->ended_ns = clock_mono_ns(); /* what ran before us may have */

@@ -6,6 +6,7 @@
 #include "drivers/openstack/os_int.h"
 
 #include "common/clock.h"
+#include "common/log.h"
 #include "common/pure/alloc.h"
 #include "common/pure/str.h"
 #include "common/pure/when.h"
@@ -208,6 +209,15 @@ note_region(struct drv_conn *conn, const char *id)
 	};
 }
 
+/* The token goes there: the rule is that of the connection's own address. */
+static bool
+may_call(const struct drv_conn *conn, const char *url)
+{
+	enum http_url kind = http_url_kind(url);
+
+	return kind != HTTP_URL_BAD && (kind != HTTP_URL_PLAIN || conn->plain);
+}
+
 static void
 take_endpoint(struct drv_conn *conn, int service, const json_t *e)
 {
@@ -221,6 +231,13 @@ take_endpoint(struct drv_conn *conn, int service, const json_t *e)
 	note_region(conn, region);
 	if (conn->region && strcmp(region, conn->region) != 0)
 		return;
+	if (!may_call(conn, url)) {
+		conn->refused = true;
+		log_warn("drivers", conn->id,
+		    "the cloud's catalogue names a service by an address "
+		    "that is not https://\taction=ignore");
+		return;
+	}
 	while (n > 0 && url[n - 1] == '/')
 		n--;
 	free(conn->url[service]);
@@ -245,6 +262,7 @@ take_catalog(struct drv_conn *conn, const json_t *catalog)
 	conn->regions =
 	    arena_array(conn->catalog, REGIONS_MAX, sizeof *conn->regions);
 	conn->nregions = 0;
+	conn->refused = false;
 	for (i = 0; i < OS_SERVICES; i++) {
 		free(conn->url[i]);
 		conn->url[i] = NULL;

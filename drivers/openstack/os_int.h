@@ -67,6 +67,8 @@ struct drv_conn {
 	struct drv_env env;
 	struct http_lane *lane;
 	char *id, *region, *auth_url, *credential, *prices;
+	bool plain; /* auth_url is http:// to this machine */
+	bool refused; /* the catalogue named an address we do not call */
 	struct cred *cred;
 	char *token;
 	unsigned token_no; /* counts tokens */

@@ -1,0 +1,85 @@
+/*
+ * Which addresses a connection may name.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "drivers/http.h"
+
+static const struct {
+	const char *url;
+	enum http_url kind;
+} urls[] = {
+	{ "https://cloud.example:5000/v3", HTTP_URL_HTTPS },
+	{ "https://ec2.us-east-1.amazonaws.com/", HTTP_URL_HTTPS },
+	{ "https://[2001:db8::1]:5000/v3", HTTP_URL_HTTPS },
+	{ "https://192.0.2.1", HTTP_URL_HTTPS },
+	{ "HTTPS://cloud.example/", HTTP_URL_HTTPS },
+	{ "https://127.0.0.1.example.com/", HTTP_URL_HTTPS },
+	{ "https://127.0.0.1:5000/", HTTP_URL_LOCAL },
+	{ "https://localhost/", HTTP_URL_LOCAL },
+	{ "https://[::1]/", HTTP_URL_LOCAL },
+	{ "http://127.0.0.1:5555", HTTP_URL_PLAIN },
+	{ "http://127.0.0.1:5555/x?y=1", HTTP_URL_PLAIN },
+	{ "http://127.255.1.2/", HTTP_URL_PLAIN },
+	{ "http://localhost:8080/", HTTP_URL_PLAIN },
+	{ "http://LOCALHOST/", HTTP_URL_PLAIN },
+	{ "http://[::1]:80/", HTTP_URL_PLAIN },
+	{ "http://127.evil.example.com/", HTTP_URL_BAD },
+	{ "http://127.0.0.1.example.com/", HTTP_URL_BAD },
+	{ "http://127.0.0.1@example.com/", HTTP_URL_BAD },
+	{ "http://127.0.0.1:80@example.com/", HTTP_URL_BAD },
+	{ "http://localhost.example.com/", HTTP_URL_BAD },
+	{ "http://localhost@example.com/", HTTP_URL_BAD },
+	{ "http://localhostx/", HTTP_URL_BAD },
+	{ "http://user@127.0.0.1/", HTTP_URL_BAD },
+	{ "https://user:secret@cloud.example/", HTTP_URL_BAD },
+	{ "https://@cloud.example/", HTTP_URL_BAD },
+	{ "http://example.com#@127.0.0.1/", HTTP_URL_BAD },
+	{ "http://example.com\\@127.0.0.1/", HTTP_URL_BAD },
+	{ "http://127.0.0.1\\.example.com/", HTTP_URL_BAD },
+	{ "http://127.0.0.1%2eexample.com/", HTTP_URL_BAD },
+	{ "http://10.0.0.1/", HTTP_URL_BAD },
+	{ "http://128.0.0.1/", HTTP_URL_BAD },
+	{ "http://0.0.0.0/", HTTP_URL_BAD },
+	{ "http://[::]/", HTTP_URL_BAD },
+	{ "http://[::2]/", HTTP_URL_BAD },
+	{ "http://[::ffff:192.0.2.1]/", HTTP_URL_BAD },
+	{ "http://cloud.example:5000/v3", HTTP_URL_BAD },
+	{ "https:/cloud.example/", HTTP_URL_BAD },
+	{ "https:///cloud.example/", HTTP_URL_BAD },
+	{ "https://", HTTP_URL_BAD },
+	{ "https://a b/", HTTP_URL_BAD },
+	{ "ftp://127.0.0.1/", HTTP_URL_BAD },
+	{ "file:///etc/passwd", HTTP_URL_BAD },
+	{ "//127.0.0.1/", HTTP_URL_BAD },
+	{ "127.0.0.1:80", HTTP_URL_BAD },
+	{ "", HTTP_URL_BAD },
+};
+
+static void
+hosts_are_taken_as_a_whole(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
+		enum http_url kind = http_url_kind(urls[i].url);
+
+		if (kind != urls[i].kind)
+			fail_msg("%s: %d, not %d", urls[i].url, (int)kind,
+			    (int)urls[i].kind);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(hosts_are_taken_as_a_whole),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
