@@ -8,8 +8,6 @@ UPDATE orphan SET first_seen = seen;
 CREATE TABLE prereq(
 	kind INT NOT NULL, conn TEXT NOT NULL, key_id TEXT NOT NULL,
 	zone TEXT NOT NULL, ending INT NOT NULL,
-	asked INT NOT NULL DEFAULT 1,	-- 0: no answer is owed to us
-	sure INT NOT NULL DEFAULT 0,	-- since then
 	PRIMARY KEY(conn, key_id, kind, zone)
 ) WITHOUT ROWID;
 -- What becomes of a VM that vanishes, and what namespaces may spend.
@@ -21,6 +19,3 @@ CREATE TABLE quota(
 ) WITHOUT ROWID;
 -- Where a cloud's prices are read from, if it does not tell them.
 ALTER TABLE conn ADD COLUMN prices TEXT;
-ALTER TABLE conn ADD COLUMN ca_file TEXT;	-- whom to trust there
-ALTER TABLE conn ADD COLUMN ssh_from TEXT;
-ALTER TABLE conn ADD COLUMN zones TEXT;

@@ -2,11 +2,11 @@
 -- Each module owns the section with its name; an older file is brought here by
 -- the migrations in store_db.c. Times are nanoseconds since 1970 (wall clock).
 PRAGMA application_id = 1297563993;
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;
 
 -- [store]
 CREATE TABLE migration(version INTEGER PRIMARY KEY, at INT NOT NULL);
-INSERT INTO migration(version, at) VALUES(3, 0);
+INSERT INTO migration(version, at) VALUES(4, 0);
 CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
 -- [auth]

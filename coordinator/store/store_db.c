@@ -58,7 +58,7 @@ struct db {
  * schema.sql, which always describes the newest version. */
 struct migration {
 	int version; /* after it */
-	const char *sql;
+	const char *sql; /* may be NULL */
 	/* After the SQL, in the same transaction; may be NULL. */
 	bool (*run)(struct db *db, struct mw_err *err);
 };
@@ -67,6 +67,7 @@ static const struct migration migrations[] = {
 	{ 1, NULL, NULL }, /* the first schema */
 	{ 2, migrate_2_sql, migrate_2_rounds },
 	{ 3, migrate_3_sql, NULL },
+	{ 4, NULL, migrate_4_columns },
 };
 
 static int real_exists(const char *path);
@@ -440,9 +441,10 @@ migrate(struct db *db, const char *path, struct mw_err *err)
 		const struct migration *m = &migrations[i];
 		char *mark;
 
-		if (m->version <= now || !m->sql)
+		if (m->version <= now)
 			continue;
-		run_sql(db, m->sql);
+		if (m->sql)
+			run_sql(db, m->sql);
 		if (m->run && !m->run(db, err)) {
 			run_sql(db, "ROLLBACK");
 			return err_wrap(err, "schema %d", m->version);

@@ -191,3 +191,35 @@ put_rows(struct db *db, const struct old_round *r, struct mw_err *err)
 	free(row);
 	return ok;
 }
+
+/* Added to schema 3 while it was in use; no file is refused for having them. */
+static const struct {
+	const char *find, *add;
+} columns_4[] = {
+	{ "SELECT 1 FROM pragma_table_info('conn') WHERE name = 'ca_file'",
+	    "ALTER TABLE conn ADD COLUMN ca_file TEXT" },
+	{ "SELECT 1 FROM pragma_table_info('conn') WHERE name = 'ssh_from'",
+	    "ALTER TABLE conn ADD COLUMN ssh_from TEXT" },
+	{ "SELECT 1 FROM pragma_table_info('conn') WHERE name = 'zones'",
+	    "ALTER TABLE conn ADD COLUMN zones TEXT" },
+	{ "SELECT 1 FROM pragma_table_info('prereq') WHERE name = 'asked'",
+	    "ALTER TABLE prereq ADD COLUMN asked INT NOT NULL DEFAULT 1" },
+	{ "SELECT 1 FROM pragma_table_info('prereq') WHERE name = 'sure'",
+	    "ALTER TABLE prereq ADD COLUMN sure INT NOT NULL DEFAULT 0" },
+};
+
+bool
+migrate_4_columns(struct db *db, struct mw_err *err)
+{
+	for (size_t i = 0; i < ARRAY_LEN(columns_4); i++) {
+		sqlite3_stmt *st = db_stmt(db, columns_4[i].find);
+		bool there = db_row(db, st, err);
+
+		sqlite3_reset(st);
+		if (err->code != MW_OK)
+			return false;
+		if (!there && !db_exec(db, db_stmt(db, columns_4[i].add), err))
+			return false;
+	}
+	return true;
+}

@@ -9,5 +9,8 @@
 
 /* Rounds of schema 1 (one blob of 28-byte cells) become rows of schema 2. */
 bool migrate_2_rounds(struct db *db, struct mw_err *err) mw_must_check;
+/* What schema 4 adds, unless it is there: some files of schema 3 have a part of
+ * it. */
+bool migrate_4_columns(struct db *db, struct mw_err *err) mw_must_check;
 
 #endif

@@ -23,7 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define OLD_SCHEMAS 2 /* tests/unit/data/db_1.sql and so on */
+#define OLD_SCHEMAS 3 /* tests/unit/data/db_1.sql and so on */
 #define PAGE 4096
 
 struct fixture {
@@ -251,6 +251,45 @@ rows_mean_what_they_meant(void **state)
 	str_free(&got);
 }
 
+/* Files of schema 3 that have a part of schema 4, and all of it. */
+static void
+columns_that_are_there_are_no_obstacle(void **state)
+{
+	struct fixture *f = *state;
+	struct str got = STR_INIT;
+	static const char *const there[] = {
+		"SELECT 1",
+		"ALTER TABLE prereq ADD COLUMN asked INT NOT NULL DEFAULT 1",
+		"ALTER TABLE conn ADD COLUMN ca_file TEXT",
+		"ALTER TABLE conn ADD COLUMN ssh_from TEXT",
+		"ALTER TABLE conn ADD COLUMN zones TEXT",
+		"ALTER TABLE prereq ADD COLUMN sure INT NOT NULL DEFAULT 0",
+		"UPDATE conn SET ca_file = 'ca', ssh_from = 'any', zones = 'a'",
+		"UPDATE prereq SET asked = 0, sure = 7",
+	};
+
+	for (size_t n = 2; n <= sizeof there / sizeof there[0]; n += 3) {
+		make_old(f->old, 3);
+		for (size_t i = 0; i < n; i++)
+			ask(f->old, there[i], &got);
+		bring_up(f->old);
+		ask(f->old,
+		    "SELECT id, prices, ca_file, ssh_from, zones FROM conn",
+		    &got);
+		assert_string_equal(str_cstr(&got),
+		    n < 7 ? "c1|/etc/milkyway/prices.json|NULL|NULL|NULL\n"
+			  : "c1|/etc/milkyway/prices.json|ca|any|a\n");
+		ask(f->old,
+		    "SELECT kind, conn, key_id, zone, ending, asked, sure "
+		    "FROM prereq ORDER BY kind",
+		    &got);
+		assert_string_equal(str_cstr(&got),
+		    n < 8 ? "1|conn|key_id|zone|0|1|0\n2|conn|key_id||1|1|0\n"
+			  : "1|conn|key_id|zone|0|0|7\n2|conn|key_id||1|0|7\n");
+	}
+	str_free(&got);
+}
+
 /* A child opens the file while no file may grow over max bytes: its status. */
 static int
 child_opens(const char *path, rlim_t max)
@@ -348,6 +387,7 @@ main(void)
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 		T(every_old_file_gets_the_newest_schema),
 		T(rows_mean_what_they_meant),
+		T(columns_that_are_there_are_no_obstacle),
 		T(a_death_in_the_middle_leaves_the_old_or_the_new),
 		T(a_newer_file_is_refused_and_not_touched),
 	};
