@@ -32,6 +32,7 @@ struct ca {
 
 static bool load(struct ca *ca, struct mw_err *err);
 static bool make(struct ca *ca, const char *cert_file, struct mw_err *err);
+static bool read_key(struct ca *ca, const char *plain, struct mw_err *err);
 static bool seal_plain(struct ca *ca, enum seal_kind kind, const char *name,
     const char *path, struct mw_err *err);
 static bool seal_folder(struct ca *ca, const char *dir, struct mw_err *err);
@@ -51,14 +52,27 @@ ca_open(const char *state_dir, const char *deployment, struct mw_err *err)
 	ca->dir = xstrdup(state_dir);
 	ca->deployment = xstrdup(deployment);
 	ca->seal = seal_new(state_dir);
-	ok = file_mkdirs(ssh, 0700, err) && load(ca, err) &&
-	    seal_folder(ca, ssh, err);
+	ok = file_mkdirs(ssh, 0700, err) && load(ca, err);
 	free(ssh);
 	if (!ok) {
 		ca_free(ca);
 		return NULL;
 	}
 	return ca;
+}
+
+bool
+ca_seal_plain(struct ca *ca, struct mw_err *err)
+{
+	char *ssh = xasprintf("%s/ssh", ca->dir);
+	char *key = xasprintf("%s/ca.key", ca->dir);
+	bool ok = (seal_plain(ca, SEAL_CA, CA_NAME, key, err) ||
+		      err_wrap(err, "private CA")) &&
+	    seal_folder(ca, ssh, err);
+
+	free(ssh);
+	free(key);
+	return ok;
 }
 
 void
@@ -180,12 +194,20 @@ load(struct ca *ca, struct mw_err *err)
 	if (access(cert, F_OK) < 0 && errno == ENOENT)
 		ok = make(ca, cert, err);
 	else
-		ok = seal_plain(ca, SEAL_CA, CA_NAME, key, err) &&
-		    seal_get_as(ca->seal, SEAL_CA, CA_NAME, &ca->key, err) &&
+		ok = read_key(ca, key, err) &&
 		    file_read(cert, PEM_MAX, &ca->cert, err);
 	free(key);
 	free(cert);
 	return ok || err_wrap(err, "private CA");
+}
+
+/* A plain one is newer than a sealed one: it was put back. */
+static bool
+read_key(struct ca *ca, const char *plain, struct mw_err *err)
+{
+	if (access(plain, F_OK) == 0)
+		return file_read(plain, PEM_MAX, &ca->key, err);
+	return seal_get_as(ca->seal, SEAL_CA, CA_NAME, &ca->key, err);
 }
 
 static bool

@@ -2,7 +2,8 @@
  * ca.h - the deployment's private CA, the coordinator's own certificate, and
  * one SSH key pair per MCIS. All private halves are sealed (drivers/seal.h) and
  * lie below the state directory; they never enter the database, a log or an
- * answer. Plain files of earlier versions are sealed at the start.
+ * answer. Plain files of earlier versions are used as they are until
+ * ca_seal_plain().
  */
 #ifndef MW_COORDINATOR_CA_H
 #define MW_COORDINATOR_CA_H
@@ -19,6 +20,9 @@ struct ca;
 /* Loads the CA from the directory or makes it. */
 struct ca *ca_open(const char *state_dir, const char *deployment,
     struct mw_err *err) mw_must_check;
+/* Seals the plain files of an earlier version, which cannot start here after
+ * it: to be called when nothing else can fail. */
+bool ca_seal_plain(struct ca *ca, struct mw_err *err) mw_must_check;
 void ca_free(struct ca *ca);
 /* PEM of the CA certificate: what agents trust. */
 const char *ca_bundle(const struct ca *ca);

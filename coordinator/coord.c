@@ -143,6 +143,9 @@ build(struct coord *c, struct mw_err *err)
 	    !(c->quotas = quotas_new(c, err)) ||
 	    !(c->drift = drift_new(c, err)) || !(c->link = link_new(c, err)))
 		return false;
+	/* Until here the version before this one can start again. */
+	if (!ca_seal_plain(c->ca, err))
+		return false;
 	prereq_start(c->prereq);
 	env_real_start(c->env);
 	bench_resume(c->bench);
