@@ -6,6 +6,7 @@
 
 #include "common/file.h"
 #include "common/pure/alloc.h"
+#include "drivers/http.h"
 
 #include <curl/curl.h>
 #include <string.h>
@@ -23,6 +24,14 @@ static const char *
 base_of(const struct cli *c)
 {
 	return c->url ? c->url : "http://127.0.0.1:7470";
+}
+
+static bool
+is_local(const char *url)
+{
+	enum http_url kind = http_url_kind(url);
+
+	return kind == HTTP_URL_LOCAL || kind == HTTP_URL_PLAIN;
 }
 
 /* The second lock, after cli_path(): what is called is what was meant. */
@@ -69,6 +78,9 @@ handle(struct cli *c)
 		abort();
 	curl_easy_reset(h);
 	curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
+	/* no proxy of the environment gets the token for this machine */
+	if (is_local(base_of(c)))
+		curl_easy_setopt(h, CURLOPT_PROXY, "");
 	/* no "../" is taken away: another resource would be named */
 	curl_easy_setopt(h, CURLOPT_PATH_AS_IS, 1L);
 	curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -303,6 +315,7 @@ cli_call_unix(struct cli *c, const char *socket, const char *method,
 	c->token = NULL; /* the token is the coordinator's alone */
 	curl_easy_setopt(h, CURLOPT_URL, url);
 	curl_easy_setopt(h, CURLOPT_UNIX_SOCKET_PATH, socket);
+	curl_easy_setopt(h, CURLOPT_PROXY, "");
 	ok = call(c, h, socket, method, take_body, out, NULL, err);
 	c->token = token;
 	free(url);

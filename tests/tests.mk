@@ -99,6 +99,7 @@ tests/fuzz/fuzz_mcis_file_SRCS := coordinator/mcis/mcis_file.c
 cli_SRCS := $(filter-out cli/main.c,$(wildcard cli/*.c))
 tests/unit/test_cli_table_SRCS  := $(cli_SRCS)
 tests/unit/test_cli_opt_SRCS    := $(cli_SRCS)
+tests/unit/test_cli_http_SRCS   := $(cli_SRCS)
 tests/unit/test_cli_answer_SRCS := $(cli_SRCS)
 tests/unit/test_cli_report_SRCS := $(cli_SRCS)
 $(O)/tests/component/driver_cases: $(call obj,$(addprefix tests/component/, \

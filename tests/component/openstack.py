@@ -105,7 +105,9 @@ class Trouble(http.server.BaseHTTPRequestHandler):
             self.tell(503)
             return
         catalog = [{"type": kind, "endpoints": [{"interface": "public", "region_id": "RegionOne",
-                                                 "url": "http://127.0.0.1:%d" % s.server_port}]}
+                                                 "url": "http://127.0.0.1%s:%d" % (
+                                                     "@localhost.example" * (s.trouble == "elsewhere"),
+                                                     s.server_port)}]}
                    for kind in ("compute", "network", "image")]
         self.tell(201, json.dumps({"token": {"catalog": catalog}}).encode(), X_Subject_Token="T%d" % s.tokens)
 
@@ -141,6 +143,8 @@ def main(build):
     trouble(build, "silent", "DEFINITE/UNSENT", "Keystone", 1, 0)  # within the call's own deadline
     trouble(build, "failing", "OK/NONE", "", 3, 3)
     trouble(build, "refusing", "DEFINITE/AUTH", "", 2, 2)  # one new token, one replay
+    # a catalogue that names another host without TLS: the token does not go there
+    trouble(build, "elsewhere", "DEFINITE/UNSENT", "without TLS", 1, 0)
     # two deletes at once: a task that stays is not taken for a server that is still ending
     ended = trouble(build, "ended", "OK/NONE", "", 1, 3, "vm_terminate", "csp_id=x", "then", "vm_list")
     check("a deleted server is told as such", [v["native"] for v in ended["items"]] == ["DELETED"], ended)

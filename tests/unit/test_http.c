@@ -575,6 +575,26 @@ unix_sockets_work(void **state)
 	assert_false(w->last.sent);
 }
 
+/* Nothing listens at the proxy's port. */
+static void
+loopback_needs_no_proxy(void **state)
+{
+	static const char *const names[] = { "http_proxy", "all_proxy",
+		"ALL_PROXY" };
+	struct world *w = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		setenv(names[i], "http://127.0.0.1:1", 1);
+		submit(w, "POST", "/x", true, 0); /* a fresh connection */
+		loop_run(w->loop);
+		unsetenv(names[i]);
+		assert_int_equal(w->last.end, HTTP_ANSWERED);
+		assert_int_equal(w->last.status, 200);
+	}
+	assert_int_equal(w->requests, ARRAY_LEN(names));
+	assert_false(w->lane->proxied);
+}
+
 static void
 plain_http_needs_leave(void **state)
 {
@@ -637,6 +657,7 @@ main(void)
 		WITH_WORLD(a_lower_rate_can_be_set_for_all),
 		WITH_WORLD(rates_hold),
 		WITH_WORLD(unix_sockets_work),
+		WITH_WORLD(loopback_needs_no_proxy),
 		WITH_WORLD(plain_http_needs_leave),
 		WITH_WORLD(a_date_tells_how_far_our_clock_is_off),
 		WITH_WORLD(rates_of_drivers_are_scaled),
