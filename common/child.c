@@ -54,7 +54,7 @@ struct child {
 	int64_t started_ns;
 	void (*done)(struct child *c, const struct child_end *end, void *arg);
 	void *arg;
-	bool finished;
+	bool finished, strict;
 };
 
 /* All that the child needs after the fork, prepared before it: between fork
@@ -273,6 +273,9 @@ pipe_drain(struct pipe_end *e, int rounds)
 			pipe_close(e);
 			return;
 		}
+		if ((size_t)n > room && !c->end.cut && c->strict &&
+		    !c->finished)
+			kill(-c->pid, SIGKILL);
 		if ((size_t)n > room)
 			c->end.cut = true;
 		str_addn(e->to, buf, (size_t)n < room ? (size_t)n : room);
@@ -392,9 +395,10 @@ on_timer(void *arg)
 	switch (c->stage) {
 	case STAGE_DEADLINE:
 		c->end.timed_out = true;
-		kill(-c->pid, SIGTERM);
-		c->stage = STAGE_TERM_SENT;
-		loop_timer_set(c->timer, TERM_GRACE_NS);
+		kill(-c->pid, c->strict ? SIGKILL : SIGTERM);
+		c->stage = c->strict ? STAGE_KILL_SENT : STAGE_TERM_SENT;
+		loop_timer_set(c->timer,
+		    c->strict ? KILL_GRACE_NS : TERM_GRACE_NS);
 		break;
 	case STAGE_TERM_SENT:
 		kill(-c->pid, SIGKILL);
@@ -464,6 +468,7 @@ adopt(struct loop *l, const struct child_conf *conf, pid_t pid, const int in,
 	if (conf->input_len > 0)
 		c->input = xmemdup(conf->input, conf->input_len);
 	c->input_len = conf->input_len;
+	c->strict = conf->strict;
 	watch_pipe(c, &c->in, in, NULL);
 	watch_pipe(c, &c->out, out, &c->end.out);
 	watch_pipe(c, &c->err, err, &c->end.err);

@@ -1,7 +1,7 @@
 /*
  * child.h - child processes by argv, never a shell: own process group, closed
  * descriptors, output cap, absolute deadline (SIGTERM, 2 s, SIGKILL of the
- * group), resource usage. Exactly one done callback.
+ * group; strict: SIGKILL), resource usage. Exactly one done callback.
  */
 #ifndef MW_COMMON_CHILD_H
 #define MW_COMMON_CHILD_H
@@ -23,6 +23,7 @@ struct child_conf {
 	int64_t deadline_ms; /* 0: 60 s */
 	bool merge_stderr; /* stderr into out instead of err */
 	bool pdeathsig; /* dies with us */
+	bool strict; /* SIGKILL at once at the deadline or the output's cap */
 };
 
 struct child_end {

@@ -220,9 +220,10 @@ need_key(struct seal *s, bool make, struct mw_err *err)
 		ok = make_key(s, path, err);
 	} else if (!ok) {
 		*err = why;
-		err_hint(err,
-		    "put the key back; without it what it sealed is lost: "
-		    "docs/backup.md, \"Keys\"");
+		if (!err->hint[0])
+			err_hint(err,
+			    "put the key back; without it what it sealed is "
+			    "lost: docs/backup.md, \"Keys\"");
 	}
 	free(path);
 	return ok;
@@ -330,9 +331,12 @@ open_box(const struct seal *s, enum seal_kind kind, const char *name,
 	uint8_t tag[TAG_N], *text;
 	bool ok;
 
-	if (box->len <= HEAD_N + TAG_N || memcmp(p, MAGIC, MAGIC_N) != 0)
-		return err_set(err, MW_DENIED, 0, "the %s %s is damaged",
+	if (box->len <= HEAD_N + TAG_N || memcmp(p, MAGIC, MAGIC_N) != 0) {
+		err_set(err, MW_DENIED, 0, "the %s %s is damaged",
 		    kinds[kind].noun, name);
+		return err_hint(err, "put a copy of it back, or %s",
+		    kinds[kind].lost);
+	}
 	if (memcmp(p + MAGIC_N, s->version, VERSION_N) != 0) {
 		err_set(err, MW_DENIED, 0,
 		    "the %s %s was sealed with another master key",
@@ -376,12 +380,14 @@ seal_get_as(struct seal *s, enum seal_kind kind, const char *name,
 		return false;
 	path = path_of(s, kind, name);
 	ok = file_read(path, FILE_MAX, &box, &why);
-	free(path);
 	if (!ok) {
-		err_set(err, why.code, why.sys, "there is no %s %s",
-		    kinds[kind].noun, name);
+		err_set(err, why.code, why.sys, "%s %s %s (%s)",
+		    why.code == MW_NOT_FOUND ? "there is no"
+					     : "cannot read the",
+		    kinds[kind].noun, name, path);
 		err_hint(err, "put a copy of it back, or %s", kinds[kind].lost);
 	}
+	free(path);
 	ok = ok && need_key(s, false, err) &&
 	    open_box(s, kind, name, &box, out, err);
 	str_free(&box);

@@ -8,8 +8,12 @@
 #include "common/pure/alloc.h"
 #include "common/pure/str.h"
 #include "coordinator/cloud/conns_import.h"
+#include "drivers/cred.h"
 
 #include <string.h>
+
+#define MARGIN_MS 500 /* for the driver to tell by itself what it is */
+#define TEXT_MAX 300 /* of an answer's message that is told */
 
 struct check {
 	struct conn_own own;
@@ -22,12 +26,16 @@ struct check {
 	void *arg;
 };
 
-/* The first fitting row says what an answer means. NULL: any. */
+/* The first fitting row says what an answer means. NULL: any. What a
+ * credential's program says may hold any of these words: it comes first. */
 static const struct {
 	int reason; /* enum csp_reason, or -1 */
 	const char *word; /* in the message */
 	const char *hint;
 } meanings[] = {
+	{ CSP_R_AUTH, CRED_NONE,
+	    "the cloud was not asked; docs/connections.md has the forms of a "
+	    "credential" },
 	{ -1, "resolve host",
 	    "the endpoint's name is not known: is the region right? does this "
 	    "machine have DNS (getent hosts NAME)?" },
@@ -47,14 +55,6 @@ static const struct {
 	{ CSP_R_CLOCK, NULL,
 	    "set this machine's clock: timedatectl; signatures hold for some "
 	    "minutes" },
-	{ CSP_R_AUTH, "no field",
-	    "docs/connections.md names the fields of each driver" },
-	{ CSP_R_AUTH, "is not set",
-	    "the variables must be set for milkywayd, not for this shell; or "
-	    "use --credential-stdin" },
-	{ CSP_R_AUTH, "seal",
-	    "milkyway connection add NAME ... --credential-stdin seals it "
-	    "anew" },
 	{ CSP_R_AUTH, NULL,
 	    "key unknown, expired or wrong; milkyway connection add NAME ... "
 	    "--credential-stdin" },
@@ -73,20 +73,37 @@ static const struct {
 	    "--endpoint is not that of this cloud" },
 };
 
+/* The last one: a program may say the same words. */
+static const char *
+find_way(const char *text)
+{
+	const char *last = NULL;
+
+	for (const char *p = text; (p = strstr(p, CRED_WAY)); p++)
+		last = p;
+	return last;
+}
+
 void
 conns_check_words(const struct csp_answer *a, struct mw_err *err)
 {
-	const char *text = a->message ? a->message : "";
+	const char *text = a->message ? a->message : "", *way;
 	struct mw_err plain = MW_ERR_INIT;
 	struct str s = STR_INIT;
 
 	if (a->cls == CSP_OK)
 		return;
 	conns_answer_err(a, &plain);
-	str_add_escaped(&s, text, strlen(text), 200);
+	way = str_starts(text, CRED_NONE) ? find_way(text) : NULL;
+	str_add_escaped(&s, text, way ? (size_t)(way - text) : strlen(text),
+	    TEXT_MAX);
 	err_set(err, plain.code, 0, "%s",
 	    s.len ? str_cstr(&s) : csp_class_name(a->cls));
 	str_free(&s);
+	if (way) {
+		err_hint(err, "%s", way + strlen(CRED_WAY));
+		return;
+	}
 	if (a->cls == CSP_THROTTLED) {
 		err_hint(err, "the cloud asks for fewer calls: wait a minute");
 		return;
@@ -210,6 +227,12 @@ conns_check(struct conns *cs, const char *id,
 	}
 	q = csp_req_new(CSP_VERIFY, k->own.cn->row.id);
 	q->deadline_ms = CONNS_CHECK_MS;
-	loop_timer_set(k->timer, (CONNS_CHECK_MS + 500) * NS_PER_MS);
+	loop_timer_set(k->timer,
+	    (CONNS_CHECK_MS + MARGIN_MS +
+		(str_starts(cn->row.credential ? cn->row.credential : "",
+		     "exec:")
+			? CRED_WAIT_MS
+			: 0)) *
+		NS_PER_MS);
 	conn_submit(k->own.cn, q, on_answer, k);
 }

@@ -20,7 +20,8 @@ struct conns_check {
 };
 
 /* done(arg, result) once, on the loop, never from inside, within
- * CONNS_CHECK_MS and a little; the result is borrowed. */
+ * CONNS_CHECK_MS and a little, and CRED_WAIT_MS more for a credential by
+ * exec:; the result is borrowed. */
 void conns_check(struct conns *cs, const char *id,
     void (*done)(void *arg, const struct conns_check *r), void *arg);
 /* The answer in words. */

@@ -349,21 +349,26 @@ aws_resend(struct aws_call *c)
 static void
 on_cred(struct cred *take_cred, const struct mw_err *err, void *arg)
 {
+	struct mw_err none = MW_ERR_INIT;
 	struct drv_conn *conn = arg;
 	struct aws_call *c;
 
+	if (!take_cred)
+		cred_none(err, &none);
 	cred_free(conn->cred);
 	conn->cred = take_cred;
 	conn->stale = false;
 	while ((c = TAILQ_FIRST(&conn->waiting))) {
 		TAILQ_REMOVE(&conn->waiting, c, link);
+		/* a program has its own time, not that of the call */
+		c->deadline_ns += clock_mono_ns() - c->waits_ns;
 		if (conn->cred && !conn->closed)
 			c->start(c, NULL);
 		else
 			aws_fail(c, CSP_DEFINITE,
 			    conn->closed ? CSP_R_UNSENT : CSP_R_AUTH,
 			    conn->closed ? "the connection is closed"
-					 : err->msg);
+					 : none.msg);
 	}
 	conn->asking = false;
 	conn_unref(conn);
@@ -382,6 +387,7 @@ ask_cred(struct drv_conn *conn)
 void
 aws_wait_cred(struct aws_call *c)
 {
+	c->waits_ns = clock_mono_ns();
 	TAILQ_INSERT_TAIL(&c->conn->waiting, c, link);
 	ask_cred(c->conn);
 }

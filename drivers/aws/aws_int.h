@@ -56,6 +56,7 @@ struct aws_call {
 	struct http_lane *lane; /* of the last request */
 	char *body; /* of the request in flight */
 	int64_t deadline_ns;
+	int64_t waits_ns; /* since when, for the credential */
 	/* what a plan has found so far, in the arena */
 	const char *image, *vpc, *subnet, *gateway, *table, *group;
 	const char *zone; /* of the subnet */

@@ -19,7 +19,6 @@
 #define RATE 5.0
 
 static void send_now(struct os_call *c);
-static void rearm(struct drv_conn *conn);
 static void on_patience(void *arg);
 static void on_answer(const struct http_answer *h, void *arg);
 
@@ -300,7 +299,7 @@ static void
 wait_for_token(struct os_call *c)
 {
 	TAILQ_INSERT_TAIL(&c->conn->waiting, c, link);
-	rearm(c->conn);
+	os_rearm(c->conn);
 	os_auth(c->conn);
 }
 
@@ -367,8 +366,8 @@ on_answer(const struct http_answer *h, void *arg)
 /* ---- the driver ---------------------------------------------------------- */
 
 /* The deadline that comes first, of those that wait. */
-static void
-rearm(struct drv_conn *conn)
+void
+os_rearm(struct drv_conn *conn)
 {
 	int64_t first = INT64_MAX;
 	const struct os_call *c;
@@ -379,7 +378,8 @@ rearm(struct drv_conn *conn)
 			first = c->deadline_ns;
 	}
 	first -= clock_mono_ns();
-	if (TAILQ_EMPTY(&conn->waiting))
+	/* the credential's own time does not count */
+	if (TAILQ_EMPTY(&conn->waiting) || conn->cred_from_ns)
 		loop_timer_clear(conn->patience);
 	else
 		loop_timer_set(conn->patience, first > 0 ? first : 0);
@@ -399,7 +399,7 @@ on_patience(void *arg)
 		os_fail(c, CSP_DEFINITE, CSP_R_UNSENT,
 		    "Keystone gave no token in time");
 	}
-	rearm(conn);
+	os_rearm(conn);
 }
 
 void

@@ -121,6 +121,23 @@ patience_ms(const struct drv_conn *conn)
 }
 
 static void
+incomplete(struct drv_conn *conn)
+{
+	const char *others = conn->cred->others;
+	char *text = xasprintf("the credential is not complete%s%s",
+	    others ? "; none of the fields is " : "", others ? others : "");
+	struct mw_err err = MW_ERR_INIT, none = MW_ERR_INIT;
+
+	err_set(&err, MW_INVALID, 0, "%s", text);
+	err_hint(&err,
+	    "Username, Password and ProjectID or ProjectName, or "
+	    "ApplicationCredentialId and ApplicationCredentialSecret");
+	cred_none(&err, &none);
+	free(text);
+	os_ready(conn, &none, CSP_R_AUTH);
+}
+
+static void
 ask_token(struct drv_conn *conn)
 {
 	static const char *const headers[] = { "Content-Type: application/json",
@@ -135,11 +152,7 @@ ask_token(struct drv_conn *conn)
 	};
 
 	if (!j) {
-		failed(conn, CSP_R_AUTH,
-		    "the credential needs Username, Password and ProjectID or "
-		    "ProjectName, or ApplicationCredentialId and "
-		    "ApplicationCredentialSecret",
-		    "");
+		incomplete(conn);
 		return;
 	}
 	body = json_text(j, false);
@@ -159,12 +172,23 @@ static void
 on_cred(struct cred *take_cred, const struct mw_err *err, void *arg)
 {
 	struct drv_conn *conn = arg;
+	struct mw_err none = MW_ERR_INIT;
+	int64_t took_ns = clock_mono_ns() - conn->cred_from_ns;
+	struct os_call *c;
 
 	cred_free(conn->cred);
 	conn->cred = take_cred;
 	conn->cred_stale = false;
+	conn->cred_from_ns = 0;
+	TAILQ_FOREACH(c, &conn->waiting, link)
+	{
+		c->deadline_ns += took_ns;
+	}
+	os_rearm(conn);
+	if (!conn->cred)
+		cred_none(err, &none);
 	if (conn->closed || !conn->cred)
-		os_ready(conn, err, CSP_R_AUTH);
+		os_ready(conn, &none, CSP_R_AUTH);
 	else
 		ask_token(conn);
 }
@@ -175,11 +199,13 @@ os_auth(struct drv_conn *conn)
 	if (conn->asking)
 		return;
 	conn->asking = true;
-	if (conn->cred && !conn->cred_stale)
+	if (conn->cred && !conn->cred_stale) {
 		ask_token(conn);
-	else
-		cred_get(conn->env.loop, conn->env.vault, conn->credential,
-		    fields, ARRAY_LEN(fields), on_cred, conn);
+		return;
+	}
+	conn->cred_from_ns = clock_mono_ns();
+	cred_get(conn->env.loop, conn->env.vault, conn->credential, fields,
+	    ARRAY_LEN(fields), on_cred, conn);
 }
 
 /* ---- the answer ---------------------------------------------------------- */

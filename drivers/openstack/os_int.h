@@ -84,6 +84,7 @@ struct drv_conn {
 	struct os_seen *seen;
 	int64_t ended_ns; /* the last terminate; monotonic */
 	bool asking, closed, cred_stale;
+	int64_t cred_from_ns; /* the credential is being read since; or 0 */
 	/* is there a network with a way out? */
 	bool external_known, has_external;
 	size_t ncalls;
@@ -119,6 +120,8 @@ void os_auth(struct drv_conn *conn);
 void os_auth_forget(struct drv_conn *conn); /* 401 */
 /* Keystone's answer; arg is the connection. */
 void os_auth_answer(const struct http_answer *h, void *arg);
+/* The deadlines of those that wait have changed. */
+void os_rearm(struct drv_conn *conn);
 /* Calls that wait go on, or end with err if there is no token. */
 void os_ready(struct drv_conn *conn, const struct mw_err *err,
     enum csp_reason reason);

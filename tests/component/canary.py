@@ -150,6 +150,44 @@ def forms():
         yield "%s-env" % d, d, "env:", None
 
 
+def unreadable(ports):
+    """What is no matter of a wrong key is not called one; the way out is named."""
+    def file(name, text, mode):
+        path = CREDS + "/" + name
+        with open(path, "w") as f:
+            f.write(text)
+        os.chmod(path, mode)
+        return path
+
+    def add(driver, ref, *words):
+        rc, out = cli("connection", "add", "unread", "--driver", driver, "--region", "r1", "--endpoint",
+                      "http://127.0.0.1:%d/%s" % (ports["403"], "v3" if driver == "openstack" else ""),
+                      "--credential", ref)
+        _, again = cli("connection", "check", "unread")
+        check("no credential: %s %s" % (driver, words[0]), rc and all(
+            w in text for w in words for text in (out, again)) and "key unknown" not in out + again, (out, again))
+
+    key = canary("file", "ClientSecret")
+    good = json.dumps({"ClientId": "me", "ClientSecret": key, "Username": "me", "Password": key, "ProjectName": "p"})
+    said = file("said", "#!/bin/sh\necho %s\necho log in first >&2\nexit 3\n" % key, 0o700)
+    for driver in FIELDS:
+        path = file("open", good, 0o644)
+        add(driver, "file:" + path, "others may read", "chmod 400 " + path)
+        os.unlink(path)
+        add(driver, "file:" + file("broken", good[:-2], 0o600), "not a JSON object", "a JSON object of texts")
+        add(driver, "exec:" + said, "ended with status 3: log in first", "PATH, HOME and LC_ALL=C")
+        add(driver, "exec:no-such-program-9", "no program no-such-program-9", "PATH of milkywayd")
+        add(driver, "sealed:nothing", "there is no sealed credential nothing", "add the connection again")
+    bad = {"acessKeyId": "me", "ClientSecret": key, "Usrname": "me"}
+    path = file("misspelt", json.dumps(bad), 0o600)
+    add("aws", "file:" + path, "no field ClientId, but has acessKeyId", "ClientId, ClientSecret, StsToken")
+    add("openstack", "file:" + path, "Usrname", "Username, Password and ProjectID")
+    rc, out = cli("connection", "add", "unread", "--driver", "aws", "--region", "r1", "--credential",
+                  "exec:cat " + "x " * 16)
+    check("no credential: too many words are refused, not cut", rc == 2 and "16 words" in out, (rc, out))
+    cli("connection", "remove", "unread")
+
+
 def cases(c, ports):
     words = [canary(form, f) for form in ("sealed", "file", "exec", "env") for fs in FIELDS.values() for f in fs]
     actions = []
@@ -287,6 +325,7 @@ def main():
     c = None
     try:
         c = Coordinator({k: canary("env", f) for k, f in ENV.items()})
+        unreadable(ports)
         cases(c, ports)
         c.stop()
         check("it ends in order", c.proc.returncode == 0, c.proc.returncode)

@@ -147,6 +147,46 @@ caps_output(void **state)
 	finish(&r);
 }
 
+/* Endless output ends a strict one at the cap, its group as well. */
+static void
+strict_ends_at_the_cap(void **state)
+{
+	const char *const argv[] = { "sh", "-c", "yes & yes", NULL };
+	struct run r;
+
+	(void)state;
+	start(&r,
+	    &(struct child_conf){ .argv = argv,
+		.output_max = 1000,
+		.strict = true });
+	loop_run(r.loop);
+	assert_true(r.end.cut);
+	assert_false(r.end.timed_out);
+	assert_false(r.end.exited);
+	assert_int_equal(r.end.code, SIGKILL);
+	assert_int_equal(r.out.len, 1000);
+	finish(&r);
+}
+
+/* No grace: what ignores SIGTERM cannot prolong it. */
+static void
+strict_ends_at_the_deadline(void **state)
+{
+	const char *const argv[] = { "sh", "-c",
+		"trap '' TERM; sleep 1000 & wait; sleep 1000", NULL };
+	struct run r;
+
+	(void)state;
+	start(&r,
+	    &(struct child_conf){ .argv = argv,
+		.deadline_ms = 100,
+		.strict = true });
+	loop_run(r.loop);
+	assert_true(r.end.timed_out);
+	assert_int_equal(r.end.code, SIGKILL);
+	finish(&r);
+}
+
 static void
 deadline_ends_the_whole_group(void **state)
 {
@@ -237,6 +277,8 @@ main(void)
 		cmocka_unit_test(passes_input_and_environment),
 		cmocka_unit_test(inherits_three_descriptors_only),
 		cmocka_unit_test(caps_output),
+		cmocka_unit_test(strict_ends_at_the_cap),
+		cmocka_unit_test(strict_ends_at_the_deadline),
 		cmocka_unit_test(deadline_ends_the_whole_group),
 		cmocka_unit_test(stragglers_do_not_survive_a_normal_exit),
 		cmocka_unit_test(can_be_canceled),

@@ -55,6 +55,10 @@ get(const struct cred_vault *vault, const char *ref)
 	loop_free(g.loop);
 	assert_int_equal(g.calls, 1);
 	assert_null(strstr(g.err.msg, CANARY));
+	assert_null(strstr(g.err.hint, CANARY));
+	/* somebody who gets no secret is told the way out */
+	assert_true(g.cred || g.err.hint[0] || g.err.code == MW_INVALID ||
+	    g.err.code == MW_UNSUPPORTED || vault);
 	assert_true((g.cred != NULL) == (g.err.code == MW_OK));
 	return g;
 }
@@ -110,12 +114,55 @@ files_must_be_private(void **state)
 		write_file(path, bad[i], 0600);
 		g = get(NULL, ref);
 		assert_int_equal(g.err.code, MW_INVALID);
+		assert_non_null(strstr(g.err.hint, "ClientId, ClientSecret"));
 	}
 	unlink(path);
 	g = get(NULL, ref);
 	assert_int_equal(g.err.code, MW_NOT_FOUND);
 	g = get(NULL, "file:/");
 	assert_int_equal(g.err.code, MW_DENIED);
+}
+
+/* Its name, never its value; those that fit nothing are no error. */
+static void
+misspelt_names_are_told(void **state)
+{
+	static const char bad[] =
+	    "{\"acessKeyId\":\"" CANARY "\",\"ClientSecret\":\"" CANARY
+	    "\",\"b\":1,\"c\":1,\"d\":1}";
+	static const char good[] = "{\"ClientId\":\"me\",\"Region\":\"r\","
+				   "\"ClientSecret\":\"" CANARY "\"}";
+	struct mw_err err = MW_ERR_INIT;
+	struct cred *c = cred_parse(bad, strlen(bad), fields, 3, &err);
+
+	(void)state;
+	assert_null(c);
+	assert_string_equal(err.msg,
+	    "the credential has no field ClientId, but has acessKeyId, b, c");
+	assert_string_equal(err.hint,
+	    "a JSON object of texts: ClientId, ClientSecret, StsToken "
+	    "(optional)");
+	c = cred_parse(good, strlen(good), fields, 3, &err);
+	assert_non_null(c);
+	assert_string_equal(c->others, "Region");
+	cred_free(c);
+}
+
+/* What an answer says that has no secret: the way out is in it. */
+static void
+the_way_out_is_passed_on(void **state)
+{
+	struct mw_err err = MW_ERR_INIT, out = MW_ERR_INIT;
+
+	(void)state;
+	err_set(&err, MW_DENIED, 0, "others may read /x");
+	cred_none(&err, &out);
+	assert_string_equal(out.msg, CRED_NONE "others may read /x");
+	err_hint(&err, "chmod 400 /x");
+	cred_none(&err, &out);
+	assert_int_equal(out.code, MW_DENIED);
+	assert_string_equal(out.msg,
+	    CRED_NONE "others may read /x" CRED_WAY "chmod 400 /x");
 }
 
 static void
@@ -157,6 +204,42 @@ programs(void **state)
 	g = get(NULL, ref);
 	assert_int_equal(g.err.code, MW_NOT_FOUND);
 	g = get(NULL, "exec: ");
+	assert_int_equal(g.err.code, MW_INVALID);
+}
+
+/* What it says is passed on, one line of it; what it prints never is. */
+static void
+programs_that_fail_are_heard(void **state)
+{
+	static const char twenty[] =
+	    "exec:a b c d e f g h i j k l m n o p q r s t";
+	char path[] = "/tmp/mw-cred-XXXXXX", ref[64];
+	struct mw_err err = MW_ERR_INIT;
+	struct got g;
+
+	(void)state;
+	close(mkstemp(path));
+	snprintf(ref, sizeof ref, "exec:%s", path);
+	write_file(path,
+	    "#!/bin/sh\necho " CANARY "\n"
+	    "printf '\\nlogin first\\033[1m\\n" CANARY "\\n' >&2\nexit 7\n",
+	    0700);
+	g = get(NULL, ref);
+	assert_int_equal(g.err.code, MW_REMOTE);
+	assert_non_null(strstr(g.err.msg, path));
+	assert_non_null(strstr(g.err.msg, "ended with status 7: login first"));
+	assert_null(strchr(g.err.msg, '\033'));
+	write_file(path, "#!/bin/sh\nyes " CANARY "\n", 0700);
+	g = get(NULL, ref);
+	assert_int_equal(g.err.code, MW_INVALID);
+	assert_non_null(strstr(g.err.msg, "more than 65536 bytes"));
+	unlink(path);
+	/* none is cut in silence */
+	assert_true(
+	    cred_check_ref("exec:a b c d e f g h i j k l m n o p ", &err));
+	assert_false(cred_check_ref(twenty, &err));
+	assert_non_null(strstr(err.msg, "16 words"));
+	g = get(NULL, twenty);
 	assert_int_equal(g.err.code, MW_INVALID);
 }
 
@@ -211,8 +294,11 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(files_must_be_private),
+		cmocka_unit_test(misspelt_names_are_told),
+		cmocka_unit_test(the_way_out_is_passed_on),
 		cmocka_unit_test(variables),
 		cmocka_unit_test(programs),
+		cmocka_unit_test(programs_that_fail_are_heard),
 		cmocka_unit_test(sealed_ones),
 		cmocka_unit_test(other_texts_are_no_references),
 	};

@@ -90,6 +90,9 @@ refused(const char *name, enum mw_code code, const char *word)
 	assert_null(get(name, &err));
 	assert_int_equal(err.code, code);
 	assert_non_null(strstr(err.msg, word));
+	assert_true(err.hint[0]);
+	if (strstr(word, "others may read"))
+		assert_non_null(strstr(err.hint, "chmod 400"));
 }
 
 static void
