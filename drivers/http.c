@@ -148,16 +148,19 @@ note_ends(const struct http_call *c)
 {
 	struct http_lane *lane = c->lane;
 	const char *local = NULL, *peer = NULL;
-	long tunnel = 0;
+	long tunnel = 0, port = 0, proxy = http_proxy_port(c->url);
 
 	curl_easy_getinfo(c->easy, CURLINFO_LOCAL_IP, &local);
 	curl_easy_getinfo(c->easy, CURLINFO_PRIMARY_IP, &peer);
+	curl_easy_getinfo(c->easy, CURLINFO_PRIMARY_PORT, &port);
 	curl_easy_getinfo(c->easy, CURLINFO_HTTP_CONNECTCODE, &tunnel);
 	if (!local || !local[0] || !peer || !peer[0])
 		return;
 	str_copy(lane->local_ip, sizeof lane->local_ip, local);
 	str_copy(lane->peer_ip, sizeof lane->peer_ip, peer);
-	lane->proxied = tunnel != 0;
+	/* a kept connection tells of no tunnel, and SOCKS never does: who talks
+	 * to the proxy's port is taken to talk to the proxy */
+	lane->proxied = tunnel != 0 || (proxy != 0 && port == proxy);
 }
 
 static void
@@ -247,6 +250,42 @@ on_call_timer(void *arg)
 	http_call_end(c, HTTP_TIMED_OUT);
 }
 
+static bool
+same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino &&
+	    a->st_size == b->st_size &&
+	    a->st_ctim.tv_sec == b->st_ctim.tv_sec &&
+	    a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
+/*
+ * The CA file is read for each connection; libcurl would keep it for a day.
+ * A connection that began before the file changed is not used again: one that
+ * is older than the change, in the whole seconds in which libcurl counts.
+ */
+static void
+set_ca(struct http_lane *lane, CURL *e)
+{
+	int64_t now = clock_mono_ns(), age_s;
+	struct stat st;
+
+	if (stat(lane->ca_file, &st) != 0)
+		memset(&st, 0, sizeof st); /* libcurl says what is wrong */
+	if (!lane->ca_ns || !same_file(&st, &lane->ca))
+		lane->ca_ns = now;
+	lane->ca = st;
+	age_s = (now - lane->ca_ns) / NS_PER_S;
+	if (age_s < 2)
+		curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L);
+	else
+		curl_easy_setopt(e, CURLOPT_MAXLIFETIME_CONN,
+		    (long)(age_s - 1));
+	curl_easy_setopt(e, CURLOPT_CA_CACHE_TIMEOUT, 0L);
+	curl_easy_setopt(e, CURLOPT_CAINFO, lane->ca_file);
+	curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
+}
+
 static void
 set_target(struct http_call *c, CURL *e)
 {
@@ -266,10 +305,8 @@ set_target(struct http_call *c, CURL *e)
 		curl_easy_setopt(e, CURLOPT_UNIX_SOCKET_PATH, lane->unix_path);
 		curl_easy_setopt(e, CURLOPT_PROXY, "");
 	}
-	if (lane->ca_file) {
-		curl_easy_setopt(e, CURLOPT_CAINFO, lane->ca_file);
-		curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
-	}
+	if (lane->ca_file)
+		set_ca(c->lane, e);
 	curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, c->method);
 	if (strcmp(c->method, "HEAD") == 0)
 		curl_easy_setopt(e, CURLOPT_NOBODY, 1L);

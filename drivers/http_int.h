@@ -11,6 +11,7 @@
 
 #include <curl/curl.h>
 #include <sys/queue.h>
+#include <sys/stat.h>
 
 enum call_state {
 	CALL_OPEN, /* between two states, inside one function */
@@ -76,8 +77,14 @@ struct http_lane {
 	TAILQ_ENTRY(http_lane) starved_link;
 	char local_ip[46], peer_ip[46]; /* of the newest connection, or "" */
 	bool proxied;
+	/* the CA file as it was when connections began to be trusted */
+	struct stat ca;
+	int64_t ca_ns; /* monotonic; 0: not looked at yet */
 };
 
+/* The port of the proxy that the environment names for calls of this URL, 0 if
+ * it names none. Its list of exceptions is not read. */
+long http_proxy_port(const char *url);
 void http_call_start(struct http_call *c);
 void http_call_end(struct http_call *c, enum http_end end);
 int64_t http_retry_after_ms(const char *v, size_t n, int64_t wall_ns);

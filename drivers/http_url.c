@@ -1,14 +1,16 @@
 /*
- * http_url.c - which addresses a connection may name. Pure but for libcurl's
- * parser of URLs, the one that also makes the calls: what is judged here is
- * what is called.
+ * http_url.c - which addresses a connection may name, and which proxy the
+ * environment puts before them. URLs are parsed by libcurl, which also makes
+ * the calls: what is judged here is what is called.
  */
-#include "drivers/http.h"
+#include "drivers/http_int.h"
 
+#include "common/pure/num.h"
 #include "common/pure/str.h"
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -70,4 +72,44 @@ http_url_kind(const char *url)
 	curl_free(host);
 	curl_url_cleanup(u);
 	return kind;
+}
+
+/* In the order in which libcurl asks; only https:// leaves this machine. */
+static const char *
+proxy_of_environment(void)
+{
+	static const char *const names[] = { "https_proxy", "HTTPS_PROXY",
+		"all_proxy", "ALL_PROXY" };
+	const char *v = NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(names) && (!v || !v[0]); i++)
+		v = getenv(names[i]);
+	return v && v[0] ? v : NULL;
+}
+
+/* Ports that are not given: https://curl.se/libcurl/c/CURLOPT_PROXY.html */
+long
+http_proxy_port(const char *url)
+{
+	const char *proxy = proxy_of_environment();
+	char *scheme = NULL, *port = NULL;
+	int64_t n = 0;
+	CURLU *u;
+
+	if (!proxy || http_url_kind(url) != HTTP_URL_HTTPS)
+		return 0;
+	u = curl_url();
+	if (u &&
+	    curl_url_set(u, CURLUPART_URL, proxy,
+		CURLU_NON_SUPPORT_SCHEME | CURLU_GUESS_SCHEME) == CURLUE_OK) {
+		scheme = part(u, CURLUPART_SCHEME);
+		port = part(u, CURLUPART_PORT);
+		n = scheme && str_eq(scheme, "https") ? 443 : 1080;
+		if (port && !num_parse_i64(port, strlen(port), 1, 65535, &n))
+			n = 0;
+	}
+	curl_free(scheme);
+	curl_free(port);
+	curl_url_cleanup(u);
+	return (long)n;
 }

@@ -6,14 +6,19 @@ import http.server
 import json
 import os
 import re
+import shutil
+import ssl
+import subprocess
 import sys
+import tempfile
 import threading
+import time
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 sys.path[:0] = [ROOT + "/tests/openstack", ROOT + "/tests/lib"]
 import product
 from product import check
-from record import call
+from record import call, environment
 
 RECORDED = b"http://127.0.0.1:5999/"
 
@@ -105,7 +110,8 @@ class Trouble(http.server.BaseHTTPRequestHandler):
             self.tell(503)
             return
         catalog = [{"type": kind, "endpoints": [{"interface": "public", "region_id": "RegionOne",
-                                                 "url": "http://127.0.0.1%s:%d" % (
+                                                 "url": "http%s://127.0.0.1%s:%d" % (
+                                                     "s" * hasattr(s, "tls"),
                                                      "@localhost.example" * (s.trouble == "elsewhere"),
                                                      s.server_port)}]}
                    for kind in ("compute", "network", "image")]
@@ -139,12 +145,68 @@ def trouble(build, kind, want, message, tokens, asked, *args):
         s.server_close()
 
 
+class Renewed(Trouble):
+    """TLS whose certificate and CA are replaced with the third read."""
+
+    def do_GET(self):
+        s = self.server
+        s.ports.append(self.client_address[1])
+        if len(s.ports) == 3:
+            os.replace(s.ca, s.dir + "/ca.pem")
+            s.tls = s.next
+        if len(s.ports) == 4:  # libcurl counts the age of a connection in whole seconds
+            time.sleep(2.2)
+        super().do_GET()
+
+
+class TLSServer(http.server.ThreadingHTTPServer):
+    def get_request(self):
+        c, a = self.socket.accept()
+        return self.tls.wrap_socket(c, server_side=True, do_handshake_on_connect=False), a
+
+    def handle_error(self, *_):
+        pass  # a handshake that the client broke off
+
+
+def certificate(dir, name):
+    path = "%s/%s.pem" % (dir, name)
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                    "-keyout", path + ".key", "-out", path, "-days", "2", "-subj", "/CN=" + name, "-addext",
+                    "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(path, path + ".key")
+    return path, tls
+
+
+def renewed(build, what, follows, want):
+    """follows: the server shows a certificate of the new CA from then on."""
+    with tempfile.TemporaryDirectory(prefix="mw-ca-") as dir:
+        (old, first), (new, second) = certificate(dir, "old"), certificate(dir, "new")
+        shutil.copy(old, dir + "/ca.pem")
+        s = TLSServer(("127.0.0.1", 0), Renewed)
+        s.daemon_threads, s.trouble, s.tokens, s.asked, s.ports = True, "", 0, 0, []
+        s.dir, s.ca, s.tls, s.next = dir, new, first, second if follows else first
+        threading.Thread(target=s.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        try:
+            out = subprocess.run([build + "/tests/component/os_run", "https://127.0.0.1:%d/v3" % s.server_port,
+                                  "RegionOne", "verify", "then", "verify"], stdout=subprocess.PIPE, timeout=120,
+                                 env=dict(environment(""), OS_CACERT=dir + "/ca.pem"))
+            made = json.loads(out.stdout)
+            check(what, made["class"] == want and len(s.ports) == (6 if follows else 3) and
+                  not set(s.ports[:3]) & set(s.ports[3:]), (made, s.ports))
+        finally:
+            s.shutdown()
+            s.server_close()
+
+
 def main(build):
     trouble(build, "silent", "DEFINITE/UNSENT", "Keystone", 1, 0)  # within the call's own deadline
     trouble(build, "failing", "OK/NONE", "", 3, 3)
     trouble(build, "refusing", "DEFINITE/AUTH", "", 2, 2)  # one new token, one replay
     # a catalogue that names another host without TLS: the token does not go there
     trouble(build, "elsewhere", "DEFINITE/UNSENT", "without TLS", 1, 0)
+    renewed(build, "a renewed CA file is read with the next call", True, "OK")
+    renewed(build, "no connection outlives the CA it was trusted by", False, "DEFINITE")
     # two deletes at once: a task that stays is not taken for a server that is still ending
     ended = trouble(build, "ended", "OK/NONE", "", 1, 3, "vm_terminate", "csp_id=x", "then", "vm_list")
     check("a deleted server is told as such", [v["native"] for v in ended["items"]] == ["DELETED"], ended)

@@ -5,7 +5,8 @@
  *   os_run ENDPOINT REGION OP [NAME=VALUE...] [then OP [NAME=VALUE...]]...
  *
  * Names are those of struct csp_req; tag.KEY=VALUE adds a tag, rule=PROTO,
- * FROM,TO,CIDR a rule. The credential is that of the environment (OS_*).
+ * FROM,TO,CIDR a rule. The credential is that of the environment (OS_*), as is
+ * the CA file (OS_CACERT).
  */
 #include "common/json.h"
 #include "common/log.h"
@@ -17,6 +18,7 @@
 
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MANY 16
@@ -237,6 +239,7 @@ main(int argc, char **argv)
 	log_init("os_run", LOG_ERROR);
 	conf.endpoint = argv[1];
 	conf.region = argv[2];
+	conf.ca_file = getenv("OS_CACERT");
 	r.loop = loop_new();
 	env =
 	    (struct drv_env){ .loop = r.loop, .http = http_new(r.loop, &err) };

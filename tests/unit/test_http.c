@@ -595,6 +595,31 @@ loopback_needs_no_proxy(void **state)
 	assert_false(w->lane->proxied);
 }
 
+/* SOCKS tells nothing of itself; the server here never greets. */
+static void
+socks_is_a_proxy(void **state)
+{
+	struct http_req req = { .method = "GET",
+		.url = "https://cloud.example/",
+		.deadline_ms = 200 };
+	struct world *w = *state;
+	char proxy[80];
+
+	snprintf(proxy, sizeof proxy, "socks5h%s", strchr(w->base, ':'));
+	setenv("ALL_PROXY", proxy, 1);
+	w->left++;
+	http_submit(w->lane, &req, done, w);
+	loop_run(w->loop);
+	assert_int_equal(w->last.end, HTTP_TIMED_OUT);
+	assert_string_equal(w->lane->local_ip, "127.0.0.1");
+	assert_true(w->lane->proxied);
+	submit(w, "GET", "/ok", false, 0); /* this machine, without it */
+	loop_run(w->loop);
+	unsetenv("ALL_PROXY");
+	assert_int_equal(w->last.status, 200);
+	assert_false(w->lane->proxied);
+}
+
 static void
 plain_http_needs_leave(void **state)
 {
@@ -658,6 +683,7 @@ main(void)
 		WITH_WORLD(rates_hold),
 		WITH_WORLD(unix_sockets_work),
 		WITH_WORLD(loopback_needs_no_proxy),
+		WITH_WORLD(socks_is_a_proxy),
 		WITH_WORLD(plain_http_needs_leave),
 		WITH_WORLD(a_date_tells_how_far_our_clock_is_off),
 		WITH_WORLD(rates_of_drivers_are_scaled),

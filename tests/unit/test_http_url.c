@@ -5,10 +5,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
-#include "drivers/http.h"
+#include "drivers/http_int.h"
 
 static const struct {
 	const char *url;
@@ -65,7 +66,7 @@ static void
 hosts_are_taken_as_a_whole(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
+	for (size_t i = 0; i < ARRAY_LEN(urls); i++) {
 		enum http_url kind = http_url_kind(urls[i].url);
 
 		if (kind != urls[i].kind)
@@ -74,11 +75,51 @@ hosts_are_taken_as_a_whole(void **state)
 	}
 }
 
+static const struct {
+	const char *name, *value, *url;
+	long port;
+} proxies[] = {
+	{ "https_proxy", "http://proxy.example:3128", "https://a.example/",
+	    3128 },
+	{ "https_proxy", "proxy.example:3128", "https://a.example/", 3128 },
+	{ "HTTPS_PROXY", "http://proxy.example", "https://a.example/", 1080 },
+	{ "all_proxy", "https://proxy.example", "https://a.example/", 443 },
+	{ "ALL_PROXY", "socks5h://127.0.0.1:1081", "https://a.example/", 1081 },
+	{ "ALL_PROXY", "socks5://user:word@127.0.0.1", "https://a.example/",
+	    1080 },
+	{ "ALL_PROXY", "", "https://a.example/", 0 },
+	{ "http_proxy", "http://proxy.example:3128", "https://a.example/", 0 },
+	{ "https_proxy", "http://proxy.example:3128", "https://127.0.0.1/", 0 },
+	{ "all_proxy", "http://proxy.example:3128", "http://localhost/", 0 },
+};
+
+static void
+proxies_of_the_environment_are_seen(void **state)
+{
+	static const char *const names[] = { "https_proxy", "HTTPS_PROXY",
+		"all_proxy", "ALL_PROXY", "http_proxy" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		unsetenv(names[i]);
+	for (size_t i = 0; i < ARRAY_LEN(proxies); i++) {
+		long port;
+
+		setenv(proxies[i].name, proxies[i].value, 1);
+		port = http_proxy_port(proxies[i].url);
+		unsetenv(proxies[i].name);
+		if (port != proxies[i].port)
+			fail_msg("%s=%s, %s: %ld", proxies[i].name,
+			    proxies[i].value, proxies[i].url, port);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hosts_are_taken_as_a_whole),
+		cmocka_unit_test(proxies_of_the_environment_are_seen),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
