@@ -13,6 +13,8 @@
 #include <math.h>
 #include <string.h>
 
+#define DETAIL_MAX 2000 /* bytes of what check says */
+
 struct check_job {
 	struct store_job job;
 	struct coord *c;
@@ -74,12 +76,20 @@ check_json(const struct conns_check *r)
 {
 	const struct csp_answer *a = r->answer;
 	bool ok = r->err.code == MW_OK;
+	struct str s = STR_INIT;
 	json_t *j = json_object();
 
 	json_put_str(j, "connection", r->connection);
 	json_put_bool(j, "ok", ok);
 	json_put_int(j, "tookMs", r->took_ns / NS_PER_MS);
-	json_put_str(j, "detail", ok ? NULL : r->err.msg);
+	/* all that is missing, not only what an error has room for */
+	if (a && a->message && a->reason == CSP_R_DENIED)
+		str_add_escaped(&s, a->message, strlen(a->message), DETAIL_MAX);
+	json_put_str(j, "detail",
+	    ok          ? NULL
+		: s.len ? str_cstr(&s)
+			: r->err.msg);
+	str_free(&s);
 	json_put_str(j, "hint", ok || !r->err.hint[0] ? NULL : r->err.hint);
 	json_put_str(j, "class", a ? csp_class_name(a->cls) : NULL);
 	json_put_str(j, "reason", a && !ok ? csp_reason_name(a->reason) : NULL);

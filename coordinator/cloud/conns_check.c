@@ -14,6 +14,9 @@
 
 #define MARGIN_MS 500 /* for the driver to tell by itself what it is */
 #define TEXT_MAX 300 /* of an answer's message that is told */
+#define MAY_NOT "the credential may not " /* a list of actions (code) */
+#define TAIL_MAX 120 /* of its end in brackets */
+#define MORE_MAX 16 /* " and 28 more " */
 
 struct check {
 	struct conn_own own;
@@ -84,24 +87,60 @@ find_way(const char *text)
 	return last;
 }
 
+/* What has many parts and ends in brackets: as many as fit, how many more there
+ * are, and the end. */
+static void
+add_shortened(struct str *s, const char *text)
+{
+	const char *tail = strrchr(text, '('), *cut = text, *p;
+	size_t room, more = 0;
+
+	if (!tail || strlen(tail) > TAIL_MAX) {
+		str_add_escaped(s, text, strlen(text), TEXT_MAX);
+		return;
+	}
+	room = TEXT_MAX - MORE_MAX - strlen(tail);
+	for (p = text; p < tail; p++) {
+		if (*p == ',' && (size_t)(p - text) < room)
+			cut = p;
+		more += *p == ',' && (size_t)(p - text) >= room;
+	}
+	more++; /* behind the last comma */
+	str_add_escaped(s, text, (size_t)(cut - text), TEXT_MAX);
+	str_addf(s, " and %zu more ", more);
+	str_add_escaped(s, tail, strlen(tail), TAIL_MAX);
+}
+
 void
 conns_check_words(const struct csp_answer *a, struct mw_err *err)
 {
 	const char *text = a->message ? a->message : "", *way;
 	struct mw_err plain = MW_ERR_INIT;
 	struct str s = STR_INIT;
+	bool long_list;
 
 	if (a->cls == CSP_OK)
 		return;
 	conns_answer_err(a, &plain);
 	way = str_starts(text, CRED_NONE) ? find_way(text) : NULL;
-	str_add_escaped(&s, text, way ? (size_t)(way - text) : strlen(text),
-	    TEXT_MAX);
+	long_list = a->reason == CSP_R_DENIED && strlen(text) > TEXT_MAX &&
+	    str_starts(text, MAY_NOT) && text[strlen(text) - 1] == ')';
+	if (long_list)
+		add_shortened(&s, text);
+	else
+		str_add_escaped(&s, text,
+		    way ? (size_t)(way - text) : strlen(text), TEXT_MAX);
 	err_set(err, plain.code, 0, "%s",
 	    s.len ? str_cstr(&s) : csp_class_name(a->cls));
 	str_free(&s);
 	if (way) {
 		err_hint(err, "%s", way + strlen(CRED_WAY));
+		return;
+	}
+	if (long_list) {
+		err_hint(err,
+		    "milkyway connection check NAME names all; the policy is "
+		    "in docs/connections.md");
 		return;
 	}
 	if (a->cls == CSP_THROTTLED) {

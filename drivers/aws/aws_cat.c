@@ -236,7 +236,7 @@ on_images(struct aws_call *c, const struct xml_node *root)
 /* Only the families: all images of EC2 are 10^5 rows. */
 static void
 ask_images(struct aws_call *c, const struct family *f, size_t n,
-    aws_step_fn next)
+    const char *const *fine, aws_step_fn next)
 {
 	aws_begin(c, "DescribeImages");
 	aws_add(c, "Filter.1.Name", "name");
@@ -247,20 +247,20 @@ ask_images(struct aws_call *c, const struct family *f, size_t n,
 		    f[i].name);
 	}
 	aws_filter(c, 2, "state", "available");
-	aws_send(c, next);
+	aws_send_fine(c, fine, next);
 }
 
 void
-aws_ask_images(struct aws_call *c, aws_step_fn next)
+aws_ask_images(struct aws_call *c, const char *const *fine, aws_step_fn next)
 {
-	ask_images(c, families, ARRAY_LEN(families), next);
+	ask_images(c, families, ARRAY_LEN(families), fine, next);
 }
 
 void
 aws_images(struct aws_call *c, const struct xml_node *root)
 {
 	(void)root;
-	aws_ask_images(c, on_images);
+	aws_ask_images(c, NULL, on_images);
 }
 
 const char *
@@ -330,7 +330,7 @@ aws_find_image(struct aws_call *c, aws_step_fn then)
 	c->then = then;
 	c->image = im ? arena_strdup(c->arena, im->id) : c->req->image;
 	if (f && !im)
-		ask_images(c, f, 1, on_alias);
+		ask_images(c, f, 1, NULL, on_alias);
 	else
 		then(c, NULL);
 }

@@ -62,6 +62,8 @@ struct aws_call {
 	const char *zone; /* of the subnet */
 	const char *page; /* cursor */
 	size_t at; /* index of a plan over a list */
+	unsigned refused; /* bits: the first reads of a verification */
+	const char *refusal; /* the code of the first of them */
 	TAILQ_ENTRY(aws_call) link; /* waits for the credential */
 };
 
@@ -143,8 +145,9 @@ void aws_console(struct aws_call *c, const struct xml_node *root);
 /* The newest image of the families that the answer to a DescribeImages of
  * aws_ask_images() holds, or NULL. */
 const char *aws_any_image(const struct xml_node *root);
-/* All families: for aws_any_image(). */
-void aws_ask_images(struct aws_call *c, aws_step_fn next);
+/* All families: for aws_any_image(). fine: as in aws_send_fine(). */
+void aws_ask_images(struct aws_call *c, const char *const *fine,
+    aws_step_fn next);
 /* Looks the image of the request up (c->image), then calls then(c, NULL). */
 void aws_find_image(struct aws_call *c, aws_step_fn then);
 

@@ -50,14 +50,16 @@
 	}
 
 #define LANES 6 /* dry runs at once */
-#define NAMED 6 /* missing actions in the message */
 #define PARAMS 5
 
-/* DescribeRegions and DescribeImages are really called before. */
+#define REALLY 2 /* the first rows are really called, before all others */
+
 static const struct need {
 	const char *action;
 	struct sign_pair params[PARAMS];
 } needs[] = {
+	{ "DescribeRegions", { { NULL, NULL } } },
+	{ "DescribeImages", { { NULL, NULL } } },
 	{ "DescribeAvailabilityZones", { { NULL, NULL } } },
 	{ "DescribeInstances", { { NULL, NULL } } },
 	{ "DescribeInstanceTypes", { { "InstanceType.1", "t3.micro" } } },
@@ -121,13 +123,18 @@ static const char *const fine[] = { "DryRunOperation", "InvalidVpc*",
 	"InsufficientInstanceCapacity", "Gateway.NotAttached",
 	"UnauthorizedOperation", "AccessDenied*", NULL };
 
+/* Of what is really called: the others are still asked for. */
+static const char *const refusals[] = { "UnauthorizedOperation",
+	"AccessDenied*", NULL };
+
 /* A verification while its dry runs are under way; in the parent's arena. */
 struct verify {
 	struct aws_call *parent;
 	const char *image;
 	size_t at, left; /* needs that were begun; children that run */
 	bool denied[ARRAY_LEN(needs)];
-	const char *code, *request_id; /* of the first refusal */
+	const char *code; /* of the first refusal */
+	const char *request_id; /* of the last */
 	struct csp_answer *failed; /* the first that ended otherwise */
 };
 
@@ -159,21 +166,31 @@ next_need(struct aws_call *c, const struct xml_node *root)
 	aws_send_fine(c, fine, on_need);
 }
 
+/* The code of a refusal, or NULL. */
+static const char *
+refusal(const struct xml_node *root)
+{
+	const struct xml_node *code = xml_find(root, "Code");
+
+	return code &&
+		(str_eq(code->text, "UnauthorizedOperation") ||
+		    str_starts(code->text, "AccessDenied"))
+	    ? code->text
+	    : NULL;
+}
+
 static void
 on_need(struct aws_call *c, const struct xml_node *root)
 {
-	const struct xml_node *code = xml_find(root, "Code");
+	const char *code = refusal(root);
 	struct verify *v = c->arg;
 
-	if (code &&
-	    (str_eq(code->text, "UnauthorizedOperation") ||
-		str_starts(code->text, "AccessDenied"))) {
+	if (code) {
 		v->denied[c->at - 1] = true;
-		if (!v->code) {
-			v->code = arena_strdup(v->parent->arena, code->text);
-			v->request_id = arena_strdup(v->parent->arena,
-			    c->answer->request_id);
-		}
+		if (!v->code)
+			v->code = arena_strdup(v->parent->arena, code);
+		v->request_id =
+		    arena_strdup(v->parent->arena, c->answer->request_id);
 	}
 	c->at = 0;
 	next_need(c, NULL);
@@ -190,21 +207,19 @@ tell(struct verify *v)
 	for (size_t i = 0; i < ARRAY_LEN(needs); i++) {
 		if (!v->denied[i])
 			continue;
-		if (n++ < NAMED)
-			str_addf(&s, "%s ec2:%s", n > 1 ? "," : "",
-			    needs[i].action);
+		str_addf(&s, "%s ec2:%s", n++ ? "," : "", needs[i].action);
 	}
 	if (n == 0) {
 		aws_ok(p);
 	} else {
-		if (n > NAMED)
-			str_addf(&s, " and %zu more", n - NAMED);
 		p->answer->code = v->code;
 		p->answer->request_id = v->request_id;
 		p->answer->sent = true;
 		aws_fail(p, CSP_DEFINITE, CSP_R_DENIED,
-		    arena_printf(p->arena, "the credential may not%s (%s)",
-			str_cstr(&s), v->code));
+		    arena_printf(p->arena, "the credential may not%s (%s%s%s)",
+			str_cstr(&s), v->code,
+			v->request_id ? ", request " : "",
+			v->request_id ? v->request_id : ""));
 	}
 	str_free(&s);
 }
@@ -236,16 +251,35 @@ on_child(struct csp_answer *take_answer, void *arg)
 	csp_answer_free(a);
 }
 
+/* That of a row that was really called. */
+static void
+note_refusal(struct aws_call *c, size_t row, const struct xml_node *root)
+{
+	const char *code = refusal(root);
+
+	if (!code)
+		return;
+	c->refused |= 1U << row;
+	if (!c->refusal)
+		c->refusal = arena_strdup(c->arena, code);
+}
+
 static void
 on_images(struct aws_call *c, const struct xml_node *root)
 {
 	struct verify *v = arena_alloc(c->arena, sizeof *v);
 	const char *image = aws_any_image(root);
 
+	note_refusal(c, 1, root);
 	memset(v, 0, sizeof *v);
 	v->parent = c;
 	v->image = image ? arena_strdup(c->arena, image) : "ami-" ZEROS;
 	v->left = LANES;
+	v->at = REALLY;
+	for (size_t i = 0; i < REALLY; i++)
+		v->denied[i] = c->refused & (1U << i);
+	v->code = c->refusal;
+	v->request_id = c->refusal ? c->answer->request_id : NULL;
 	for (int i = 0; i < LANES; i++)
 		aws_child(c, next_need, on_child, v);
 }
@@ -253,14 +287,16 @@ on_images(struct aws_call *c, const struct xml_node *root)
 static void
 on_regions(struct aws_call *c, const struct xml_node *root)
 {
-	(void)root;
-	aws_ask_images(c, on_images);
+	note_refusal(c, 0, root);
+	aws_ask_images(c, refusals, on_images);
 }
 
 void
 aws_verify(struct aws_call *c, const struct xml_node *root)
 {
 	(void)root;
+	c->refused = 0;
+	c->refusal = NULL;
 	aws_begin(c, "DescribeRegions");
-	aws_send(c, on_regions);
+	aws_send_fine(c, refusals, on_regions);
 }

@@ -209,9 +209,13 @@ def cases(c, ports):
     rc, out = cli("connection", "add", "typed", "--driver", "aws", "--region", "r1", "--endpoint",
                   "http://127.0.0.1:%d/" % ports["403"], "--credential-stdin",
                   stdin="\n".join("%s=%s" % (f, canary("sealed", f)) for f in FIELDS["aws"]).encode())
-    check("a missing permission is named", rc == 9 and "may not ec2:Describe" in out, out)
+    check("missing permissions are named, and how many more there are",
+          rc == 9 and "may not ec2:DescribeRegions, ec2:DescribeImages, " in out and
+          re.search(r" and \d+ more \(UnauthorizedOperation, request req-1\)", out) and "check NAME names all" in out, out)
     rc, out = cli("connection", "check", "typed")
-    check("and by check, with the way out", rc == 9 and "may not ec2:" in out and "way out" in out, out)
+    named = set(re.findall(r"ec2:[A-Za-z]+", out))
+    check("and by check all of them, with the request and the way out (%d)" % len(named),
+          rc == 9 and len(named) == 34 and "request req-1)" in out and "way out" in out, out)
     rc, out = cli("connection", "check", "openstack-env-401")
     check("a refused password is said to be one", rc == 9 and "way out" in out, out)
     rc, out = cli("connection", "add", "bad", "--driver", "aws", "--region", "r1", "--credential-stdin",

@@ -57,7 +57,20 @@ c01_denied(struct suite *s)
 	a = under(s, DENY("DescribeRegions", "UnauthorizedOperation"),
 	    req(s, CSP_VERIFY));
 	if (!is(s, a, CSP_DEFINITE, CSP_R_DENIED) ||
-	    !says(s, strstr(a->message, "may not ec2:DescribeRegions") != NULL,
+	    !says(s, strstr(a->message, "may not ec2:DescribeRegions (Unauth"),
+		a->message))
+		return false;
+	/* what comes first is refused: the others are named as well */
+	rule(s, DENY("DescribeRegions", "UnauthorizedOperation"));
+	rule(s, DENY("DescribeImages", "UnauthorizedOperation"));
+	rule(s, DENY("DeleteVpc", "UnauthorizedOperation"));
+	a = call(s, req(s, CSP_VERIFY));
+	no_rules(s);
+	if (!is(s, a, CSP_DEFINITE, CSP_R_DENIED) ||
+	    !says(s,
+		strstr(a->message,
+		    "may not ec2:DescribeRegions, ec2:DescribeImages, "
+		    "ec2:DeleteVpc (UnauthorizedOperation, request "),
 		a->message))
 		return false;
 	a = under(s, DENY("RunInstances", "UnauthorizedOperation"),
