@@ -186,50 +186,124 @@ out:
 	return ok;
 }
 
+/* No token is needed to see it. */
+static bool
+coordinator_rescue(struct cli *c)
+{
+	struct mw_err err = MW_ERR_INIT;
+	struct str s = STR_INIT;
+	char *token = c->token;
+	bool yes;
+
+	c->token = (char *)"none";
+	yes = cli_text(c, "/healthz", &s, &err) &&
+	    str_starts(str_cstr(&s), "rescue");
+	c->token = token;
+	str_free(&s);
+	return yes;
+}
+
+static bool
+coordinator_answers(struct cli *c, const char *arg)
+{
+	return coordinator_ready(c, arg) || coordinator_rescue(c);
+}
+
+/* Its own words: what is wrong, and the way out. It stays up for `orphans`
+ * and for `down`. */
+static bool
+say_rescue(struct cli *c, struct mw_err *err)
+{
+	fprintf(stderr,
+	    "coordinator: up in rescue mode; end it with: "
+	    "milkyway down\n");
+	if (cli_call(c, "GET", "/v1/version", NULL, NULL, err))
+		err_set(err, MW_INTERNAL, 0, "rescue mode");
+	return false;
+}
+
+/* What `up` has started and what did not get ready ends with it. */
+static void
+end_daemon(pid_t pid)
+{
+	int64_t until = clock_mono_ns() + 20 * NS_PER_S;
+
+	if (waitpid(pid, NULL, WNOHANG) != 0)
+		return; /* it has ended */
+	kill(pid, SIGTERM);
+	while (clock_mono_ns() < until && waitpid(pid, NULL, WNOHANG) == 0) {
+		struct timespec nap = { 0, 20 * NS_PER_MS };
+
+		nanosleep(&nap, NULL);
+	}
+}
+
+/* Until it answers. The pidfile is there from the start, for `down`. */
+static bool
+coordinator_wait(struct cli *c, pid_t pid, const char *log, struct mw_err *err)
+{
+	char *pidfile = xasprintf("%s/milkywayd.up", c->dir);
+	struct str text = STR_INIT;
+	bool ok;
+
+	str_addf(&text, "%d\n", (int)pid);
+	ok = file_write(pidfile, text.p, text.len, 0600, err);
+	if (ok && !wait_for(coordinator_answers, c, NULL, pid, 20)) {
+		/* A large database is read through, or brought up. */
+		ok = kill(pid, 0) == 0 && !cli_interrupted() &&
+		    fprintf(stderr, "coordinator: still starts; see %s\n",
+			log) > 0 &&
+		    wait_for(coordinator_answers, c, NULL, pid, 580);
+		if (!ok) {
+			show_log(log);
+			err_set(err, MW_INTERNAL, 0,
+			    "the coordinator did not start");
+		}
+	}
+	if (!ok) {
+		end_daemon(pid);
+		unlink(pidfile);
+	}
+	str_free(&text);
+	free(pidfile);
+	return ok;
+}
+
 /* advertise: the address of this machine that agents dial and that the link
  * listens on; "" leaves both to the coordinator. */
 static bool
 coordinator_up(struct cli *c, const char *advertise, const char *config,
-    struct mw_err *err)
+    bool *rescue, struct mw_err *err)
 {
 	char *log = xasprintf("%s/milkywayd.log", c->dir);
-	char *pidfile = xasprintf("%s/milkywayd.up", c->dir);
 	char *prog = cli_beside("milkywayd");
 	char *tell = xasprintf("link.advertise=%s", advertise);
 	char *listen = xasprintf("link.address=%s", advertise);
 	char *argv[] = { prog, (char *)"--state-dir", (char *)(uintptr_t)c->dir,
 		NULL, NULL, NULL, NULL, NULL, NULL, NULL };
 	size_t n = 3;
-	struct str text = STR_INIT;
 	bool ok = true;
 	pid_t pid = 0;
 
-	if (coordinator_ready(c, NULL)) {
+	*rescue = coordinator_rescue(c);
+	if (!*rescue && coordinator_ready(c, NULL)) {
 		fprintf(stderr, "coordinator: already up\n");
-		goto out;
+	} else if (!*rescue) {
+		if (advertise[0]) {
+			argv[n++] = (char *)"--set", argv[n++] = tell;
+			argv[n++] = (char *)"--set", argv[n++] = listen;
+		}
+		if (config) {
+			argv[n++] = (char *)"--config";
+			argv[n++] = (char *)(uintptr_t)config;
+		}
+		ok = daemon_start(argv, log, &pid, err) &&
+		    coordinator_wait(c, pid, log, err);
 	}
-	if (advertise[0]) {
-		argv[n++] = (char *)"--set", argv[n++] = tell;
-		argv[n++] = (char *)"--set", argv[n++] = listen;
-	}
-	if (config) {
-		argv[n++] = (char *)"--config";
-		argv[n++] = (char *)(uintptr_t)config;
-	}
-	ok = daemon_start(argv, log, &pid, err);
-	if (ok && !wait_for(coordinator_ready, c, NULL, pid, 20)) {
-		show_log(log);
-		ok = err_set(err, MW_INTERNAL, 0,
-		    "the coordinator did not start");
-	}
-	if (ok) {
-		str_addf(&text, "%d\n", (int)pid);
-		ok = file_write(pidfile, text.p, text.len, 0600, err);
-	}
-out:
-	str_free(&text);
+	*rescue = ok && coordinator_rescue(c);
+	if (*rescue)
+		ok = say_rescue(c, err);
 	free(log);
-	free(pidfile);
 	free(prog);
 	free(tell);
 	free(listen);
@@ -240,7 +314,7 @@ static int
 run_up(struct cli *c, int argc, char **argv)
 {
 	const char *world = NULL, *advertise = "", *config = NULL;
-	bool no_twin = false;
+	bool no_twin = false, rescue = false;
 	const struct cli_opt opts[] = {
 		{ "world", 'w', OPT_STR, &world },
 		{ "no-twin", 0, OPT_FLAG, &no_twin },
@@ -276,10 +350,13 @@ run_up(struct cli *c, int argc, char **argv)
 	}
 	ok = file_mkdirs(c->dir, 0700, &err) &&
 	    (no_twin || twin_up(c, world, name, &err)) &&
-	    coordinator_up(c, no_twin ? advertise : "10.200.0.1", config, &err);
+	    coordinator_up(c, no_twin ? advertise : "10.200.0.1", config,
+		&rescue, &err);
 	free(name);
-	if (!ok)
-		return cli_fail(&err);
+	if (!ok) {
+		rc = cli_fail(&err);
+		return rescue ? EXIT_NO : rc;
+	}
 	if (!no_twin) {
 		sock = xasprintf("%s/twin.sock", c->dir);
 		body = json_object();

@@ -50,6 +50,7 @@
 static bool identity(struct db *db, void *arg, struct mw_err *err);
 static bool build(struct coord *c, struct mw_err *err);
 static bool claim(struct coord *c, struct mw_err *err);
+static void lock_sign(int fd);
 static bool open_store(struct coord *c, struct mw_err *err);
 static void turn(struct coord *c);
 
@@ -190,11 +191,24 @@ open_store(struct coord *c, struct mw_err *err)
 	return c->store && store_run_now(c->store, identity, c, err);
 }
 
+/* For the error of the next one; without it that says less. */
+static void
+lock_sign(int fd)
+{
+	char pid[16];
+	int n = snprintf(pid, sizeof pid, "%d\n", (int)getpid());
+
+	if (ftruncate(fd, 0) < 0 || pwrite(fd, pid, (size_t)n, 0) < 0)
+		log_warn("coord", NULL, "cannot sign the lock\terrno=%d",
+		    errno);
+}
+
 /* Two coordinators on one database would pay for two of everything. */
 bool
 coord_lock_dir(const char *dir, int *fd, struct mw_err *err)
 {
-	char *path = xasprintf("%s/lock", dir);
+	char *path = xasprintf("%s/lock", dir), pid[16] = "";
+	ssize_t n;
 
 	*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	free(path);
@@ -205,13 +219,18 @@ coord_lock_dir(const char *dir, int *fd, struct mw_err *err)
 	for (int i = 0; i < LOCK_TRIES; i++) {
 		const struct timespec nap = { 0, 20 * NS_PER_MS };
 
-		if (flock(*fd, LOCK_EX | LOCK_NB) == 0)
+		if (flock(*fd, LOCK_EX | LOCK_NB) == 0) {
+			lock_sign(*fd);
 			return true;
+		}
 		nanosleep(&nap, NULL);
 	}
+	n = pread(*fd, pid, sizeof pid - 1, 0);
+	pid[n > 0 ? strspn(pid, "0123456789") : 0] = 0;
 	close(*fd);
 	*fd = -1;
-	err_set(err, MW_CONFLICT, errno, "another milkywayd works in %s", dir);
+	err_set(err, MW_CONFLICT, errno, "another milkywayd%s%s%s works in %s",
+	    pid[0] ? " (pid " : "", pid, pid[0] ? ")" : "", dir);
 	return err_hint(err,
 	    "stop it first: milkyway down, or systemctl stop "
 	    "milkywayd");

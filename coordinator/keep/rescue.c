@@ -41,6 +41,8 @@ struct rescue {
 
 static struct db_io child_io;
 
+static bool no_verdict(const char *db_path, int sig, struct mw_err *err);
+
 /* ---- is it damaged? ------------------------------------------------------ */
 
 static mw_noreturn void
@@ -52,18 +54,23 @@ child_die(struct db *db)
 							  : EXIT_DISK);
 }
 
-static bool
-reads_through(sqlite3 *h)
+/* The exit status that says so. */
+static int
+read_through(sqlite3 *h)
 {
 	sqlite3_stmt *st = NULL;
 	bool ok = false;
+	int rc = sqlite3_prepare_v2(h, "PRAGMA quick_check(1)", -1, &st, NULL);
 
-	if (sqlite3_prepare_v2(h, "PRAGMA quick_check(1)", -1, &st, NULL) ==
-		SQLITE_OK &&
-	    sqlite3_step(st) == SQLITE_ROW)
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW)
 		ok = str_eq((const char *)sqlite3_column_text(st, 0), "ok");
 	sqlite3_finalize(st);
-	return ok;
+	rc &= 0xff;
+	if (rc == SQLITE_NOMEM || rc == SQLITE_IOERR || rc == SQLITE_FULL)
+		return EXIT_DISK; /* it could not be read: no verdict */
+	return ok ? 0 : EXIT_DAMAGED;
 }
 
 static mw_noreturn void
@@ -71,6 +78,7 @@ child(const char *path, int64_t bytes, pid_t parent)
 {
 	struct mw_err err = MW_ERR_INIT;
 	struct db *db;
+	int status;
 
 	/* It holds the lock of the directory, too: not longer than we live. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -82,8 +90,9 @@ child(const char *path, int64_t bytes, pid_t parent)
 	db = db_open(path, &err);
 	if (!db) /* another version's is none of ours to rescue */
 		_exit(err.code == MW_UNSUPPORTED ? 0 : EXIT_DAMAGED);
-	if (bytes <= CHECK_MAX && !reads_through(db_handle(db)))
-		_exit(EXIT_DAMAGED);
+	status = bytes <= CHECK_MAX ? read_through(db_handle(db)) : 0;
+	if (status != 0)
+		_exit(status);
 	db_close(db);
 	_exit(0);
 }
@@ -109,8 +118,25 @@ rescue_check(const char *db_path, struct mw_err *err)
 		return true;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_DISK)
 		_exit(EXIT_DISK); /* the disk, not the database */
+	if (WIFSIGNALED(status))
+		return no_verdict(db_path, WTERMSIG(status), err);
 	return err_set(err, MW_INTERNAL, RESCUE_DAMAGED, "%s is damaged",
 	    db_path);
+}
+
+/* Who is killed has said nothing, e.g. where memory is short. */
+static bool
+no_verdict(const char *db_path, int sig, struct mw_err *err)
+{
+	err_set(err, MW_INTERNAL, 0,
+	    "the check of %s was killed by signal %d before it could tell "
+	    "whether the database is damaged",
+	    db_path, sig);
+	return err_hint(err,
+	    sig == SIGKILL
+		? "is memory short? start again"
+		: "start again; if it stays so: milkyway restore FILE "
+		  "--replace");
 }
 
 /* ---- the server ---------------------------------------------------------- */
@@ -259,15 +285,22 @@ rescue_run(const struct coord_conf *conf, const struct mw_err *why)
 {
 	struct rescue r = { .conf = conf, .token = STR_INIT };
 	struct mw_err err = MW_ERR_INIT;
+	int lock = -1;
 	bool ok;
 
+	/* Nothing is restored beneath us; coord_new() has let go of it. */
+	if (!coord_lock_dir(conf->state_dir, &lock, &err)) {
+		log_error("rescue", NULL, "%s", err.msg);
+		return err_exit_status(err.code);
+	}
 	r.text = xasprintf("%s; it is never replaced, nothing is changed and "
 			   "no VM is ended",
 	    why->msg);
-	r.hint = xasprintf("stop milkywayd, then: milkyway restore FILE "
-			   "--replace --dir %s. What is billed now: milkyway "
-			   "orphans, or orphans --offline --connections "
-			   "%s/connections.json",
+	r.hint = xasprintf(
+	    "stop milkywayd, then: milkyway "
+	    "restore FILE --replace --dir %s. What is billed now: milkyway "
+	    "orphans, or orphans --offline --connections "
+	    "%s/connections.json",
 	    conf->state_dir, conf->state_dir);
 	log_error("rescue", NULL, "%s\tway_out=%s", r.text, r.hint);
 	read_token(&r);
@@ -277,5 +310,6 @@ rescue_run(const struct coord_conf *conf, const struct mw_err *why)
 	str_free(&r.token);
 	free(r.text);
 	free(r.hint);
+	close(lock);
 	return ok ? 0 : err_exit_status(err.code);
 }

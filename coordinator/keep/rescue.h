@@ -11,9 +11,10 @@
 #define RESCUE_DAMAGED (-71)
 
 /* Opens the database in a child and reads it through: what kills the child
- * does not kill us. False with RESCUE_DAMAGED, if it is. */
+ * does not kill us. False with RESCUE_DAMAGED, if it is; with another error, if
+ * that cannot be told. */
 bool rescue_check(const char *db_path, struct mw_err *err) mw_must_check;
-/* Serves until a signal comes. why: what is wrong. The exit status. */
+/* Serves until a signal comes, and holds the directory. why: what is wrong. The exit status. */
 int rescue_run(const struct coord_conf *conf, const struct mw_err *why);
 
 #endif

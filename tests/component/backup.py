@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -202,6 +203,60 @@ def rescue(p, b):
     check("and all is there again", p.mcis("old")["name"] == "old" and alive(p) == vms)
 
 
+def no_verdict(p):
+    """The child that reads the database through is killed, as where memory is short."""
+    big = p.dir + "/big"
+    os.mkdir(big)
+    p.coordinator.terminate()
+    p.coordinator.wait()
+    shutil.copy(p.dir + "/milkyway.db", big)
+    db = sqlite3.connect(big + "/milkyway.db", isolation_level=None)
+    db.execute("PRAGMA synchronous = OFF")
+    db.execute("CREATE TABLE much(x UNIQUE)")
+    db.execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000) "
+               "INSERT INTO much SELECT i || hex(zeroblob(50)) FROM n")
+    db.close()
+    d = subprocess.Popen([p.build + "/milkywayd", "--state-dir", big], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    children = "/proc/%d/task/%d/children" % (d.pid, d.pid)
+    child = until(lambda: d.poll() is None and open(children).read().split())
+    os.kill(int(child[0]), signal.SIGKILL)
+    said = d.communicate(timeout=60)[0].decode()
+    check("a check that was killed is no verdict", d.returncode == 1 and "killed by signal 9" in said and
+          "start again" in said, (d.returncode, said))
+    p.start()
+
+
+def by_hand(p, b):
+    """A damaged database as a user meets it: up, down, restore, up."""
+    p.coordinator.terminate()
+    p.coordinator.wait()
+    vms, d = alive(p), p.dir
+    data = open(d + "/milkyway.db", "rb").read()
+    with open(d + "/milkyway.db", "wb") as f:
+        f.write(damage("a cut file", data))
+    for n in "first", "second":
+        rc, out, err = p.cli("up", "--world", p.world)
+        check("%s up: the reason and the way out" % n, rc == 4 and "damaged" in err and "milkyway down" in err and
+              "restore FILE" in err and "did not start" not in err, (rc, out, err))
+    pid = open(d + "/milkywayd.up").read().strip()
+    rc, out, err = p.cli("restore", b, "--replace", "--yes")
+    check("nothing is restored under rescue mode", rc == 5 and "pid " + pid in err and "milkyway down" in err, out + err)
+    os.kill(int(pid), signal.SIGTERM)  # as down, which would end the twin, too
+    check("it ends", until(lambda: not os.path.exists("/proc/" + pid)))
+    rc, out, err = p.cli("restore", b, "--replace", "--yes")
+    check("then it can be", rc == 0, out + err)
+    rc, out, err = p.cli("up", "--world", p.world)
+    check("and up works", rc == 0 and alive(p) == vms and p.mcis("old")["name"] == "old", out + err)
+    pid = open(d + "/milkywayd.up").read().strip()
+    os.kill(int(pid), signal.SIGTERM)
+    check("what it started ends", until(lambda: not os.path.exists("/proc/" + pid)))
+    open(d + "/milkyway.db.restore", "w").close()  # a start that fails for another reason
+    rc, out, err = p.cli("up", "--world", p.world)
+    check("up that fails leaves nothing behind", rc == 1 and "did not start" in err and
+          not os.path.exists(d + "/milkywayd.up"), out + err)
+    os.unlink(d + "/milkyway.db.restore")
+
+
 def up(p):
     try:
         return p.api("GET", "/healthz")[0]
@@ -221,6 +276,8 @@ def cases(p):
     refused(p, b)
     restored(p, b, old, late, grown)
     rescue(p, b)
+    no_verdict(p)
+    by_hand(p, b)
 
 
 if __name__ == "__main__":
