@@ -63,6 +63,28 @@ same(const struct brake_conn *a, const struct brake_conn *x)
 	    str_eq(a->ca_file, x->ca_file);
 }
 
+/* "" and NULL, with and without slash. */
+static bool
+same_endpoint(const char *a, const char *x)
+{
+	size_t n = a ? strlen(a) : 0, m = x ? strlen(x) : 0;
+
+	while (n > 1 && a[n - 1] == '/')
+		n--;
+	while (m > 1 && x[m - 1] == '/')
+		m--;
+	return n == m && (n == 0 || memcmp(a, x, n) == 0);
+}
+
+bool
+brake_same_place(const struct brake_conn *a, const struct brake_conn *x)
+{
+	return a == x ||
+	    (str_eq(a->driver, x->driver) && str_eq(a->csp, x->csp) &&
+		str_eq(a->region, x->region) &&
+		same_endpoint(a->endpoint, x->endpoint));
+}
+
 static void
 conn_free(struct brake_conn *c)
 {
@@ -102,8 +124,7 @@ conn_add(struct brake *b, struct brake_conn *c)
 	c->expand = !c->region;
 	c->drv = driver_find(c->driver);
 	if (!c->drv)
-		err_set(&c->err, MW_UNSUPPORTED, 0, "there is no driver \"%s\"",
-		    c->driver);
+		driver_none(c->driver, &c->err);
 	else if (!c->drv->open(&b->env, &conf, &c->dc, &c->err))
 		c->dc = NULL;
 	VEC_GROW(b->conns, b->nconns, b->conns_cap);
@@ -304,9 +325,14 @@ vm_get(struct brake_conn *c, const struct csp_vm *vm, const char *deployment)
 	struct brake *b = c->b;
 	struct brake_vm *v;
 
-	for (size_t i = 0; i < b->nvms; i++)
-		if (b->vms[i]->conn == c && str_eq(b->vms[i]->id, vm->csp_id))
-			return b->vms[i];
+	for (size_t i = 0; i < b->nvms; i++) {
+		v = b->vms[i];
+		if (!str_eq(v->id, vm->csp_id) || !brake_same_place(v->conn, c))
+			continue;
+		if (!brake_sees(v->conn))
+			v->conn = c;
+		return v;
+	}
 	v = xcalloc(1, sizeof *v);
 	v->conn = c;
 	v->id = xstrdup(vm->csp_id);
@@ -340,6 +366,12 @@ take_vm(struct brake_conn *c, const struct csp_vm *vm)
 	v->absent = 0;
 	v->deleting |= v->cls == LC_C_DELETING;
 	v->gone = v->cls == LC_C_GONE;
+}
+
+bool
+brake_sees(const struct brake_conn *c)
+{
+	return c->dc && c->err.code == MW_OK;
 }
 
 static void

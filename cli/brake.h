@@ -88,6 +88,12 @@ void brake_parts(struct brake *b, const char *only);
 /* Asks for the end of every part that is due for it, where no VM is left:
  * groups and keys, then networks. Only of one deployment. */
 void brake_parts_end(struct brake *b);
+/* Do both reach the same region of the same endpoint? Two accounts there never
+ * have things of the same id. */
+bool brake_same_place(const struct brake_conn *a, const struct brake_conn *x);
+/* Its newest list came. What another connection sees, too, passes to that one
+ * otherwise, and counts once. */
+bool brake_sees(const struct brake_conn *c);
 const char *brake_part_kind(const struct brake_part *p); /* "network" */
 void brake_parts_free(struct brake *b);
 /* Turns the loop until at most n calls are under way; false: interrupted. */
@@ -99,5 +105,8 @@ bool brake_nap(struct brake *b, int64_t ns);
 size_t brake_blind(const struct brake *b);
 /* There are some, and none of them is worth another try. */
 bool brake_stuck(const struct brake *b);
+
+/* cmd_orphans.c: each cloud that was not listed, why, and the way out. */
+void cmds_say_blind(const struct brake *b);
 
 #endif

@@ -121,7 +121,7 @@ take_part(struct brake_conn *c, const struct csp_part *from)
 	if (b->only && !str_eq(of, b->only))
 		return;
 	for (size_t i = 0; i < b->nparts && !p; i++)
-		if (b->parts[i]->conn == c &&
+		if (brake_same_place(b->parts[i]->conn, c) &&
 		    b->parts[i]->remove == from->remove &&
 		    str_eq(b->parts[i]->id, from->id))
 			p = b->parts[i];
@@ -135,6 +135,8 @@ take_part(struct brake_conn *c, const struct csp_part *from)
 		VEC_GROW(b->parts, b->nparts, b->parts_cap);
 		b->parts[b->nparts++] = p;
 	}
+	if (!brake_sees(p->conn))
+		p->conn = c;
 	p->seen = true;
 	p->gone = false;
 	p->absent = 0;
@@ -230,13 +232,15 @@ blocked(const struct brake *b, const struct brake_part *p)
 	if (p->conn->err.code != MW_OK)
 		return true;
 	for (size_t i = 0; i < b->nvms; i++)
-		if (b->vms[i]->conn == p->conn && !b->vms[i]->gone)
+		if (brake_same_place(b->vms[i]->conn, p->conn) &&
+		    !b->vms[i]->gone)
 			return true;
 	for (size_t i = 0; p->remove == CSP_NET_DELETE && i < b->nparts; i++) {
 		const struct brake_part *o = b->parts[i];
 
-		if (o->conn == p->conn && o->remove == CSP_SG_DELETE &&
-		    !o->gone && !o->accepted && str_eq(o->key, p->key))
+		if (brake_same_place(o->conn, p->conn) &&
+		    o->remove == CSP_SG_DELETE && !o->gone && !o->accepted &&
+		    str_eq(o->key, p->key))
 			return true;
 	}
 	return false;
