@@ -8,6 +8,10 @@
 #include "common/json.h"
 #include "common/pure/csp.h"
 
+/* Is it such a file, whole? *n: its prices. The error tells line or member, and
+ * quotes nothing else: it may be another file altogether. */
+bool prices_check(const char *file, size_t *n,
+    struct mw_err *err) mw_must_check;
 /* NULL: no prices. *why (static): what to say of a spec without one. The
  * caller gives the reference back. */
 json_t *prices_load(const char *file, const char **why);

@@ -20,6 +20,7 @@ static const struct api_routes *const parts[] = {
 	&api_event_routes,
 	&api_orphan_routes,
 	&api_backup_routes,
+	&api_catalog_routes,
 	&api_conn_routes,
 	&api_health_routes,
 	&api_mcis_routes,

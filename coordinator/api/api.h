@@ -18,7 +18,8 @@ struct api_routes {
 
 /* One per file: { routes, ARRAY_LEN(routes) }. */
 extern const struct api_routes api_sys_routes; /* health, version, doctor */
-extern const struct api_routes api_conn_routes; /* connections, catalogue */
+extern const struct api_routes api_conn_routes; /* connections */
+extern const struct api_routes api_catalog_routes; /* regions, specs */
 extern const struct api_routes api_health_routes; /* of connections */
 extern const struct api_routes api_mcis_routes; /* ns, mcis, vms */
 extern const struct api_routes api_act_routes; /* verbs, actions */

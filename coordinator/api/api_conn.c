@@ -1,5 +1,5 @@
 /*
- * api_conn.c - connections and the catalogue over HTTP.
+ * api_conn.c - connections over HTTP; what they offer is api_catalog.c.
  */
 #include "coordinator/api/api.h"
 
@@ -11,9 +11,9 @@
 #include "coordinator/cloud/conns_cred.h"
 #include "coordinator/cloud/conns_import.h"
 #include "coordinator/cloud/conns_trial.h"
+#include "coordinator/cloud/conns_use.h"
 #include "coordinator/env_real.h"
-#include "coordinator/cloud/prereq.h"
-#include "lifecycle/lifecycle.h"
+#include "drivers/prices.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -65,19 +65,19 @@ static bool delete_run(struct db *db, struct store_job *job,
 static void delete_done(struct store_job *job, bool ok,
     const struct mw_err *err);
 static void post_discover(struct httpd_req *req, void *ctx);
-static void get_regions(struct httpd_req *req, void *ctx);
-static void get_specs(struct httpd_req *req, void *ctx);
-static json_t *spec_json(const struct spec_row *s);
 static bool read_endpoint(struct intake *in, const struct json_at *at,
     struct mw_err *err);
 static bool read_secret(struct intake *in, const struct json_at *at,
     struct mw_err *err);
 static bool read_file_of(const struct json_at *at, const char *key, char **out,
     struct mw_err *err);
+static bool read_prices(struct intake *in, const struct json_at *at,
+    struct mw_err *err);
 static bool read_ssh_from(struct intake *in, const struct json_at *at,
     struct mw_err *err);
 static bool intake_secret(struct intake *in, const char *name,
     struct mw_err *err);
+static bool intake_check(struct intake *in, struct mw_err *err);
 static void intake_begin(struct intake *in);
 static void tried(void *arg, const struct mw_err *err);
 static bool read_conn(struct httpd_req *req, struct intake *in,
@@ -100,8 +100,6 @@ static const struct httpd_route routes[] = {
 	{ "POST", "/v1/connections/discover", post_discover, ROLE_ADMIN },
 	{ "PUT", "/v1/connections/{id}", put_conn, ROLE_ADMIN },
 	{ "DELETE", "/v1/connections/{id}", delete_conn, ROLE_ADMIN },
-	{ "GET", "/v1/regions", get_regions, ROLE_VIEWER },
-	{ "GET", "/v1/specs", get_specs, ROLE_VIEWER },
 };
 const struct api_routes api_conn_routes = { routes, ARRAY_LEN(routes) };
 
@@ -133,7 +131,7 @@ put_conn(struct httpd_req *req, void *ctx)
 	struct intake *in = xcalloc(1, sizeof *in);
 
 	in->c = ctx;
-	if (!read_conn(req, in, &err) ||
+	if (!read_conn(req, in, &err) || !intake_check(in, &err) ||
 	    !intake_secret(in, httpd_param(req, "id"), &err)) {
 		intake_free(in);
 		httpd_reply_err(req, &err);
@@ -150,27 +148,13 @@ delete_conn(struct httpd_req *req, void *ctx)
 	const char *id = httpd_param(req, "id");
 	struct mw_err err = MW_ERR_INIT;
 	struct delete_job *j;
-	size_t vms;
 
 	if (!conns_get(c->conns, id)) {
 		err_set(&err, MW_NOT_FOUND, 0, "no connection %s", id);
 		httpd_reply_err(req, &err);
 		return;
 	}
-	vms = lc_connection_vms(c->lc, id);
-	if (vms) {
-		err_set(&err, MW_CONFLICT, 0, "%zu VMs use connection %s", vms,
-		    id);
-		err_hint(&err, "delete their MCIS first");
-		httpd_reply_err(req, &err);
-		return;
-	}
-	vms = prereq_count(c->prereq, id);
-	if (vms) {
-		err_set(&err, MW_CONFLICT, 0,
-		    "%zu networks, groups and keys are in the cloud of %s yet",
-		    vms, id);
-		err_hint(&err, "they go with their MCIS; wait a minute");
+	if (!conns_idle(c->conns, id, &err)) {
 		httpd_reply_err(req, &err);
 		return;
 	}
@@ -226,75 +210,13 @@ post_discover(struct httpd_req *req, void *ctx)
 	    !json_no_others(&at, known, &err) ||
 	    !read_endpoint(in, &at, &err) ||
 	    !json_get_id(&at, "name", in->secret.len > 0, &name, &err) ||
-	    !intake_secret(in, name, &err)) {
+	    !intake_check(in, &err) || !intake_secret(in, name, &err)) {
 		intake_free(in);
 		httpd_reply_err(req, &err);
 		return;
 	}
 	intake_start(in, req);
 	intake_begin(in);
-}
-
-/* Of the connections: a cloud has more, but we can use these. */
-static void
-get_regions(struct httpd_req *req, void *ctx)
-{
-	const struct coord *c = ctx;
-	const char *csp = httpd_query(req, "csp");
-	json_t *out = json_object(), *items = json_array();
-
-	for (size_t i = 0; i < conns_count(c->conns); i++) {
-		const struct conn_row *r = conns_at(c->conns, i);
-		json_t *j;
-
-		if (csp && !str_eq(csp, r->csp))
-			continue;
-		j = json_object();
-		json_put_str(j, "id", r->region);
-		json_put_str(j, "csp", r->csp);
-		json_put_str(j, "connection", r->id);
-		json_put_str(j, "display", r->display);
-		json_put_num(j, "lat", r->has_location ? r->lat : NAN);
-		json_put_num(j, "lon", r->has_location ? r->lon : NAN);
-		json_array_append_new(items, j);
-	}
-	json_put(out, "items", items);
-	httpd_reply_json(req, 200, out);
-}
-
-static void
-get_specs(struct httpd_req *req, void *ctx)
-{
-	const struct coord *c = ctx;
-	const char *csp = httpd_query(req, "csp");
-	const char *region = httpd_query(req, "region");
-	const char *conn = httpd_query(req, "connection");
-	struct mw_err err = MW_ERR_INIT;
-	int64_t limit, vcpu;
-	json_t *out, *items;
-	size_t n;
-
-	if (!api_query_int(req, "limit", 1000, 1, 10000, &limit, &err) ||
-	    !api_query_int(req, "minVcpu", 0, 0, 100000, &vcpu, &err)) {
-		httpd_reply_err(req, &err);
-		return;
-	}
-	out = json_object();
-	items = json_array();
-	n = conns_spec_count(c->conns);
-	for (size_t i = 0; i < n; i++) {
-		const struct spec_row *s = conns_spec_at(c->conns, i);
-
-		if ((csp && !str_eq(csp, s->csp)) ||
-		    (region && !str_eq(region, s->region)) ||
-		    (conn && !str_eq(conn, s->connection)) || s->vcpu < vcpu)
-			continue;
-		if (json_array_size(items) == (size_t)limit)
-			break;
-		json_array_append_new(items, spec_json(s));
-	}
-	json_put(out, "items", items);
-	httpd_reply_json(req, 200, out);
 }
 
 /* NULL: the cloud told none. */
@@ -334,28 +256,6 @@ api_conn_json(const struct conn_row *r)
 	return j;
 }
 
-static json_t *
-spec_json(const struct spec_row *s)
-{
-	json_t *j = json_object();
-
-	json_put_str(j, "specId", s->spec_id);
-	json_put_str(j, "connection", s->connection);
-	json_put_str(j, "csp", s->csp);
-	json_put_str(j, "region", s->region);
-	json_put_str(j, "name", s->name);
-	json_put_int(j, "vcpu", s->vcpu);
-	json_put_int(j, "memoryMiB", s->memory_mib);
-	json_put_str(j, "arch", s->arch);
-	if (s->cost_per_hour_micros < 0)
-		json_put(j, "costPerHourMicros", NULL);
-	else
-		json_put_int(j, "costPerHourMicros", s->cost_per_hour_micros);
-	json_put_str(j, "currency", s->currency);
-	json_put_str(j, "costReason", s->cost_reason);
-	return j;
-}
-
 static bool
 read_endpoint(struct intake *in, const struct json_at *at, struct mw_err *err)
 {
@@ -366,7 +266,8 @@ read_endpoint(struct intake *in, const struct json_at *at, struct mw_err *err)
 	    !json_get_str(at, "credential", false, 1024, &credential, err))
 		return false;
 	if (!driver_find(driver)) {
-		err_set(err, MW_INVALID, 0, "there is no driver of that name");
+		driver_none(driver, err);
+		err->code = MW_INVALID;
 		return err_pointer(err, "/driver");
 	}
 	/* A secret itself would lie in the database and in every backup. */
@@ -375,8 +276,7 @@ read_endpoint(struct intake *in, const struct json_at *at, struct mw_err *err)
 	in->driver = xstrdup(driver);
 	in->endpoint = xstrdup(endpoint);
 	in->credential = xstrdup(credential);
-	return read_secret(in, at, err) &&
-	    read_file_of(at, "prices", &in->prices, err) &&
+	return read_secret(in, at, err) && read_prices(in, at, err) &&
 	    read_file_of(at, "caFile", &in->ca_file, err) &&
 	    read_ssh_from(in, at, err);
 }
@@ -420,6 +320,16 @@ read_file_of(const struct json_at *at, const char *key, char **out,
 }
 
 static bool
+read_prices(struct intake *in, const struct json_at *at, struct mw_err *err)
+{
+	size_t n;
+
+	return read_file_of(at, "prices", &in->prices, err) &&
+	    (!in->prices || prices_check(in->prices, &n, err) ||
+		err_pointer(err, "/prices"));
+}
+
+static bool
 read_ssh_from(struct intake *in, const struct json_at *at, struct mw_err *err)
 {
 	const char *from;
@@ -459,12 +369,14 @@ intake_known(struct intake *in)
 		intake_go(in);
 }
 
-static void
-intake_begin(struct intake *in)
+/* As asked for: its first connection, or all of its endpoint. */
+static struct conn_row
+intake_row(const struct intake *in)
 {
 	const struct place *p = in->n ? &in->v[0] : NULL;
-	struct conn_row row = {
-		.id = in->name,
+
+	return (struct conn_row){
+		.id = p ? p->id : in->name,
 		.driver = in->driver,
 		.csp = p ? p->csp : NULL,
 		.region = p ? p->region : NULL,
@@ -472,6 +384,27 @@ intake_begin(struct intake *in)
 		.credential = in->credential,
 		.ca_file = in->ca_file,
 	};
+}
+
+/* Before anything is kept or asked for. */
+static bool
+intake_check(struct intake *in, struct mw_err *err)
+{
+	struct conn_row row = intake_row(in);
+	bool prove;
+
+	if (in->secret.len) /* where it will be */
+		row.credential = (char *)(uintptr_t) "sealed:new";
+	if (!row.id)
+		row.id = (char *)(uintptr_t) "discover";
+	return conns_opens(in->c->conns, &row, err) &&
+	    (!in->n || conns_may_become(in->c->conns, &row, &prove, err));
+}
+
+static void
+intake_begin(struct intake *in)
+{
+	struct conn_row row = intake_row(in);
 
 	if (in->trial)
 		conns_trial(in->c->conns, &row, in->name, &in->secret, tried,
@@ -607,6 +540,19 @@ import_one(struct intake *in, size_t i)
 	    in->renewed, part_done, part);
 }
 
+/* How much of the file fits the cloud. */
+static char *
+priced(const struct intake *in, const char *id)
+{
+	const struct conn *cn = conns_find(in->c->conns, id);
+	size_t n = 0, all = cn ? cn->nspecs : 0;
+
+	for (size_t i = 0; i < all; i++)
+		n += cn->specs[i].cost_per_hour_micros >= 0;
+	return xasprintf("%zu of %zu machine types have a price from %s", n,
+	    all, in->prices);
+}
+
 static void
 part_done(void *arg, const struct mw_err *err)
 {
@@ -614,14 +560,17 @@ part_done(void *arg, const struct mw_err *err)
 	struct intake *in = part->in;
 	const char *id = in->v[part->i].id;
 	bool ok = err->code == MW_OK;
+	char *said;
 
 	in->done++;
 	if (!ok && !in->failed++)
 		in->first = *err;
 	if (ok)
 		env_real_connection(in->c->env, id);
+	said = ok && in->prices ? priced(in, id) : NULL;
 	actions_step(in->c->actions, in->action, id, "import",
-	    ok ? ACTION_DONE : ACTION_FAILED, ok ? NULL : err->msg);
+	    ok ? ACTION_DONE : ACTION_FAILED, ok ? said : err->msg);
+	free(said);
 	actions_progress(in->c->actions, in->action, (int64_t)in->done,
 	    (int64_t)in->n);
 	free(part);

@@ -38,6 +38,13 @@ check_file(const struct conns *cs, const char *path, struct mw_err *err)
 {
 	const char *dir = cs->c->conf.cred_dir;
 
+	if (path[0] != '/') {
+		err_set(err, MW_INVALID, 0,
+		    "file:%s is no whole path: the coordinator runs in a "
+		    "folder of its own",
+		    path);
+		return err_hint(err, "name it from the root: file:%s/...", dir);
+	}
 	if (in_folder(path, dir))
 		return true;
 	err_set(err, MW_DENIED, 0,

@@ -10,6 +10,7 @@
 #include "common/pure/str.h"
 #include "coordinator/cloud/conns_check.h"
 #include "coordinator/cloud/conns_place.h"
+#include "coordinator/cloud/conns_use.h"
 #include "coordinator/coord.h"
 
 #include <string.h>
@@ -22,6 +23,7 @@ struct import {
 	struct mw_err err; /* why it could not be verified */
 	bool keep_old; /* the catalogue could not be read: keep what is there */
 	bool other; /* than the row there is: that one is left as it is */
+	bool proved; /* it reaches what that one holds */
 	void (*done)(void *arg, const struct mw_err *err);
 	void *arg;
 };
@@ -46,6 +48,8 @@ static void take_images(struct import *im, const struct csp_answer *a);
 static void set_place(struct conn *cn, const struct csp_region *r);
 static void next(struct import *im);
 static void on_answer(struct csp_answer *take_a, void *arg);
+static void complete(struct import *im);
+static void on_proof(void *arg, const struct mw_err *err);
 static void canceled(struct import *im);
 static void fail(struct import *im);
 static void finish(struct import *im);
@@ -74,9 +78,11 @@ conns_import(struct conns *cs, const struct conn_row *row,
 	struct import *im = xcalloc(1, sizeof *im);
 	static const struct csp_region nowhere = { 0 };
 	const struct conn *old;
+	bool prove;
 
 	im->loop = cs->c->loop;
 	conn_own_add(cs, &im->own, conn_new(row));
+	im->own.adds = true;
 	im->own.cn->renewed = renewed;
 	old = conns_find(cs, row->id);
 	if (old) { /* counts go on */
@@ -89,7 +95,8 @@ conns_import(struct conns *cs, const struct conn_row *row,
 	/* a list of regions may not tell the zones of each */
 	if (known)
 		im->step = known->nzones ? STEP_SPECS : STEP_REGIONS;
-	if (conn_open(cs, im->own.cn, &im->err))
+	im->other = !conns_may_become(cs, row, &prove, &im->err);
+	if (!im->other && conn_open(cs, im->own.cn, &im->err))
 		next(im);
 	else
 		loop_reap(cs->c->loop, fail_later, im);
@@ -191,7 +198,7 @@ next(struct import *im)
 	struct csp_req *q;
 
 	if (im->step == ARRAY_LEN(steps)) {
-		finish(im);
+		complete(im);
 		return;
 	}
 	q = csp_req_new(steps[im->step].op, im->own.cn->row.id);
@@ -221,6 +228,39 @@ on_answer(struct csp_answer *take_a, void *arg)
 		fail(im);
 }
 
+/* A row in use is not lost to one that does not reach what it holds; looked at
+ * here again, for VMs may have come in the meantime. */
+static void
+complete(struct import *im)
+{
+	const struct conn *cn = im->own.cn;
+	bool prove;
+
+	im->other = !conns_may_become(im->own.cs, &cn->row, &prove, &im->err);
+	if (im->other)
+		fail(im);
+	else if (prove && !im->proved)
+		conns_prove(&im->own, cn->row.id, on_proof, im);
+	else
+		finish(im);
+}
+
+static void
+on_proof(void *arg, const struct mw_err *err)
+{
+	struct import *im = arg;
+
+	im->err = *err;
+	im->proved = err->code == MW_OK;
+	im->other = !im->proved;
+	if (!im->own.cs)
+		canceled(im);
+	else if (im->other)
+		fail(im);
+	else
+		complete(im);
+}
+
 /* The coordinator ends: nothing is stored. */
 static void
 canceled(struct import *im)
@@ -248,7 +288,8 @@ fail(struct import *im)
 	const struct conn *old = conns_find(im->own.cs, im->own.cn->row.id);
 
 	im->keep_old = old && old->nspecs;
-	im->other = im->keep_old && !same_way(&old->row, &im->own.cn->row);
+	im->other = im->other ||
+	    (im->keep_old && !same_way(&old->row, &im->own.cn->row));
 	finish(im);
 }
 

@@ -30,6 +30,7 @@ struct conn_own {
 	LIST_ENTRY(conn_own) link;
 	struct conns *cs;
 	struct conn *cn; /* or NULL */
+	bool adds; /* its row is to be stored at the end */
 };
 
 struct conns {

@@ -6,10 +6,13 @@
 
 #include "common/pure/alloc.h"
 #include "coordinator/cloud/conns_check.h"
+#include "coordinator/cloud/conns_use.h"
 #include "drivers/seal.h"
 
 #include <openssl/crypto.h>
 #include <string.h>
+
+#define LATE_NS ((CONNS_CHECK_MS + 500) * NS_PER_MS) /* of one call */
 
 struct trial {
 	struct conn_own own;
@@ -18,6 +21,7 @@ struct trial {
 	struct cred_vault vault;
 	struct drv_env env;
 	char *name;
+	char *use; /* a connection in use that the secret opens, or NULL */
 	struct str text; /* the secret */
 	struct mw_err err;
 	bool told;
@@ -35,7 +39,7 @@ conns_trial_needed(const struct conns *cs, const char *name)
 		is = is ||
 		    (cs->v[i]->nspecs && str_eq(cs->v[i]->row.credential, ref));
 	free(ref);
-	return is;
+	return is || conns_sealed_use(cs, name);
 }
 
 static bool
@@ -59,6 +63,7 @@ free_later(void *p)
 	OPENSSL_cleanse(t->text.p, t->text.cap);
 	str_free(&t->text);
 	free(t->name);
+	free(t->use);
 	free(t);
 }
 
@@ -94,6 +99,16 @@ end_later(void *p)
 }
 
 static void
+on_proof(void *arg, const struct mw_err *err)
+{
+	struct trial *t = arg;
+
+	if (!t->told)
+		t->err = *err;
+	end(t);
+}
+
+static void
 on_answer(struct csp_answer *take_a, void *arg)
 {
 	struct trial *t = arg;
@@ -101,7 +116,12 @@ on_answer(struct csp_answer *take_a, void *arg)
 	if (!t->told)
 		conns_check_words(take_a, &t->err);
 	csp_answer_free(take_a);
-	end(t);
+	if (t->use && t->own.cs && !t->told && t->err.code == MW_OK) {
+		loop_timer_set(t->timer, 2 * LATE_NS);
+		conns_prove(&t->own, t->use, on_proof, t);
+	} else {
+		end(t);
+	}
 }
 
 static void
@@ -123,8 +143,15 @@ conns_trial(struct conns *cs, const struct conn_row *row, const char *name,
     void *arg)
 {
 	struct trial *t = xcalloc(1, sizeof *t);
+	const struct conn_row *use = conns_sealed_use(cs, name);
+	struct conn_row as = *row;
 	struct csp_req *q;
 
+	if (use) { /* it has to show what is held there */
+		as.csp = use->csp;
+		as.region = use->region;
+	}
+	t->use = use ? xstrdup(use->id) : NULL;
 	t->loop = cs->env.loop;
 	t->timer = loop_timer_new(t->loop, on_late, t);
 	t->vault = (struct cred_vault){ .ctx = t, .unseal = unseal };
@@ -135,14 +162,21 @@ conns_trial(struct conns *cs, const struct conn_row *row, const char *name,
 	t->done = done;
 	t->arg = arg;
 	t->err = (struct mw_err)MW_ERR_INIT;
-	conn_own_add(cs, &t->own, conn_new(row));
-	if (!conn_open_in(cs, t->own.cn, &t->env, &t->err)) {
+	conn_own_add(cs, &t->own, conn_new(&as));
+	t->own.adds = true;
+	if (use && !str_eq(use->driver, row->driver)) {
+		err_set(&t->err, MW_CONFLICT, 0,
+		    "connection %s, which is in use, has that secret", use->id);
+		err_hint(&t->err, "take another name");
+	}
+	if (t->err.code != MW_OK ||
+	    !conn_open_in(cs, t->own.cn, &t->env, &t->err)) {
 		loop_reap(t->loop, end_later, t);
 		return;
 	}
-	q = csp_req_new(row->region ? CSP_VERIFY : CSP_REGIONS,
+	q = csp_req_new(as.region ? CSP_VERIFY : CSP_REGIONS,
 	    t->own.cn->row.id);
 	q->deadline_ms = CONNS_CHECK_MS;
-	loop_timer_set(t->timer, (CONNS_CHECK_MS + 500) * NS_PER_MS);
+	loop_timer_set(t->timer, LATE_NS);
 	conn_submit(t->own.cn, q, on_answer, t);
 }

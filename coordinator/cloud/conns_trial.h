@@ -9,13 +9,14 @@
 
 #include "coordinator/cloud/conns_int.h"
 
-/* Would sealing under that name replace a secret that worked? */
+/* Would sealing under that name replace a secret that worked or is in use? */
 bool conns_trial_needed(const struct conns *cs, const char *name);
 /*
  * Tries text (copied, wiped at the end) as the credential of row (copied); NULL
  * as its region: all of its endpoint. done(arg, err) once, on the loop, never
  * from inside, within some seconds: MW_OK after it is sealed under name,
- * durably.
+ * durably. If a connection in use has that secret, the new one must show some
+ * of what is held there (conns_use.h).
  */
 void conns_trial(struct conns *cs, const struct conn_row *row, const char *name,
     const struct str *text, void (*done)(void *arg, const struct mw_err *err),

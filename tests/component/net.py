@@ -11,6 +11,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+import conn_use
 import moto
 import product
 from product import check, until
@@ -64,7 +65,7 @@ class Door:
 class Net(product.Product):
     def __init__(self, build, server):
         super().__init__(build)
-        self.moto = moto.Moto(server, 5556, self.dir)
+        self.server, self.moto = server, moto.Moto(server, 5556, self.dir)
         self.first = self.moto.all()
 
     def secret(self, wrong=False):
@@ -74,6 +75,7 @@ class Net(product.Product):
         body = {"driver": "aws", "csp": "aws", "region": "us-east-1", "secret": self.secret(wrong),
                 "endpoint": "http://127.0.0.1:%d/" % self.moto.port}
         body.update(more)
+        body = {k: v for k, v in body.items() if v is not None}
         return self.act("PUT", "/v1/connections/" + name, body)[1]
 
     def group(self, name, count=1, connection="aws-us", query=""):
@@ -347,11 +349,21 @@ def short(p):
     p.group("d")
     check("a group runs", p.running("d"), p.mcis("d"))
     check("its groups let SSH in from us alone", p.ssh_rules() == {"127.0.0.1/32"}, p.ssh_rules())
+    s, j = conn_use.put(p, region="us-west-2")
+    check("its connection cannot become another region", s == 409 and "another name" in j["hint"], (s, j))
     credential_brake(p)
 
 
+def in_use(p):
+    fresh(p)
+    os.makedirs(p.dir + "/run2")
+    p.kill()
+    p.start(*FAST, "credentials.dir=" + p.dir + "/run2")
+    conn_use.run(p)
+
+
 LATE = 15
-CASES = (short, ssh_from, hidden, moved, destroy, secrets, quick, kills)
+CASES = (short, in_use, ssh_from, hidden, moved, destroy, secrets, quick, kills)
 
 
 def main():

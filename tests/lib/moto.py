@@ -19,7 +19,7 @@ NS = re.compile(r"\{[^}]*\}")
 class Moto:
     def __init__(self, server, port, dir):
         self.port = port
-        env = dict(os.environ, INITIAL_NO_AUTH_ACTION_COUNT="6", MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION="1",
+        env = dict(os.environ, INITIAL_NO_AUTH_ACTION_COUNT="9", MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION="1",
                    MOTO_ENABLE_AMI_VALIDATION="1", MOTO_ENABLE_KEYPAIR_VALIDATION="1")
         self.log = open(dir + "/moto.log", "w")
         self.process = subprocess.Popen([server, "-H", "127.0.0.1", "-p", str(port)], env=env, stdout=self.log,
@@ -33,9 +33,10 @@ class Moto:
                 if time.monotonic() > end or self.process.poll() is not None:
                     raise AssertionError("moto does not start")
                 time.sleep(0.1)
-        # the first six calls are not checked
+        # the first nine calls are not checked
         self.id, self.secret = self.user("u")
         self.weak = self.user("weak", *DENIED)
+        self.other = self.user("v")
         # its first answers take seconds, and checks have ten
         for action in ("DescribeRegions", "DescribeImages", "DescribeInstances"):
             self.ec2(action)
