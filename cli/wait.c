@@ -8,8 +8,16 @@
 #include "common/pure/alloc.h"
 
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#define AWAY_NS (10 * NS_PER_S) /* a coordinator that starts again */
+#define NAP_MIN_NS (100 * NS_PER_MS)
+#define NAP_MAX_NS (2 * NS_PER_S)
+
+static bool ask(struct cli *c, const char *path, json_t **out,
+    struct mw_err *err);
+static void say_goes_on(const char *id, struct mw_err *err);
 static void show(struct cli *c, json_t *a, struct str *last);
 static int verdict(json_t *a);
 
@@ -100,11 +108,11 @@ cli_wait(struct cli *c, json_t *action, json_t **end)
 			rc = cli_fail(&err);
 			goto out;
 		}
-		if (cli_interrupted() ||
-		    !cli_call(c, "GET", path, NULL, &a, &err)) {
+		if (cli_interrupted() || !ask(c, path, &a, &err)) {
 			if (c->live)
 				fputc('\n', stderr);
 			if (!cli_interrupted()) {
+				say_goes_on(id, &err);
 				rc = cli_fail(&err);
 				goto out;
 			}
@@ -128,6 +136,61 @@ out:
 	free(id);
 	free(path);
 	return rc;
+}
+
+/* The coordinator itself, or a proxy in front of it, is not there. */
+static bool
+is_away(const struct mw_err *err)
+{
+	return (err->code == MW_UNREACHABLE || err->code == MW_TIMEOUT) &&
+	    !str_starts(err->msg, "rescue mode");
+}
+
+/* A coordinator that ends in the middle is started again by its service
+ * manager, and goes on with the action. */
+static bool
+ask(struct cli *c, const char *path, json_t **out, struct mw_err *err)
+{
+	int64_t until = clock_mono_ns() + AWAY_NS, nap = NAP_MIN_NS;
+	bool told = false;
+
+	while (!cli_call(c, "GET", path, NULL, out, err)) {
+		struct timespec t;
+		uint8_t r;
+
+		if (!is_away(err) || cli_interrupted() ||
+		    clock_mono_ns() > until)
+			return false;
+		if (!told)
+			fprintf(stderr,
+			    "%sno answer from the coordinator, asking again\n",
+			    c->live ? "\n" : "");
+		told = true;
+		clock_random(&r, sizeof r);
+		nap += nap * (r % 64) / 256; /* jitter */
+		t.tv_sec = nap / NS_PER_S;
+		t.tv_nsec = nap % NS_PER_S;
+		nanosleep(&t, NULL);
+		nap = nap * 2 < NAP_MAX_NS ? nap * 2 : NAP_MAX_NS;
+	}
+	err->code = MW_OK;
+	return true;
+}
+
+/* An action is on disk before its number is told. */
+static void
+say_goes_on(const char *id, struct mw_err *err)
+{
+	if (!is_away(err))
+		return;
+	fprintf(stderr,
+	    "%s is on record: it goes on, or will as soon as the coordinator "
+	    "runs again\n",
+	    id);
+	err_hint(err,
+	    "milkyway up, or systemctl start milkywayd; then: milkyway action "
+	    "wait %s",
+	    id);
 }
 
 static void
