@@ -83,8 +83,9 @@ run_backup(struct cli *c, int argc, char **argv)
 		    (double)info.db_bytes / 1048576);
 	}
 	fprintf(stderr,
-	    "keys are not in it: keep seal.key, ca.* and ssh/ of "
-	    "the state directory, too\n");
+	    "keys and secrets are not in it: keep seal.key, credentials/, ca.* "
+	    "and ssh/ of %s, too\n",
+	    c->dir);
 	return 0;
 }
 

@@ -176,11 +176,7 @@ report(struct cli *c, const struct brake *b, const char *deployment,
 			    p->conn->id, p->id, brake_part_kind(p),
 			    p->said[0] ? ": " : "", p->said);
 	}
-	for (size_t i = 0; i < b->nconns; i++)
-		if (b->conns[i]->err.code != MW_OK)
-			fprintf(stderr,
-			    "milkyway: %s could not be listed: %s\n",
-			    b->conns[i]->id, b->conns[i]->err.msg);
+	cmds_say_blind(b);
 	if (c->out == OUT_JSON) {
 		j = json_object();
 		json_put_str(j, "deployment", deployment);
@@ -270,8 +266,8 @@ run_destroy(struct cli *c, int argc, char **argv)
 			if (!b->parts[i]->gone)
 				say_part(b->parts[i], "would end");
 		rc = report(c, b, deployment, 0, true);
-		if (rc == EXIT_PARTIAL)
-			rc = 0;
+		if (dry && rc != EXIT_INTERRUPTED)
+			rc = brake_blind(b) ? EXIT_NO : 0;
 		brake_free(b);
 		return rc;
 	}
@@ -306,7 +302,8 @@ const struct cli_cmd cmds_destroy[] = {
 	    "  --settle             look on for as long as a create that was lost on\n"
 	    "                       its way may still land (minutes)\n"
 	    "  --timeout S          give up then (900); --yes: do not ask\n\n"
-	    "Exit status: 0 nothing is left, 12 something is, 9 a cloud could not be asked.\n\n"
+	    "Exit status: 0 nothing is left, 12 something is, 9 a cloud could not be\n"
+	    "asked; with --dry-run: 0 all clouds were asked, 4 not all, which are named.\n\n"
 	    "  milkyway destroy --deployment a1b2c3d4-... --connections c.json\n" },
 	{ NULL, NULL, NULL, NULL, NULL },
 };

@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/pure/alloc.h"
 #include "common/pure/when.h"
+#include "drivers/cred.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -181,6 +182,38 @@ parts_json(const struct brake *b)
 	return a;
 }
 
+/* What drivers say may hold the way out in it. */
+static void
+blind_words(const struct brake_conn *c, struct str *why, const char **way)
+{
+	const char *msg = c->err.msg, *at = NULL;
+
+	for (const char *p = msg; (p = strstr(p, CRED_WAY)); p++)
+		at = p;
+	str_addn(why, msg, at ? (size_t)(at - msg) : strlen(msg));
+	*way = at            ? at + strlen(CRED_WAY)
+	    : c->err.hint[0] ? c->err.hint
+			     : "does its cloud answer? milkyway connection "
+			       "check NAME, where a coordinator runs";
+}
+
+void
+cmds_say_blind(const struct brake *b)
+{
+	for (size_t i = 0; i < b->nconns; i++) {
+		struct str why = STR_INIT;
+		const char *way;
+
+		if (b->conns[i]->err.code == MW_OK)
+			continue;
+		blind_words(b->conns[i], &why, &way);
+		fprintf(stderr,
+		    "milkyway: %s could not be listed: %s\n  way out: %s\n",
+		    b->conns[i]->id, str_cstr(&why), way);
+		str_free(&why);
+	}
+}
+
 static json_t *
 blind_json(const struct brake *b)
 {
@@ -188,12 +221,17 @@ blind_json(const struct brake *b)
 
 	for (size_t i = 0; i < b->nconns; i++) {
 		const struct brake_conn *c = b->conns[i];
+		struct str why = STR_INIT;
+		const char *way;
 
 		if (c->err.code == MW_OK)
 			continue;
 		j = json_object();
 		json_put_str(j, "connection", c->id);
-		json_put_str(j, "error", c->err.msg);
+		blind_words(c, &why, &way);
+		json_put_str(j, "error", str_cstr(&why));
+		json_put_str(j, "hint", way);
+		str_free(&why);
 		json_array_append_new(a, j);
 	}
 	return a;
@@ -236,16 +274,6 @@ vms_table(struct cli *c, const struct brake *b)
 	table_print(t, c);
 }
 
-static void
-say_blind(const struct brake *b)
-{
-	for (size_t i = 0; i < b->nconns; i++)
-		if (b->conns[i]->err.code != MW_OK)
-			fprintf(stderr,
-			    "milkyway: %s could not be listed: %s\n",
-			    b->conns[i]->id, b->conns[i]->err.msg);
-}
-
 static int
 orphans_offline(struct cli *c, const char *file, const char *deployment)
 {
@@ -276,12 +304,12 @@ orphans_offline(struct cli *c, const char *file, const char *deployment)
 	} else {
 		vms_table(c, b);
 	}
-	say_blind(b);
+	cmds_say_blind(b);
 	blind = brake_blind(b);
 	fprintf(stderr,
-	    "%zu VMs and %zu networks, groups and keys of Milkyway in %zu "
-	    "connections\n",
-	    n, b->nparts, b->nconns);
+	    "%zu VMs and %zu networks, groups and keys of Milkyway in %zu of "
+	    "%zu connections\n",
+	    n, b->nparts, b->nconns - blind, b->nconns);
 	if (n || b->nparts)
 		fprintf(stderr,
 		    "  to end all of one deployment: milkyway destroy "

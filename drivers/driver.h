@@ -76,5 +76,7 @@ struct driver {
 /* registry.c: the driver of that name, or NULL. */
 const struct driver *driver_find(const char *name);
 const struct driver *const *driver_all(size_t *n);
+/* There is none of that name; those that there are. Always returns false. */
+bool driver_none(const char *name, struct mw_err *err);
 
 #endif

@@ -350,8 +350,7 @@ conn_open_in(struct conns *cs, struct conn *cn, const struct drv_env *env,
 		return true;
 	cn->drv = driver_find(cn->row.driver);
 	if (!cn->drv)
-		return err_set(err, MW_UNSUPPORTED, 0,
-		    "there is no driver \"%s\"", cn->row.driver);
+		return driver_none(cn->row.driver, err);
 	return conns_may_use(cs, cn->row.credential, err) &&
 	    cn->drv->open(env, &conf, &cn->dc, err);
 }

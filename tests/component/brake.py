@@ -144,7 +144,12 @@ def cases(p):
     rc, out, err = p.cli(*d, "--yes")
     check("once more is fine", rc == 0 and alive(p) == others, out + err)
 
-    blind = connections(p, home + "/blind.json", {"id": "far", "driver": "none", "endpoint": "/no"})
+    blind = connections(p, home + "/blind.json", {"id": "far", "driver": "none", "endpoint": "/no"}, {
+        "id": "shut", "driver": "aws", "csp": "aws", "region": "r1", "credential": "sealed:shut"})
+    rc, out, err = p.cli("destroy", "--deployment", OTHER, "--connections", blind, "--dry-run", timeout=60)
+    check("a dry run says what it could not see, and that this is no yes", rc == 4 and "would end" in err and
+          "far could not be listed" in err and "aws, openstack, static, twin" in err and
+          "there is no sealed credential shut" in err and "way out: put a copy" in err, (rc, out, err))
     rc, out, err = p.cli("destroy", "--deployment", OTHER, "--connections", blind, "--yes", timeout=60)
     check("a cloud that cannot be asked is no success", rc == 9 and "far" in err, out + err)
     check("what could be reached was ended", len(alive(p)) == 2 and alive(p) < others, alive(p))

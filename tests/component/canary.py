@@ -185,6 +185,9 @@ def unreadable(ports):
     rc, out = cli("connection", "add", "unread", "--driver", "aws", "--region", "r1", "--credential",
                   "exec:cat " + "x " * 16)
     check("no credential: too many words are refused, not cut", rc == 2 and "16 words" in out, (rc, out))
+    rc, out = cli("connection", "add", "unread", "--driver", "azure", "--region", "r1", "--credential-stdin",
+                  stdin=good.encode())
+    check("an unknown driver: those that there are", rc == 2 and "aws, openstack, static, twin" in out, (rc, out))
     cli("connection", "remove", "unread")
 
 
