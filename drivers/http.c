@@ -111,6 +111,7 @@ http_submit(struct http_lane *lane, const struct http_req *req,
 		c->headers = curl_slist_append(c->headers, req->headers[i]);
 	/* libcurl would wait for "100 Continue" before large bodies */
 	c->headers = curl_slist_append(c->headers, "Expect:");
+	c->secret = req->secret;
 	c->mutates = req->mutates;
 	c->deadline_ns = clock_mono_ns() + ms * NS_PER_MS;
 	c->timer = loop_timer_new(h->loop, on_call_timer, c);
@@ -210,6 +211,8 @@ deliver_one(struct http *h)
 	free(c->want_header);
 	curl_slist_free_all(c->headers);
 	loop_timer_free(c->timer);
+	if (c->secret && c->req_body)
+		explicit_bzero(c->req_body, c->req_len);
 	free(c->req_body);
 	free(c->method);
 	free(c->url);

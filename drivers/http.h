@@ -58,6 +58,7 @@ struct http_req {
 	    *headers; /* "Name: value", NULL-terminated, or NULL */
 	const void *body; /* with Content-Type from the headers */
 	size_t body_len;
+	bool secret; /* the body is wiped when the call is over */
 	bool mutates; /* sent once; else retried */
 	http_prepare_fn prepare; /* or NULL; gets the arg of done() */
 	const char *want_header; /* of the answer, lower case, or NULL */

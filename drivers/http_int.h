@@ -38,7 +38,7 @@ struct http_call {
 	struct str header;
 	void *req_body;
 	size_t req_len;
-	bool mutates, too_large;
+	bool secret, mutates, too_large;
 	int64_t deadline_ns;
 	struct str body;
 	struct http_answer a;

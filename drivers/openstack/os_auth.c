@@ -160,6 +160,7 @@ ask_token(struct drv_conn *conn)
 	url = xasprintf("%s/auth/tokens", conn->auth_url);
 	req.url = url;
 	req.body = body;
+	req.secret = true;
 	req.body_len = strlen(body);
 	conn->token_asked_ns = clock_mono_ns();
 	http_submit(conn->lane, &req, os_auth_answer, conn);

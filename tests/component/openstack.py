@@ -148,6 +148,10 @@ def trouble(build, kind, want, message, tokens, asked, *args):
 class Renewed(Trouble):
     """TLS whose certificate and CA are replaced with the third read."""
 
+    def do_POST(self):
+        self.server.old.append(self.client_address[1])
+        super().do_POST()
+
     def do_GET(self):
         s = self.server
         s.ports.append(self.client_address[1])
@@ -157,6 +161,7 @@ class Renewed(Trouble):
         if len(s.ports) == 4:  # libcurl counts the age of a connection in whole seconds
             time.sleep(2.2)
         super().do_GET()
+        self.close_connection = len(s.ports) == 4  # only older ones are kept
 
 
 class TLSServer(http.server.ThreadingHTTPServer):
@@ -184,7 +189,7 @@ def renewed(build, what, follows, want):
         (old, first), (new, second) = certificate(dir, "old"), certificate(dir, "new")
         shutil.copy(old, dir + "/ca.pem")
         s = TLSServer(("127.0.0.1", 0), Renewed)
-        s.daemon_threads, s.trouble, s.tokens, s.asked, s.ports = True, "", 0, 0, []
+        s.daemon_threads, s.trouble, s.tokens, s.asked, s.old, s.ports = True, "", 0, 0, [], []
         s.dir, s.ca, s.tls, s.next = dir, new, first, second if follows else first
         threading.Thread(target=s.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         try:
@@ -193,7 +198,7 @@ def renewed(build, what, follows, want):
                                  env=dict(environment(""), OS_CACERT=dir + "/ca.pem"))
             made = json.loads(out.stdout)
             check(what, made["class"] == want and len(s.ports) == (6 if follows else 3) and
-                  not set(s.ports[:3]) & set(s.ports[3:]), (made, s.ports))
+                  not set(s.old + s.ports[:3]) & set(s.ports[3:]), (made, s.old, s.ports))
         finally:
             s.shutdown()
             s.server_close()
