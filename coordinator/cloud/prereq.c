@@ -350,13 +350,29 @@ on_seen(struct csp_answer *a, void *arg)
 	on_ensured(a, t);
 }
 
+/* Why, and the way out where it is ours to tell: a key whose files are lost is
+ * made anew here, but the cloud has the one before under its name. */
+static char *
+reason_of(const struct thing *t, const struct csp_answer *a)
+{
+	const char *said = a->message ? a->message : csp_class_name(a->cls);
+	const char *key = t->row.key_id;
+
+	if (t->row.kind == PREREQ_KEY && a->cls == CSP_CONFLICT &&
+	    a->reason == CSP_R_EXISTS)
+		return xasprintf("%s: %s: put ssh/%s.* of the state directory "
+				 "back, or delete the key pair %s in the cloud "
+				 "(docs/backup.md, \"Keys\"), then again",
+		    kinds[t->row.kind].name, said, key, key);
+	return xasprintf("%s: %s", kinds[t->row.kind].name, said);
+}
+
 /* Ends the needs that wait for this thing. */
 static void
 fail_needs(struct thing *t, const struct csp_answer *a)
 {
 	struct prereq *p = t->p;
-	char *why = xasprintf("%s: %s", kinds[t->row.kind].name,
-	    a->message ? a->message : csp_class_name(a->cls));
+	char *why = reason_of(t, a);
 	struct need *hit = NULL, **at = &p->needs;
 
 	while (*at) {

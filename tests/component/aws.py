@@ -224,6 +224,26 @@ def full(p):
         p.delete(name)
 
 
+def lost_keys(p):
+    """The files of a group's key are lost: the way out is said, and is one."""
+    p.put("lost")
+    p.running("lost")
+    key = [f[:-4] for f in os.listdir(p.dir + "/ssh") if f.endswith(".pub")]
+    for name in key:
+        os.unlink("%s/ssh/%s.pub" % (p.dir, name))
+        os.unlink("%s/ssh/%s.sealed" % (p.dir, name))
+    p.restart()  # what it has asked for it does not ask again
+    p.put("lost", count=2)
+    said = until(lambda: [k for k in key if "delete the key pair " + k in json.dumps(p.mcis("lost"))], 20)
+    told(p, "a lost key: the way out is said", p.mcis("lost"), "another key has that name", "of the state directory back")
+    for name in said or key:
+        p.moto.ec2("DeleteKeyPair", KeyName=name)
+    p.put("lost", count=3)
+    ok = until(lambda: p.statuses("lost").count("Running") >= 2, 20)
+    check("and it helps", ok, p.mcis("lost")["vms"])
+    p.delete("lost")
+
+
 def killed(p):
     p.proxy.add("delayAnswer", action="RunInstances", seconds=2, count=2, skip=1)
     since, n = len(p.proxy.log()), len(p.moto.instances())
@@ -261,7 +281,7 @@ def cases(p):
     p.start("link.address=127.0.0.1", "link.advertise=127.0.0.1", "agent.install=false", "log.level=debug",
             "credentials.dir=" + p.dir,
             "cloud.late_apply_s=1", "cloud.list_visible_s=1", "lifecycle.poll_ms=200", "cloud.rate_percent=500")
-    for case in (connections, wrong_input, faults, verbs, full, killed, the_end):
+    for case in (connections, wrong_input, faults, verbs, full, lost_keys, killed, the_end):
         began = time.monotonic()
         case(p)
         print("# %s: %.1f s" % (case.__name__, time.monotonic() - began), flush=True)
