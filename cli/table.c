@@ -212,6 +212,39 @@ fit(const struct cli_table *t, size_t *w, int width)
 	    : 1;
 }
 
+static size_t
+longest_word(const char *text)
+{
+	size_t most = 0;
+
+	while (*text) {
+		size_t n = strcspn(text, " ");
+
+		if (n > most)
+			most = n;
+		text += n + (text[n] == ' ');
+	}
+	return most;
+}
+
+/* The last cell of a row goes on below itself; if there is no room for its
+ * words, e.g. a request id, it has lines of its own. */
+static void
+put_last(const char *text, size_t indent, int width)
+{
+	size_t room = width > (int)indent ? (size_t)width - indent : 0;
+
+	if (width < 30 || columns(text) <= room) {
+		put_plain(text, strlen(text));
+	} else if (room > 20 && longest_word(text) <= room) {
+		cli_wrap(text, (int)indent, width);
+	} else {
+		putchar('\n');
+		put_spaces(4);
+		cli_wrap(text, 4, width);
+	}
+}
+
 static void
 print_people(const struct cli_table *t, const struct cli *c)
 {
@@ -237,8 +270,8 @@ print_people(const struct cli_table *t, const struct cli *c)
 			put_spaces(pad);
 		if (c->color && color)
 			printf("\033[%dm", color);
-		if (last && !right && c->width > (int)indent + 20)
-			cli_wrap(text, (int)indent, c->width);
+		if (last && !right)
+			put_last(text, indent, c->width);
 		else
 			put_plain(text, strlen(text));
 		if (c->color && color)

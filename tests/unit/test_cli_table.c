@@ -117,6 +117,24 @@ last_column_breaks_at_the_terminal(void **state)
 	free(text);
 }
 
+static void
+long_words_have_their_own_lines(void **state)
+{
+	static const char *const cells[] = { "n", "1",
+		"failed, request id req-0123456789-0123456789", "m", "2",
+		"fine" };
+	char *text = table_text(OUT_TABLE, 36, cells, 6);
+
+	(void)state;
+	assert_string_equal(text,
+	    "NAME  VALUE  NOTE\n"
+	    "n         1  \n"
+	    "    failed, request id\n"
+	    "    req-0123456789-0123456789\n"
+	    "m         2  fine\n");
+	free(text);
+}
+
 static double
 some(const void *ctx, size_t i, size_t j)
 {
@@ -227,6 +245,7 @@ main(void)
 		cmocka_unit_test(table_aligns_and_marks_empty_cells),
 		cmocka_unit_test(foreign_text_cannot_steer_the_terminal),
 		cmocka_unit_test(last_column_breaks_at_the_terminal),
+		cmocka_unit_test(long_words_have_their_own_lines),
 		cmocka_unit_test(heat_table_marks_the_limit_and_the_unknown),
 		cmocka_unit_test(heat_table_shrinks_then_gives_a_summary),
 		cmocka_unit_test(heat_colors_can_be_read),
