@@ -230,6 +230,23 @@ show(struct cli *c, json_t *a, struct str *last)
 	*last = line;
 }
 
+/* What an import has to say, e.g. how many prices it took. */
+static void
+say_imports(const json_t *a)
+{
+	size_t i;
+	json_t *s;
+
+	if (!str_eq(js(a, "kind"), "connect"))
+		return;
+	json_array_foreach(ja(a, "steps"), i, s)
+	{
+		if (str_eq(js(s, "state"), "done") && js(s, "message")[0])
+			fprintf(stderr, "  %s: %s\n", js(s, "target"),
+			    js(s, "message"));
+	}
+}
+
 /* Prints what failed; never success over failed VMs. */
 static int
 verdict(json_t *a)
@@ -239,6 +256,7 @@ verdict(json_t *a)
 	size_t i;
 	json_t *s;
 
+	say_imports(a);
 	if (str_eq(js(a, "state"), "done") && !partial)
 		return 0;
 	json_array_foreach(steps, i, s)

@@ -59,6 +59,9 @@ def prices(p):
     write(f, {"t3.micro": 0.0104, "t3.small": 0.0208})
     j = p.connect("priced", prices=f)
     check("good ones are counted", j["state"] == "done" and "2 of " in json.dumps(j) and f in json.dumps(j), j)
+    rc, out, err = p.cli("connection", "add", "priced", "--driver", "aws", "--region", "us-east-1", "--endpoint",
+                         "http://127.0.0.1:%d/" % p.moto.port, "--credential", "sealed:aws-us", "--prices", f)
+    check("also to people", rc == 0 and "2 of " in err and f in err, (rc, out + err))
     s, j = p.api("DELETE", "/v1/connections/priced")
     assert s == 204, j
 
