@@ -503,8 +503,8 @@ names_never_become_paths(void **state)
 {
 	static const char *const names[] = { "../x", "../ns/default/mcis/shop",
 		"a b", "a/b", "", "a?b", "a#b", "%2e%2e", "..", "A", "a-" };
-	static const char *const commands[] = { "connection add @ --driver aws "
-						"--region r",
+	static const char *const commands[] = {
+		"connection add @ --driver aws --region r",
 		"connection add @ --driver aws --all-regions",
 		"connection show @", "connection check @",
 		"connection remove @", "driver health @", "action show @",
@@ -527,7 +527,8 @@ names_never_become_paths(void **state)
 		"schedule run demo @", "schedule defaults @", "eval @",
 		"eval lemons @", "drift @", "metrics @", "schedule list @",
 		"bundle export @ --out /nonexistent/x", "report tables @",
-		"status --ns @" };
+		"status --ns @"
+	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
