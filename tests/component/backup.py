@@ -11,7 +11,7 @@ import sys
 import tarfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
-from product import check, main, mcis_file, until
+from product import UnixHTTP, ask, check, main, mcis_file, until
 
 NS = "/v1/ns/default/mcis/"
 SETTINGS = ("agent.install=false", "schedule.defaults=none", "lifecycle.sweep_s=1")
@@ -226,6 +226,34 @@ def no_verdict(p):
     p.start()
 
 
+def waits(p):
+    """Who waits for an action outlives the coordinator."""
+    twin = ask(UnixHTTP(p.twin_socket), "GET", "/v1/status")[1]["pid"]
+    os.kill(twin, signal.SIGSTOP)  # so that nothing ends
+    _, a = p.api("PUT", NS + "wait", mcis_file("wait", ("x", 1) + p.where, requireAgent=False))
+    for back in False, True:
+        said = p.dir + "/waits"
+        with open(said, "w") as f:
+            w = subprocess.Popen([p.build + "/milkyway", "action", "wait", a["actionId"], "--dir", p.dir],
+                                 stdout=f, stderr=f)
+        until(lambda: "create" in open(said).read())
+        p.kill()
+        until(lambda: "asking again" in open(said).read())
+        if back:
+            os.kill(twin, signal.SIGCONT)
+            p.start()
+        rc = w.wait(60)
+        text = open(said).read()
+        if back:
+            check("who waits sees the end of it", rc == 0 and "done" in text, (rc, text))
+        else:
+            check("who waited long enough hears that it goes on", rc == 7 and "goes on" in text and
+                  "action wait " + a["actionId"] in text, (rc, text))
+            p.start()
+    status, end = p.act("DELETE", NS + "wait")
+    assert end["state"] == "done", (status, end)
+
+
 def by_hand(p, b):
     """A damaged database as a user meets it: up, down, restore, up."""
     p.coordinator.terminate()
@@ -277,6 +305,7 @@ def cases(p):
     restored(p, b, old, late, grown)
     rescue(p, b)
     no_verdict(p)
+    waits(p)
     by_hand(p, b)
 
 
