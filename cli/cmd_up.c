@@ -310,6 +310,22 @@ coordinator_up(struct cli *c, const char *advertise, const char *config,
 	return ok;
 }
 
+/* The twin's sites become connections. The exit status. */
+static int
+twin_discover(struct cli *c)
+{
+	char *sock = xasprintf("%s/twin.sock", c->dir);
+	json_t *body = json_object(), *end = NULL;
+	int rc;
+
+	json_put_str(body, "driver", "twin");
+	json_put_str(body, "endpoint", sock);
+	free(sock);
+	rc = cli_act(c, "POST", "/v1/connections/discover", body, &end);
+	json_decref(end);
+	return rc;
+}
+
 static int
 run_up(struct cli *c, int argc, char **argv)
 {
@@ -323,8 +339,8 @@ run_up(struct cli *c, int argc, char **argv)
 	};
 	const struct cli_cmd *cmd = cli_cmd(cmds_up, "up");
 	struct mw_err err = MW_ERR_INIT;
-	json_t *body, *end = NULL;
-	char *sock, *name = NULL;
+	json_t *body;
+	char *name = NULL;
 	bool ok;
 	int rc;
 
@@ -358,13 +374,7 @@ run_up(struct cli *c, int argc, char **argv)
 		return rescue ? EXIT_NO : rc;
 	}
 	if (!no_twin) {
-		sock = xasprintf("%s/twin.sock", c->dir);
-		body = json_object();
-		json_put_str(body, "driver", "twin");
-		json_put_str(body, "endpoint", sock);
-		free(sock);
-		rc = cli_act(c, "POST", "/v1/connections/discover", body, &end);
-		json_decref(end);
+		rc = twin_discover(c);
 		if (rc)
 			return rc;
 	}
