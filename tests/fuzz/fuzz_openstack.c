@@ -74,6 +74,12 @@ os_unreadable(struct os_call *c, const char *what)
 }
 
 void
+os_rearm(struct drv_conn *conn)
+{
+	(void)conn;
+}
+
+void
 os_background(struct drv_conn *conn, struct csp_req *take_req, os_step_fn start)
 {
 	(void)conn;
